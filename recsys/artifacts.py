@@ -1,0 +1,65 @@
+"""Reading and writing the parts of a bundle: arrays (memory-mapped where large), sparse matrices, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsys.errors import ArtifactDamaged, ArtifactMissing
+
+MMAP_BYTES = 8 << 20
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as readable UTF-8 JSON; NaN and infinity are refused."""
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactMissing(f"{path.name} is missing in {path.parent}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtifactDamaged(f"{path.name} in {path.parent} is not JSON: {error}") from error
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write one array as ``.npy``. Object arrays are refused: they would need pickle."""
+    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Read one ``.npy``; memory-mapped from 8 MiB on. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+    try:
+        large = path.stat().st_size >= MMAP_BYTES
+        loaded: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
+        return loaded
+    except FileNotFoundError as error:
+        raise ArtifactMissing(f"{path.name} is missing in {path.parent}") from error
+    except (ValueError, EOFError) as error:
+        raise ArtifactDamaged(f"{path.name} in {path.parent} is not an array: {error}") from error
+
+
+def write_sparse(folder: Path, name: str, matrix: sparse.csr_array) -> None:
+    """Write a CSR matrix as three arrays and its shape, so that large ones can be memory-mapped."""
+    write_array(folder / f"{name}.data.npy", matrix.data)
+    write_array(folder / f"{name}.indices.npy", matrix.indices.astype(np.int32))
+    write_array(folder / f"{name}.indptr.npy", matrix.indptr.astype(np.int64))
+    write_json(folder / f"{name}.json", {"shape": list(matrix.shape)})
+
+
+def read_sparse(folder: Path, name: str) -> sparse.csr_array:
+    """Read what `write_sparse` wrote."""
+    shape = tuple(read_json(folder / f"{name}.json")["shape"])
+    parts = [read_array(folder / f"{name}.{part}.npy") for part in ("data", "indices", "indptr")]
+    try:
+        return sparse.csr_array((parts[0], parts[1], parts[2]), shape=shape)
+    except ValueError as error:
+        raise ArtifactDamaged(f"{name} in {folder} is no sparse matrix: {error}") from error

@@ -1,0 +1,106 @@
+"""Generators that can score the whole catalogue at once: top n by mask, scores of given items by look-up."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.history import allowed_matrix
+from recsys.types import Request, Slates, offsets_of
+
+# 16 M floats: 64 MB a chunk, small enough for a shop's process and large enough to keep BLAS busy.
+CHUNK_CELLS = 16_000_000
+
+
+def chunks(requests: Sequence[Request], n_items: int) -> Iterator[Sequence[Request]]:
+    """Cut a batch so that one dense score matrix of a part stays small."""
+    size = max(1, CHUNK_CELLS // max(1, n_items))
+    return (requests[i : i + size] for i in range(0, len(requests), size))
+
+
+def top(scores: NDArray[np.float32], n: int, floor: float | None) -> Slates:
+    """Return the best ``n`` of each row of dense ``(b, n_items)`` scores, best first; -inf and NaN never.
+
+    ``floor`` drops scores that are not above it: 0 means "no evidence" to a count-based generator.
+    """
+    b, width = scores.shape
+    n = min(n, width)
+    if n == 0 or b == 0:
+        return Slates(np.empty(0, np.int32), np.empty(0, np.float32), np.zeros(b + 1, np.int64))
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    if n < width:
+        rows = np.argpartition(scores, width - n, axis=1)[:, width - n :]
+    else:
+        rows = np.broadcast_to(np.arange(width), (b, width))
+    picked = np.take_along_axis(scores, rows, axis=1)
+    order = np.lexsort((rows, -picked), axis=1)
+    rows, picked = np.take_along_axis(rows, order, axis=1), np.take_along_axis(picked, order, axis=1)
+    keep = picked > (-np.inf if floor is None else floor)
+    return Slates(
+        rows[keep].astype(np.int32), picked[keep].astype(np.float32), offsets_of(keep.sum(axis=1).astype(np.int64))
+    )
+
+
+def join(parts: Sequence[Slates]) -> Slates:
+    """Return one batch from consecutive batches that have no columns."""
+    if len(parts) == 1:
+        return parts[0]
+    return Slates(
+        np.concatenate([np.empty(0, np.int32), *(p.items for p in parts)]),
+        np.concatenate([np.empty(0, np.float32), *(p.scores for p in parts)]),
+        offsets_of(np.concatenate([np.empty(0, np.int64), *(p.lengths for p in parts)])),
+    )
+
+
+class WholeCatalogue(ABC):
+    """Base of generators that give every item a score: subclasses write `catalogue_scores` alone.
+
+    ``floor`` is the score that an item has to exceed to be a candidate; None takes any finite score.
+    """
+
+    floor: float | None = None
+
+    @abstractmethod
+    def catalogue_scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return ``(b, n_items)``; NaN where an item cannot be scored. The caller may write into it."""
+
+    @property
+    @abstractmethod
+    def n_items(self) -> int:
+        """How many rows this generator knows: rows beyond are unseen to it."""
+
+    def generate(self, requests: Sequence[Request], n: int) -> Slates:
+        """Return the best ``n`` allowed items of each request."""
+        parts = []
+        for part in chunks(requests, self.n_items):
+            scores = self.catalogue_scores(part)
+            allowed = allowed_matrix(part, self.n_items)
+            if allowed is not None:
+                scores[~allowed] = -np.inf
+            parts.append(top(scores, n, self.floor))
+        return join(parts) if parts else Slates.of([])
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return the score of each given item, NaN for rows that this generator has never seen."""
+        out = np.full(len(slates.items), np.nan, dtype=np.float32)
+        begin = 0
+        for part in chunks(requests, self.n_items):
+            lo, hi = int(slates.offsets[begin]), int(slates.offsets[begin + len(part)])
+            items = slates.items[lo:hi]
+            owner = np.repeat(np.arange(len(part)), slates.lengths[begin : begin + len(part)])
+            known = (items >= 0) & (items < self.n_items)
+            if known.any():
+                values = self.catalogue_scores(part)[owner[known], items[known]]
+                out[lo:hi][known] = values
+            begin += len(part)
+        return Slates(slates.items, out, slates.offsets, slates.columns, slates.notes)
+
+
+def as_dense(matrix: Any) -> NDArray[np.float32]:
+    """Return a float32 array of a sparse or dense product."""
+    dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
+    return np.ascontiguousarray(dense, dtype=np.float32)

@@ -1,0 +1,82 @@
+"""Every error that recsys raises on purpose.
+
+::
+
+    RecsysError
+    ├── ConfigError          a setting, a TOML file or an argument is wrong
+    ├── PluginError          a plug-in cannot be used
+    │   ├── UnknownPlugin        no plug-in of that kind has that name
+    │   ├── DuplicatePlugin      two packages claim one name
+    │   ├── PluginUnavailable    it needs an extra that is not installed
+    │   └── ContractError        the class does not fit its protocol
+    ├── DataError            an event, item, file or line cannot be used
+    ├── NotFittedError       fit() or load() has to come first
+    ├── ModelError           a bundle or model artifact cannot be used
+    │   ├── ArtifactMissing      a file of it is not there
+    │   ├── ArtifactDamaged      a file of it is not the one that was written
+    │   └── ShapeMismatch        arrays of it do not fit together
+    └── StageError           a stage failed while it served a request (strict mode)
+"""
+
+from __future__ import annotations
+
+
+class RecsysError(Exception):
+    """Base of all errors below: catching it catches everything raised on purpose."""
+
+
+class ConfigError(RecsysError):
+    """A setting is wrong; the message gives its path and the allowed values."""
+
+
+class PluginError(RecsysError):
+    """A plug-in cannot be used."""
+
+
+class UnknownPlugin(PluginError):
+    """No plug-in of that kind has that name; the message lists those that exist."""
+
+
+class DuplicatePlugin(PluginError):
+    """Two packages register one name; the message names both."""
+
+
+class PluginUnavailable(PluginError):
+    """A plug-in exists but something that it imports is missing."""
+
+
+class ContractError(PluginError):
+    """A class or an answer breaks the protocol of its kind."""
+
+
+class DataError(RecsysError, ValueError):
+    """Input data is wrong; the message names the field or the line."""
+
+
+class NotFittedError(RecsysError):
+    """The component or engine has not been fitted or loaded."""
+
+
+class ModelError(RecsysError):
+    """A bundle or model artifact cannot be used."""
+
+
+class ArtifactMissing(ModelError):
+    """A file that a bundle or model lists is not there."""
+
+
+class ArtifactDamaged(ModelError):
+    """A file differs from what its manifest records, or is not ours at all."""
+
+
+class ShapeMismatch(ModelError):
+    """Arrays of an artifact do not fit together or do not fit the catalogue."""
+
+
+class StageError(RecsysError):
+    """A stage failed in strict mode; ``__cause__`` is the original error."""
+
+    def __init__(self, stage: str, plugin: str, message: str) -> None:
+        super().__init__(f"{stage} '{plugin}' failed: {message}")
+        self.stage = stage
+        self.plugin = plugin

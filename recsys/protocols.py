@@ -1,0 +1,198 @@
+"""Every protocol of the engine, each with its written contract.
+
+Rules that hold for all of them: a call takes a batch and one request is a batch of one, with the same answer;
+inputs are never changed; the same seed gives the same answer; two threads may call one object at a time;
+an object that was not fitted raises `NotFittedError`. `recsys.testing` checks all of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsys.dataset import Dataset, ItemTable
+from recsys.types import Event, Events, Item, ItemRows, Request, RowMask, Scores, Slates, Vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """How to fit: ``seed`` fixes all randomness, ``threads`` bounds the cores, ``deadline`` is a `time.monotonic` value."""
+
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 2
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """What a component may ask for when it is built or loaded."""
+
+    items: ItemTable | None = None
+    models: Mapping[str, Any] = field(default_factory=dict)
+    build: Any = None  # (kind, options) -> component, for components made of others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What changed since the fit: the whole catalogue as it is now, the rows that are new or changed, new events."""
+
+    items: ItemTable
+    changed: ItemRows
+    events: Events
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Scores GIVEN items: complete feature columns, fixed candidate sets, pinned items."""
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return the same items in the same order with this scorer's scores; NaN where it cannot score."""
+        ...
+
+
+@runtime_checkable
+class CandidateGenerator(Scorer, Protocol):
+    """Finds items for a request."""
+
+    def generate(self, requests: Sequence[Request], n: int) -> Slates:
+        """Return at most ``n`` allowed rows a request, best first, without duplicates; fewer when it knows no more."""
+        ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Orders a slate: LightGBM, an LLM reranker, a diversifier."""
+
+    def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
+        """Return at most ``n`` of the given items a request, best first; columns travel along."""
+        ...
+
+
+@runtime_checkable
+class Attributor(Protocol):
+    """Declared ability: the exact share of each history event in each item's score."""
+
+    def contributions(self, requests: Sequence[Request], slates: Slates) -> sparse.csr_array:
+        """Return ``(m, longest history)``; row sums equal `score` where it is finite and 0 elsewhere."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Texts to unit vectors."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def embed(self, texts: Sequence[str], role: Literal["query", "item"]) -> Vectors:
+        """Return ``(len(texts), dim)`` float32 of unit length; a text without any known word is all zeros."""
+        ...
+
+
+@runtime_checkable
+class Index(Protocol):
+    """Nearest vectors by inner product."""
+
+    def search(self, queries: Vectors, n: int, allowed: RowMask | None) -> tuple[NDArray[np.int32], Scores]:
+        """Return rows and scores, both ``(q, n)``, best first; -1 and -inf pad."""
+        ...
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where the shop's items and events live; bound to one tenant."""
+
+    def put_items(self, items: Sequence[Item]) -> ItemRows:
+        """Add or change items; return their rows, which never change afterwards."""
+        ...
+
+    def put_events(self, events: Sequence[Event]) -> int:
+        """Add events, skipping ``event_id`` values that are known; return how many were new."""
+        ...
+
+    def items(self) -> ItemTable:
+        """Return the catalogue as it is now; later changes do not show in it."""
+        ...
+
+    def history(self, user: str, before: int | None = None, limit: int | None = None) -> Events:
+        """Return the latest ``limit`` events of a user before epoch second ``before``, oldest first."""
+        ...
+
+    def merge(self, guest: str, customer: str) -> int:
+        """Move all events of ``guest`` to ``customer``, in time order; return how many."""
+        ...
+
+    def erase(self, user: str) -> int:
+        """Forget a user; return how many events are gone."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """Anything with state that is learned from data. Files it writes: npy, npz, safetensors, onnx, text, json; no pickle."""
+
+    def fit(self, data: Dataset, options: FitOptions) -> Self:
+        """Learn from ``data`` and return self; a second fit forgets the first."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs into the empty ``folder``; nothing in it is about a person."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path, deps: Deps) -> Self:
+        """Return the component as it was when saved."""
+        ...
+
+
+@runtime_checkable
+class TrainableRanker(Ranker, Protocol):
+    """A ranker that learns from labelled slates."""
+
+    def fit(
+        self, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], options: FitOptions
+    ) -> Self:
+        """Learn from ``labels`` (m,), aligned with ``slates.items``; higher is better."""
+        ...
+
+
+@runtime_checkable
+class Live(Protocol):
+    """Takes in new items and events without a refit."""
+
+    def apply(self, delta: Delta) -> Self:
+        """Return a component that knows the change; this one stays as it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DropReport:
+    """What a reader did with its input; ``read == kept + dropped`` and repaired ones are among the kept.
+
+    ``reasons`` counts drops and repairs by cause, ``samples`` shows a few as "file:line: cause".
+    """
+
+    read: int = 0
+    kept: int = 0
+    repaired: int = 0
+    dropped: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads a data set as its users download it."""
+
+    def read(self, place: str) -> tuple[Dataset, DropReport]:
+        """Read files or a folder; a broken line is counted and named, and never ends the run."""
+        ...

@@ -1,0 +1,457 @@
+"""The frozen values that cross a stage border, and the public values of a shop.
+
+Inside the engine everything is rows and flat arrays; external ids are ``str`` and live in
+`Item`, `Event` and `Result` only. Times are aware datetimes outside, int64 epoch seconds inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import ContractError, DataError
+
+ItemRows = NDArray[np.int32]  # (n,) row in the catalogue; -1 = padding or unknown
+Scores = NDArray[np.float32]  # (n,) higher is better; NaN = could not score, sorts last
+Vectors = NDArray[np.float32]  # (n, dim), unit length, C-contiguous
+RowMask = NDArray[np.bool_]  # (n_items,) True = may be shown
+Offsets = NDArray[np.int64]  # (b + 1,) start of each part of a flat array, and its end
+UserKey = str
+
+# The closed list of event kinds; a code is an index into it, so it may only grow at the end.
+KINDS = (
+    "interaction", "view", "click", "cart", "purchase", "rating", "like",
+    "dislike", "return", "not-interested", "remove-from-cart", "impression",
+)  # fmt: skip
+KIND_CODES: Mapping[str, int] = {name: code for code, name in enumerate(KINDS)}
+
+
+def utc(value: datetime | int | float, field_name: str = "time") -> int:
+    """Return int64 epoch seconds of an aware datetime or of epoch seconds.
+
+    Raises:
+        DataError: a naive datetime, or a number that is not finite.
+    """
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise DataError(f"{field_name} must be an aware datetime (add tzinfo=UTC), got {value!r}")
+        return int(value.timestamp())
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise DataError(f"{field_name} must be an aware datetime or epoch seconds, got {value!r}")
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One product as the shop knows it.
+
+    ``stock`` is a count (None = not tracked), ``price`` is in the shop's one currency,
+    ``parent_id`` groups the variants of a product, ``attributes`` holds any further named values.
+    """
+
+    item_id: str
+    title: str = ""
+    text: str = ""
+    brand: str | None = None
+    categories: tuple[str, ...] = ()
+    price: float | None = None
+    stock: int | None = None
+    parent_id: str | None = None
+    created: datetime | None = None
+    attributes: Mapping[str, str | float | bool | tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.item_id, str) or not self.item_id:
+            raise DataError(f"item_id must be a non-empty string, got {self.item_id!r}")
+        if isinstance(self.categories, str):
+            raise DataError(f"categories must be a tuple of strings, got the string {self.categories!r}")
+        price_ok = self.price is None or (math.isfinite(self.price) and self.price >= 0)
+        if not price_ok:
+            raise DataError(f"price must be finite and not negative, got {self.price!r} (item {self.item_id!r})")
+        if self.stock is not None and self.stock < 0:
+            raise DataError(f"stock must not be negative, got {self.stock!r} (item {self.item_id!r})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that a shopper did with one item.
+
+    ``kind`` is one of `KINDS`; ``value`` is a rating for "rating" and a quantity else; ``position`` is the
+    1-based place at which the item was shown, where that was logged. Events are idempotent by ``event_id``.
+    """
+
+    user_id: str
+    item_id: str
+    kind: str = "interaction"
+    value: float = 1.0
+    time: datetime | int | None = None
+    event_id: str | None = None
+    position: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("user_id", "item_id"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise DataError(f"{name} must be a non-empty string, got {getattr(self, name)!r}")
+        if self.kind not in KIND_CODES:
+            raise DataError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}")
+        if not math.isfinite(self.value):
+            raise DataError(f"value must be finite, got {self.value!r}")
+        if self.time is not None:
+            utc(self.time)
+        if self.position is not None and self.position < 1:
+            raise DataError(f"position counts from 1, got {self.position!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """One review text. ``user_id`` stays in the store: a bundle never holds it."""
+
+    user_id: str
+    item_id: str
+    text: str
+    summary: str = ""
+    rating: float | None = None
+    time: int | None = None
+    review_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What may be shown in one call: every condition that is given must hold.
+
+    ``brands`` and ``categories`` accept any of the named; prices are inclusive bounds, and an item without a
+    price fails them; ``in_stock`` hides items whose tracked stock is 0.
+    """
+
+    brands: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    min_price: float | None = None
+    max_price: float | None = None
+    in_stock: bool = True
+    exclude_item_ids: tuple[str, ...] = ()
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """Aligned arrays of one or many histories, oldest first; dislikes included.
+
+    Attributes:
+        rows: (n,) item rows. times: (n,) epoch seconds. kinds: (n,) int8 codes of `KINDS`.
+        values: (n,) as logged. weights: (n,) signed strength of preference: > 0 liked, < 0 disliked, 0 = no signal.
+        positions: (n,) int16, where the item was shown, 0 = not logged. ids: event ids, or () when there are none.
+    """
+
+    rows: ItemRows
+    times: NDArray[np.int64]
+    kinds: NDArray[np.int8]
+    values: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    positions: NDArray[np.int16]
+    ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.rows)
+        for name in ("times", "kinds", "values", "weights", "positions"):
+            if len(getattr(self, name)) != n:
+                raise ContractError(f"Events.{name} has {len(getattr(self, name))} entries, rows has {n}")
+        if self.ids and len(self.ids) != n:
+            raise ContractError(f"Events.ids has {len(self.ids)} entries, rows has {n}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: NDArray[Any] | slice) -> Events:
+        """Return the events at ``index`` (a slice, a mask or positions)."""
+        ids: tuple[str, ...] = ()
+        if self.ids:
+            ids = tuple(np.asarray(self.ids, dtype=object)[index].tolist())
+        return Events(
+            self.rows[index], self.times[index], self.kinds[index],
+            self.values[index], self.weights[index], self.positions[index], ids,
+        )  # fmt: skip
+
+    @classmethod
+    def of(
+        cls,
+        rows: Iterable[int],
+        *,
+        times: Iterable[int] | None = None,
+        kinds: Iterable[int] | None = None,
+        values: Iterable[float] | None = None,
+        weights: Iterable[float] | None = None,
+        positions: Iterable[int] | None = None,
+        ids: Sequence[str] = (),
+    ) -> Events:
+        """Build events from plain sequences; what is left out is filled (weights 1, times 0, 1, 2, ...)."""
+        r = np.asarray(list(rows) if not isinstance(rows, np.ndarray) else rows, dtype=np.int32)
+        n = len(r)
+
+        def column(given: Iterable[float] | None, fill: float, dtype: type) -> NDArray[Any]:
+            if given is None:
+                return np.full(n, fill, dtype=dtype)
+            return np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=dtype)
+
+        t = np.arange(n, dtype=np.int64) if times is None else column(times, 0, np.int64)
+        return cls(
+            r, t, column(kinds, 0, np.int8), column(values, 1, np.float32),
+            column(weights, 1, np.float32), column(positions, 0, np.int16), tuple(ids),
+        )  # fmt: skip
+
+
+NO_EVENTS = Events.of(())
+NO_ROWS: ItemRows = _frozen(np.empty(0, dtype=np.int32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Request:
+    """Who asks, and for what, in rows; ``text=None`` means recommend, else search.
+
+    ``allowed`` is compiled once by the engine from filters, stock and seen items, before any generator runs;
+    None allows every item. ``context`` holds seed items, the cart or the page. ``deadline`` is a
+    `time.monotonic` value or None.
+    """
+
+    user: UserKey | None = None
+    text: str | None = None
+    history: Events = field(default_factory=lambda: NO_EVENTS)
+    context: ItemRows = field(default_factory=lambda: NO_ROWS)
+    allowed: RowMask | None = None
+    now: int = 0
+    deadline: float | None = None
+    k: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What happened to one request on its way: stages that fell back, repairs, tokens, warnings."""
+
+    degraded: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    repairs: int = 0
+    tokens: int = 0
+
+    def plus(self, other: Notes) -> Notes:
+        """Return both, ``self`` first."""
+        return Notes(
+            self.degraded + other.degraded, self.warnings + other.warnings,
+            self.repairs + other.repairs, self.tokens + other.tokens,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slates:
+    """A ragged batch of item lists, flat: what every stage takes and gives. Arrays are read-only.
+
+    Attributes:
+        items: (m,) rows. scores: (m,). offsets: (b + 1,); list i is ``[offsets[i]:offsets[i + 1]]``.
+        columns: further (m,) arrays by name, for example "bm25_rank" and "transitions_score".
+        notes: one per request, or () when there is nothing to say.
+    """
+
+    items: ItemRows
+    scores: Scores
+    offsets: Offsets
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    notes: tuple[Notes, ...] = ()
+
+    def __post_init__(self) -> None:
+        m = len(self.items)
+        if len(self.scores) != m or self.offsets[0] != 0 or self.offsets[-1] != m:
+            raise ContractError(f"Slates: {m} items, {len(self.scores)} scores, offsets {self.offsets[:1]}..{self.offsets[-1:]}")
+        for name, values in self.columns.items():
+            if len(values) != m:
+                raise ContractError(f"Slates.columns[{name!r}] has {len(values)} entries, items has {m}")
+            _frozen(values)
+        if self.notes and len(self.notes) != len(self):
+            raise ContractError(f"Slates.notes has {len(self.notes)} entries for {len(self)} requests")
+        _frozen(self.items), _frozen(self.scores), _frozen(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> Slates:
+        """Return list ``i`` as a batch of one; its arrays are views."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"list {i} of {len(self)}")
+        i %= len(self)
+        lo, hi = int(self.offsets[i]), int(self.offsets[i + 1])
+        return Slates(
+            self.items[lo:hi], self.scores[lo:hi], np.array([0, hi - lo], dtype=np.int64),
+            {name: values[lo:hi] for name, values in self.columns.items()},
+            (self.notes[i],) if self.notes else (),
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[Slates]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(b,) how many items each list has."""
+        return np.diff(self.offsets)
+
+    @property
+    def request_index(self) -> NDArray[np.int64]:
+        """(m,) the request that each entry belongs to."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
+
+    def note(self, extra: Notes) -> Slates:
+        """Return the same lists with ``extra`` noted on every request."""
+        old = self.notes or (Notes(),) * len(self)
+        return Slates(self.items, self.scores, self.offsets, self.columns, tuple(n.plus(extra) for n in old))
+
+    def ordered(self, scores: Scores, n: int | None = None, **columns: NDArray[Any]) -> Slates:
+        """Return every list sorted by new ``scores`` (m,), best first, NaN last, cut to ``n``.
+
+        Equal scores keep their incoming order. ``columns`` are added, aligned with the incoming order.
+        """
+        request = self.request_index
+        key = np.where(np.isnan(scores), -np.inf, scores)
+        order = np.lexsort((-key, request))
+        lengths = self.lengths
+        if n is not None:
+            place = np.arange(len(order)) - np.repeat(self.offsets[:-1], lengths)
+            order = order[place < n]
+            lengths = np.minimum(lengths, n)
+        every = {**self.columns, **columns}
+        return Slates(
+            self.items[order], scores[order].astype(np.float32, copy=False), offsets_of(lengths),
+            {name: values[order] for name, values in every.items()}, self.notes,
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, lists: Sequence[Iterable[int]], scores: Sequence[Iterable[float]] | None = None) -> Slates:
+        """Build from one list of rows per request; without scores they are 1, 1/2, 1/3, ..."""
+        parts = [np.asarray(list(rows), dtype=np.int32) for rows in lists]
+        if scores is None:
+            values = [1.0 / np.arange(1, len(p) + 1, dtype=np.float32) for p in parts]
+        else:
+            values = [np.asarray(list(s), dtype=np.float32) for s in scores]
+        return cls(
+            np.concatenate([*parts, np.empty(0, np.int32)]).astype(np.int32),
+            np.concatenate([*values, np.empty(0, np.float32)]).astype(np.float32),
+            offsets_of(np.array([len(p) for p in parts], dtype=np.int64)),
+        )
+
+
+def offsets_of(lengths: NDArray[np.integer[Any]]) -> Offsets:
+    """Return ``(b + 1,)`` offsets of parts with these ``(b,)`` lengths."""
+    out = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=out[1:])
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class StageTrace:
+    """One stage of one call: how long it took for the whole batch, and how many items went in and out."""
+
+    stage: str
+    plugin: str
+    took_ms: float
+    n_in: int
+    n_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one call did, in order; ``degraded`` names the stages that fell back."""
+
+    stages: tuple[StageTrace, ...] = ()
+    bundle: str = ""
+    degraded: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def took_ms(self) -> float:
+        """All stages together, in milliseconds."""
+        return sum(s.took_ms for s in self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One row of a `Result`; ``sources`` are the generators whose own list held the item, strongest first."""
+
+    rank: int
+    item_id: str
+    title: str
+    score: float
+    sources: tuple[str, ...] = ()
+    price: float | None = None
+    stock: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An ordered list for one call; prints as a table, converts to dicts, pandas and polars."""
+
+    items: tuple[Recommendation, ...]
+    trace: Trace = Trace()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.items)
+
+    def __getitem__(self, i: int) -> Recommendation:
+        return self.items[i]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one plain dict a row, ready for JSON."""
+        names = ("rank", "item_id", "title", "score", "sources", "price", "stock")
+        return [{n: list(v) if isinstance(v := getattr(r, n), tuple) else v for n in names} for r in self.items]
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame`, one row an item. Raises `PluginUnavailable` without pandas."""
+        return _frame_library("pandas").DataFrame(self.to_dicts())
+
+    def to_polars(self) -> Any:
+        """Return a `polars.DataFrame`, one row an item. Raises `PluginUnavailable` without polars."""
+        return _frame_library("polars").DataFrame(self.to_dicts())
+
+    def __str__(self) -> str:
+        if not self.items:
+            return "(no items)"
+        width = min(60, max(len(r.title) for r in self.items) or 1)
+        lines = [f"{'#':>3}  {'item':<14} {'title':<{width}} {'score':>8}  sources"]
+        lines += [
+            f"{r.rank:>3}  {r.item_id:<14.14} {r.title:<{width}.{width}} {r.score:>8.4f}  {', '.join(r.sources)}"
+            for r in self.items
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{r.rank}</td><td>{escape(r.item_id)}</td><td>{escape(r.title)}</td>"
+            f"<td>{r.score:.4f}</td><td>{escape(', '.join(r.sources))}</td></tr>"
+            for r in self.items
+        )
+        return f"<table><tr><th>#<th>item<th>title<th>score<th>sources</tr>{rows}</table>"
+
+
+def _frame_library(name: str) -> Any:
+    import importlib
+
+    from recsys.errors import PluginUnavailable
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise PluginUnavailable(f"{name} is not installed: pip install {name}") from error
+
+
+def now_seconds() -> int:
+    """Return the current time as epoch seconds."""
+    return int(datetime.now(UTC).timestamp())
