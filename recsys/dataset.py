@@ -105,7 +105,8 @@ class ItemTable:
         """Return one row as an `Item`."""
         from datetime import UTC, datetime
 
-        price, stock, created = float(self.prices[row]), int(self.stock[row]), int(self.created[row])
+        # str() of a float32 is the shortest decimal that means it: 9.99 comes back as 9.99, not 9.98999977.
+        price, stock, created = float(str(self.prices[row])), int(self.stock[row]), int(self.created[row])
         return Item(
             item_id=self.vocabulary.ids(np.array([row], dtype=np.int32))[0],
             title=self.titles[row],
@@ -128,6 +129,43 @@ class ItemTable:
         ]
         parts = [self.titles[row], self.brands[row], " ".join(self.categories[row]), self.texts[row], *named]
         return ". ".join(p for p in parts if p)
+
+
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999, all that a datetime can say
+MAX_POSITION = int(np.iinfo(np.int16).max)
+
+
+def event_columns(events: Sequence[Event], vocabulary: Vocabulary, now: int | None = None) -> Events:
+    """Return events as columns in the order given, weights 1; an event without a time happened at ``now``.
+
+    Raises:
+        DataError: an unknown item_id, a time outside the years 1 to 9999 (milliseconds, most often) or none at all
+            while ``now`` is None, a value beyond float32, a position above 32767.
+    """
+    rows = vocabulary.rows([e.item_id for e in events])
+    if (rows < 0).any():
+        missing = events[int(np.argmax(rows < 0))]
+        raise DataError(f"event of user {missing.user_id!r} names unknown item_id {missing.item_id!r}: add the item first")
+    times = [now if e.time is None else utc(e.time) for e in events]
+    limit = float(np.finfo(np.float32).max)
+    for e, time in zip(events, times, strict=True):
+        where = f"event of user {e.user_id!r} on item {e.item_id!r}"
+        if time is None:
+            raise DataError(f"{where} has no time")
+        if not FIRST_SECOND <= time <= LAST_SECOND:
+            raise DataError(f"{where}: time {time} is not epoch seconds (milliseconds?)")
+        if abs(e.value) > limit:
+            raise DataError(f"{where}: value {e.value!r} is beyond float32")
+        if e.position is not None and e.position > MAX_POSITION:
+            raise DataError(f"{where}: position must be at most {MAX_POSITION}, got {e.position}")
+    return Events.of(
+        rows,
+        times=[t for t in times if t is not None],
+        kinds=[KIND_CODES[e.kind] for e in events],
+        values=[e.value for e in events],
+        positions=[e.position or 0 for e in events],
+        ids=[e.event_id or "" for e in events] if any(e.event_id for e in events) else (),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,20 +259,6 @@ class Dataset:
         """
         table = ItemTable.of(items)
         listed = list(events)
-        rows = table.vocabulary.rows([e.item_id for e in listed])
-        if (rows < 0).any():
-            missing = listed[int(np.argmax(rows < 0))]
-            raise DataError(f"event of user {missing.user_id!r} names unknown item_id {missing.item_id!r}: add the item first")
-        for e in listed:
-            if e.time is None:
-                raise DataError(f"event of user {e.user_id!r} on item {e.item_id!r} has no time")
-        columns = Events.of(
-            rows,
-            times=[utc(e.time) for e in listed if e.time is not None],
-            kinds=[KIND_CODES[e.kind] for e in listed],
-            values=[e.value for e in listed],
-            positions=[e.position or 0 for e in listed],
-            ids=[e.event_id or "" for e in listed] if any(e.event_id for e in listed) else (),
-        )
+        columns = event_columns(listed, table.vocabulary)
         log = EventLog.of([e.user_id for e in listed], columns, event_weights=event_weights)
         return cls(table, log, tuple(reviews), name)

@@ -175,7 +175,9 @@ class Events:
         """Return the events at ``index`` (a slice, a mask or positions)."""
         ids: tuple[str, ...] = ()
         if self.ids:
-            ids = tuple(np.asarray(self.ids, dtype=object)[index].tolist())
+            # A slice must not cost a copy of every id: one history is cut out of a log of millions.
+            whole = isinstance(index, slice)
+            ids = self.ids[index] if whole else tuple(np.asarray(self.ids, dtype=object)[index].tolist())
         return Events(
             self.rows[index], self.times[index], self.kinds[index],
             self.values[index], self.weights[index], self.positions[index], ids,
