@@ -145,7 +145,9 @@ def event_columns(events: Sequence[Event], vocabulary: Vocabulary, now: int | No
     rows = vocabulary.rows([e.item_id for e in events])
     if (rows < 0).any():
         missing = events[int(np.argmax(rows < 0))]
-        raise DataError(f"event of user {missing.user_id!r} names unknown item_id {missing.item_id!r}: add the item first")
+        raise DataError(
+            f"event of user {missing.user_id!r} names unknown item_id {missing.item_id!r}: add the item first"
+        )
     times = [now if e.time is None else utc(e.time) for e in events]
     limit = float(np.finfo(np.float32).max)
     for e, time in zip(events, times, strict=True):

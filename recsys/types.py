@@ -176,8 +176,10 @@ class Events:
         ids: tuple[str, ...] = ()
         if self.ids:
             # A slice must not cost a copy of every id: one history is cut out of a log of millions.
-            whole = isinstance(index, slice)
-            ids = self.ids[index] if whole else tuple(np.asarray(self.ids, dtype=object)[index].tolist())
+            if isinstance(index, slice):
+                ids = self.ids[index]
+            else:
+                ids = tuple(np.asarray(self.ids, dtype=object)[index].tolist())
         return Events(
             self.rows[index], self.times[index], self.kinds[index],
             self.values[index], self.weights[index], self.positions[index], ids,
