@@ -1,0 +1,485 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys import bundle as bundle_module
+from recsys import manifest as manifest_module
+from recsys.artifacts import read_array, read_json, write_array, write_json
+from recsys.bundle import Bundle, open_bundle, rollback, write_bundle
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ModelError
+
+
+def fill(number: int, folder: Path) -> None:
+    write_json(folder / "settings.json", {"number": number})
+    (folder / "candidates" / "als").mkdir(parents=True)
+    write_array(folder / "candidates" / "als" / "factors.npy", np.full((50, 4), number, dtype=np.float32))
+
+
+def write(path: Path, number: int) -> str:
+    return write_bundle(path, lambda folder: fill(number, folder), {"number": number})
+
+
+def number_of(bundle: Bundle) -> int:
+    number = read_json(bundle.folder / "settings.json")["number"]
+    assert bundle.meta == {"number": number}
+    assert (read_array(bundle.folder / "candidates" / "als" / "factors.npy") == number).all()
+    return int(number)
+
+
+def assert_no_people(folder: Path, user_ids: Iterable[str]) -> None:
+    """Fail if any file of a bundle holds a user id, as UTF-8 or as the UTF-32 of a numpy string array."""
+    for file in (p for p in folder.rglob("*") if p.is_file()):
+        content = file.read_bytes()
+        for user in user_ids:
+            for encoding in ("utf-8", "utf-32-le", "utf-16-le"):
+                assert user.encode(encoding) not in content, f"{file} holds user id {user!r}"
+
+
+def reseal(path: Path, change: object) -> None:
+    """Rewrite the manifest through ``change`` and make the changed version current, as a forger would."""
+    state = read_json(path / "CURRENT")
+    folder = path / "versions" / state["version"]
+    manifest = read_json(folder / "manifest.json")
+    text = change(manifest) or json.dumps(manifest)  # type: ignore[operator]
+    (folder / "manifest.json").write_text(text)
+    state["version"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.rename(path / "versions" / state["version"])
+    write_json(path / "CURRENT", state)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write(tmp_path / "bundle", 1)
+    return tmp_path / "bundle"
+
+
+def test_what_is_written_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "bundle"
+    bundle_id = write(path, 7)
+    for verify in (True, False):
+        bundle = open_bundle(path, verify)
+        assert number_of(bundle) == 7
+        assert bundle.id == bundle_id == bundle.folder.name
+    assert bundle.manifest["format"] == "recsys-bundle"
+    assert bundle.manifest["libraries"]["numpy"] == np.__version__
+    listed = {f["path"]: f for f in bundle.manifest["files"]}
+    assert set(listed) == {"settings.json", "candidates/als/factors.npy"}
+    factors = (bundle.folder / "candidates/als/factors.npy").read_bytes()
+    assert listed["candidates/als/factors.npy"]["bytes"] == len(factors)
+    assert listed["candidates/als/factors.npy"]["sha256"] == hashlib.sha256(factors).hexdigest()
+
+
+def test_no_people_check_finds_ids_in_text_and_in_arrays(path: Path) -> None:
+    folder = open_bundle(path).folder
+    assert_no_people(folder, ["shopper-1", "shopper-2"])
+    np.save(folder / "names.npy", np.array(["x", "shopper-2"]))
+    with pytest.raises(AssertionError, match="shopper-2"):
+        assert_no_people(folder, ["shopper-1", "shopper-2"])
+
+
+def test_one_earlier_version_stays_and_rollback_returns_to_it(path: Path) -> None:
+    ids = [open_bundle(path).id, write(path, 2), write(path, 3)]
+    assert {p.name for p in (path / "versions").iterdir()} == set(ids[1:])
+    assert rollback(path) == ids[1]
+    assert number_of(open_bundle(path)) == 2
+    assert rollback(path) == ids[2]
+    assert number_of(open_bundle(path)) == 3
+    rollback(path)
+    write(path, 4)  # the earlier one is now 2, which was served last
+    assert rollback(path) == ids[1]
+
+
+def test_rollback_needs_a_sound_earlier_version(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissing, match="no earlier version"):
+        rollback(path)
+    with pytest.raises(ArtifactMissing, match="recsys fit"):
+        rollback(tmp_path / "absent")
+    first = open_bundle(path).folder
+    second = write(path, 2)
+    (first / "settings.json").write_text('{"number": 9}')
+    with pytest.raises(ArtifactDamaged, match=r"settings\.json"):
+        rollback(path)
+    assert open_bundle(path).id == second
+
+
+def test_no_bundle_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissing, match="recsys fit"):
+        open_bundle(tmp_path / "absent")
+    with pytest.raises(ArtifactMissing, match="recsys fit"):
+        open_bundle(tmp_path)
+    (tmp_path / "versions").mkdir()
+    with pytest.raises(ArtifactMissing, match="recsys fit"):
+        open_bundle(tmp_path)
+
+
+def test_foreign_folders_are_neither_read_nor_written(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ArtifactDamaged, match="no recsys bundle"):
+        open_bundle(tmp_path)
+    with pytest.raises(ArtifactDamaged, match="no recsys bundle"):
+        write(tmp_path, 1)
+    with pytest.raises(ModelError, match="is a file"):
+        write(tmp_path / "thesis.txt", 1)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def factors_of(path: Path) -> Path:
+    return open_bundle(path).folder / "candidates" / "als" / "factors.npy"
+
+
+def test_missing_file(path: Path) -> None:
+    factors_of(path).unlink()
+    for verify in (True, False):
+        with pytest.raises(ArtifactMissing, match=r"als/factors\.npy is missing .*1 of 2"):
+            open_bundle(path, verify)
+
+
+def test_truncated_file(path: Path) -> None:
+    file = factors_of(path)
+    file.write_bytes(file.read_bytes()[:-1])
+    for verify in (True, False):
+        with pytest.raises(ArtifactDamaged, match=r"als/factors\.npy .*truncated"):
+            open_bundle(path, verify)
+
+
+def test_one_flipped_bit(path: Path) -> None:
+    file = factors_of(path)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ArtifactDamaged, match=r"als/factors\.npy .*sha256"):
+        open_bundle(path)
+    assert open_bundle(path, verify=False).id  # sizes alone: the fast path promises no more
+
+
+def test_unlisted_file(path: Path) -> None:
+    (factors_of(path).parent / "extra.json").write_text("{}")
+    with pytest.raises(ArtifactDamaged, match=r"als/extra\.json .*not listed"):
+        open_bundle(path)
+
+
+def test_links_are_refused_wherever_they_are(path: Path, tmp_path: Path) -> None:
+    file = factors_of(path)
+    outside = tmp_path / "outside"
+    file.rename(outside)
+    file.symlink_to(outside)
+    with pytest.raises(ArtifactDamaged, match="link"):
+        open_bundle(path)
+    file.unlink()
+    outside.rename(file)
+    version = file.parents[2]
+    for link in (file.parent, version / "manifest.json", version, version.parent, path / "CURRENT"):
+        target = tmp_path / "moved"
+        link.rename(target)
+        link.symlink_to(target)
+        with pytest.raises(ArtifactDamaged, match="link"):
+            open_bundle(path)
+        link.unlink()
+        target.rename(link)
+    assert number_of(open_bundle(path)) == 1
+
+
+def test_devices_are_refused(path: Path) -> None:
+    os.mkfifo(factors_of(path).parent / "pipe")
+    with pytest.raises(ArtifactDamaged, match="device"):
+        open_bundle(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../settings.json", "/etc/passwd", "a/../../b", "candidates//x", "./x", "", "..\\x", "C:x", "a\0b", "x/"],
+)
+def test_paths_that_leave_the_folder(path: Path, name: str) -> None:
+    reseal(path, lambda m: m["files"][0].update(path=name))
+    with pytest.raises(ArtifactDamaged, match="plain relative paths"):
+        open_bundle(path)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.PICKLE", "weights.pt", "pytorch_model.bin", "x.joblib"])
+def test_pickles_are_refused_on_both_sides(path: Path, name: str) -> None:
+    before = open_bundle(path).id
+    with pytest.raises(ArtifactDamaged, match="pickle"):
+        write_bundle(path, lambda folder: (folder / name).write_bytes(b"x") and None, {})
+    assert open_bundle(path).id == before
+    (open_bundle(path).folder / name).write_bytes(b"x")
+    with pytest.raises(ArtifactDamaged, match="pickle"):
+        open_bundle(path)
+    (open_bundle_folder(path) / name).unlink()
+    reseal(path, lambda m: m["files"][0].update(path=name))
+    with pytest.raises(ArtifactDamaged, match="pickle"):
+        open_bundle(path)
+
+
+def open_bundle_folder(path: Path) -> Path:
+    return path / "versions" / str(read_json(path / "CURRENT")["version"])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda m: m.update(format="other"), ModelError, "expected 'recsys-bundle'"),
+        (lambda m: m.update(format_version=99), ModelError, "bundle format 99, .* up to 1"),
+        (lambda m: m.update(format_version="1"), ArtifactDamaged, "format_version"),
+        (lambda m: m.update(format_version=True), ArtifactDamaged, "format_version"),
+        (lambda m: m.update(files=None), ArtifactDamaged, "lists no files"),
+        (lambda m: m.update(meta=[]), ArtifactDamaged, "no meta"),
+        (lambda m: m["files"].append(m["files"][0]), ArtifactDamaged, "twice"),
+        (lambda m: m["files"].append("settings.json"), ArtifactDamaged, "without path"),
+        (lambda m: m["files"][0].update(bytes="1"), ArtifactDamaged, "without path"),
+        (lambda m: m["files"][0].update(sha256=None), ArtifactDamaged, "without path"),
+        (lambda m: "[1]", ArtifactDamaged, "JSON object"),
+        (lambda m: "{", ArtifactDamaged, "not a manifest"),
+        (lambda m: '{"format": "x", "format": "recsys-bundle"}', ArtifactDamaged, "a key occurs twice"),
+        (lambda m: "[" * 100_000, ArtifactDamaged, "not a manifest"),
+        (lambda m: " " * (5 << 20), ArtifactDamaged, "more than the"),
+    ],
+)
+def test_manifests_that_are_not_ours(path: Path, change: object, error: type[Exception], message: str) -> None:
+    reseal(path, change)
+    with pytest.raises(error, match=message):
+        open_bundle(path)
+
+
+def test_a_changed_manifest_is_noticed(path: Path) -> None:
+    file = open_bundle(path).folder / "manifest.json"
+    file.write_text(file.read_text().replace('"number": 1', '"number": 2'))
+    with pytest.raises(ArtifactDamaged, match="changed after"):
+        open_bundle(path, verify=False)
+    file.unlink()
+    with pytest.raises(ArtifactMissing, match=r"manifest\.json"):
+        open_bundle(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "damaged"),
+        ("[]", "damaged"),
+        ('{"format": "recsys-bundle"}', "damaged"),
+        ('{"format": "else", "version": "0123456789abcdef", "previous": null}', "no pointer"),
+        ('{"format": "recsys-bundle", "version": "../../../etc", "previous": null}', "no versions"),
+        ('{"format": "recsys-bundle", "version": 5, "previous": null}', "damaged"),
+        ('{"format": "recsys-bundle", "version": "0123456789abcdef", "previous": ".."}', "no versions"),
+        ('{"format": "recsys-bundle", "version": "0123456789abcdef", "previous": null}', "version 0123456789abcdef"),
+        (b"\xff\xfe", "damaged"),
+        (b" " * 100_000, "damaged"),
+    ],
+)
+def test_damaged_pointers(path: Path, content: str | bytes, message: str) -> None:
+    (path / "CURRENT").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ModelError, match=message):
+        open_bundle(path)
+
+
+def test_a_lost_pointer_is_healed_by_the_next_write(path: Path) -> None:
+    (path / "CURRENT").unlink()
+    with pytest.raises(ArtifactMissing, match="recsys fit"):
+        open_bundle(path)
+    bundle_id = write(path, 2)
+    assert number_of(open_bundle(path)) == 2
+    assert [p.name for p in (path / "versions").iterdir()] == [bundle_id]
+
+
+def test_writers_that_raise_change_nothing(path: Path) -> None:
+    def half(folder: Path) -> None:
+        fill(2, folder)
+        raise RuntimeError("disk full")
+
+    before = open_bundle(path)
+    with pytest.raises(RuntimeError, match="disk full"):
+        write_bundle(path, half, {})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_bundle(path, lambda folder: fill(2, folder), {"loss": float("nan")})
+    with pytest.raises(ModelError, match="at least one file"):
+        write_bundle(path, lambda folder: None, {})
+    with pytest.raises(ModelError, match=r"manifest\.json is written by the bundle"):
+        write_bundle(path, lambda folder: write_json(folder / "manifest.json", {}), {})
+    with pytest.raises(ArtifactDamaged, match="link"):
+        write_bundle(path, lambda folder: (folder / "a.npy").symlink_to("/etc/hostname"), {})
+    with pytest.raises(ModelError, match="manifest would exceed"):
+        write_bundle(path, lambda folder: fill(2, folder), {"note": "x" * (5 << 20)})
+    assert open_bundle(path) == before
+    assert [p.name for p in (path / "versions").iterdir()] == [before.id]
+
+
+def test_a_second_writer_waits_and_then_says_so(path: Path) -> None:
+    def nested(folder: Path) -> None:
+        fill(2, folder)
+        with pytest.raises(ModelError, match="another process is writing"):
+            write_bundle(path, lambda inner: fill(3, inner), {}, wait_s=0.05)
+
+    write_bundle(path, nested, {"number": 2})
+    assert number_of(open_bundle(path)) == 2
+
+
+def test_writers_and_readers_in_threads(path: Path) -> None:
+    done = threading.Event()
+    seen: list[int] = []
+    failures: list[BaseException] = []
+
+    def reader() -> None:
+        try:
+            while not done.is_set():
+                bundle = open_bundle(path)
+                seen.append(bundle.meta["number"])
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    def writer(first: int) -> None:
+        for number in range(first, first + 8):
+            write(path, number)
+
+    readers = [threading.Thread(target=reader) for _ in range(2)]
+    writers = [threading.Thread(target=writer, args=(first,)) for first in (100, 200)]
+    for thread in [*readers, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert not failures
+    assert set(seen) <= {1, *range(100, 108), *range(200, 208)}
+    assert len(set(seen)) > 3
+    assert len(list((path / "versions").iterdir())) == 2
+
+
+CHILD = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_bundle import fill, number_of, write
+from recsys.bundle import open_bundle, write_bundle
+path = Path(sys.argv[2])
+FAILED, UNTOUCHED = 3, 4
+os.fsync = lambda handle: None  # it guards against power cuts alone, and disks are slow
+
+def forked(action):
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os._exit(action() or 0)
+    except OSError:
+        os._exit(FAILED)
+
+def step(number, strike):
+    # Writes once; the number-th thing that Python asks of the file system is struck.
+    count = 0
+    def hook(event, args):
+        nonlocal count
+        if event == "open" or event.startswith(("os.", "shutil.", "fcntl.")):
+            count += 1
+            if count == number:
+                strike()
+    sys.addaudithook(hook)
+    write(path, 1000 + number)
+    return UNTOUCHED if count < number else 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def fail():
+    raise OSError(28, "No space left on device")
+
+def loop(first, pipe):
+    for number in range(first, first + 100_000):
+        write(path, number)
+        os.write(pipe, b"%d\\n" % number)
+"""
+
+KILLED_ANYWHERE = (
+    CHILD
+    + """
+chosen, rng, seen = 0, random.Random(0), set()
+for kill in range(25):
+    read, pipe = os.pipe()
+    pid = forked(lambda: loop(number_of(open_bundle(path)) + 1, pipe))
+    os.close(pipe)
+    os.read(read, 1)  # at least one version is out
+    time.sleep(rng.uniform(0, 0.03))
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    with os.fdopen(read) as told:
+        reported = [int(line) for line in told.read().split() if line]
+    number = number_of(open_bundle(path))
+    # What was reported as written is never lost; the first digit of the first report was read above.
+    assert number >= max(reported[1:], default=0), (number, reported)
+    seen.add(number)
+write(path, 10**6)
+left = sorted(p.name for p in (path / "versions").iterdir())
+print(json.dumps({"seen": len(seen), "left": len(left), "hidden": [n for n in left if n.startswith(".")]}))
+"""
+)
+
+STRUCK_AT_EVERY_STEP = (
+    CHILD
+    + """
+answer = {}
+for name, strike in (("killed", die), ("failed", fail)):
+    number, kept, changed, status = 0, 0, 0, None
+    while status != UNTOUCHED << 8:
+        number += 1
+        before = number_of(open_bundle(path))
+        status = os.waitpid(forked(lambda: step(number, strike)), 0)[1]
+        # 0: struck while it removed an old version, which the next writer does again.
+        assert status in (0, signal.SIGKILL, FAILED << 8, UNTOUCHED << 8), status
+        after = number_of(open_bundle(path))
+        assert after in (before, 1000 + number), (after, before, number)
+        kept, changed = kept + (after == before), changed + (after != before)
+    answer[name] = {"kept": kept, "changed": changed}
+    write(path, 1)
+    left = [p.name for p in (path / "versions").iterdir()]
+    assert len(left) == 2 and not any(n.startswith(".") for n in left), left
+print(json.dumps(answer))
+"""
+)
+
+
+def run(script: str, path: Path) -> dict[str, dict[str, int]]:
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, dict[str, int]] = json.loads(done.stdout)
+    return answer
+
+
+def test_kill_at_random_moments_leaves_a_complete_version(path: Path) -> None:
+    answer = run(KILLED_ANYWHERE, path)
+    assert answer["seen"] == 25
+    assert answer["left"] == 2
+    assert answer["hidden"] == []
+
+
+def test_kill_or_failure_at_every_step_leaves_a_complete_version(path: Path) -> None:
+    answer = run(STRUCK_AT_EVERY_STEP, path)
+    for name in ("killed", "failed"):
+        # Before the pointer moved and after it: both must be among the steps that were struck.
+        assert answer[name]["kept"] >= 15
+        assert answer[name]["changed"] >= 3
+
+
+def test_a_version_pruned_while_it_is_read_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = manifest_module.check, []
+
+    def check(folder: Path, bundle_id: str, verify: bool) -> object:
+        calls.append(bundle_id)
+        if len(calls) == 1:  # two fits finish between reading the pointer and reading the files
+            write(path, 2)
+            write(path, 3)
+        return real(folder, bundle_id, verify)
+
+    monkeypatch.setattr(bundle_module, "check", check)
+    assert number_of(open_bundle(path)) == 3
+    assert len(calls) == 2
