@@ -36,6 +36,7 @@ class Deps:
 
     items: ItemTable | None = None
     models: Mapping[str, Any] = field(default_factory=dict)
+    popularity: NDArray[np.float32] | None = None  # (n_items,) liked events in the fit
     build: Any = None  # (kind, options) -> component, for components made of others
 
 

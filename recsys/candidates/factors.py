@@ -1,0 +1,64 @@
+"""Base of factor models: a vector per item, a user's vector folded in from history, score = inner product."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.scoring import WholeCatalogue
+from recsys.dataset import Dataset
+from recsys.errors import NotFittedError
+from recsys.types import Request, Slates
+
+
+class Factors(WholeCatalogue):
+    """Item factors ``(n_items, f)`` float32; items without any event in the fit cannot be scored (NaN)."""
+
+    def __init__(self) -> None:
+        self.item_factors: NDArray[np.float32] | None = None
+        self.known: NDArray[np.bool_] | None = None
+
+    @abstractmethod
+    def user_factors(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return ``(b, f)``, zeros for a history that says nothing."""
+
+    def learned(self, item_factors: Any, data: Dataset) -> None:
+        """Keep what a fit produced."""
+        self.item_factors = np.ascontiguousarray(item_factors, dtype=np.float32)
+        liked = data.log.liked().events.rows
+        self.known = np.bincount(liked, minlength=len(data.items)) > 0
+
+    def fitted(self) -> NDArray[np.float32]:
+        """Return the item factors. Raises `NotFittedError`."""
+        if self.item_factors is None:
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit() or load() first")
+        return self.item_factors
+
+    @property
+    def n_items(self) -> int:
+        """How many rows have factors."""
+        return len(self.fitted())
+
+    def catalogue_scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return ``(b, n_items)``; NaN for unknown items and for requests without a usable history."""
+        users = self.user_factors(requests)
+        scores = users @ self.fitted().T
+        scores[:, ~np.asarray(self.known)] = np.nan
+        scores[~users.any(axis=1)] = np.nan
+        return scores
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return inner products with the given rows only: no pass over the catalogue."""
+        factors, known = self.fitted(), np.asarray(self.known)
+        users = self.user_factors(requests)
+        owner = slates.request_index
+        usable = (slates.items >= 0) & (slates.items < len(factors))
+        usable[usable] &= known[slates.items[usable]]
+        usable &= users.any(axis=1)[owner] if len(owner) else usable
+        out = np.full(len(slates.items), np.nan, dtype=np.float32)
+        out[usable] = np.einsum("mf,mf->m", users[owner[usable]], factors[slates.items[usable]])
+        return Slates(slates.items, out, slates.offsets, slates.columns, slates.notes)

@@ -1,0 +1,81 @@
+"""Base of item-to-item methods: a user's scores are the decayed history times one (n_items, n_items) matrix."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsys.candidates.scoring import WholeCatalogue, as_dense
+from recsys.errors import NotFittedError
+from recsys.history import profile, stack
+from recsys.types import Request, Slates
+
+
+class ItemMatrix(WholeCatalogue):
+    """Score = sum over the history of weight x ``decay ** age`` x ``matrix[item, candidate]``.
+
+    ``matrix`` is CSR or dense float32, rows are sources and columns are candidates. Because the sum is over
+    events, the share of each event is exact (`contributions`). Items without evidence score 0 and are no
+    candidates.
+    """
+
+    floor = 0.0
+    matrix: Any
+
+    def __init__(self) -> None:
+        self.matrix = None
+
+    @property
+    @abstractmethod
+    def decay(self) -> float:
+        """Weight of an event relative to the one after it."""
+
+    @property
+    @abstractmethod
+    def limit(self) -> int:
+        """How many of the latest events count."""
+
+    def fitted(self) -> Any:
+        """Return the matrix. Raises `NotFittedError`."""
+        if self.matrix is None:
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit() or load() first")
+        return self.matrix
+
+    @property
+    def n_items(self) -> int:
+        """How many rows the matrix covers."""
+        return int(self.fitted().shape[0])
+
+    def catalogue_scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return ``(b, n_items)``."""
+        matrix = self.fitted()
+        return as_dense(profile(requests, self.n_items, self.decay, self.limit) @ matrix)
+
+    def contributions(self, requests: Sequence[Request], slates: Slates) -> sparse.csr_array:
+        """Return ``(m, longest history)``: the share of each history event in each item's score, exactly."""
+        matrix = self.fitted()
+        h = stack(requests, self.limit)
+        width = max((len(r.history) for r in requests), default=0)
+        rows, cols, values = [], [], []
+        for i in range(len(requests)):
+            lo, hi = int(slates.offsets[i]), int(slates.offsets[i + 1])
+            part = slice(int(h.offsets[i]), int(h.offsets[i + 1]))
+            known = h.rows[part] < self.n_items
+            sources, place = h.rows[part][known], h.place[part][known]
+            weight = h.weights[part][known] * np.float32(self.decay) ** h.age[part][known]
+            items = slates.items[lo:hi]
+            seen = np.flatnonzero((items >= 0) & (items < self.n_items))
+            block = as_dense(matrix[sources][:, items[seen]]) * weight[:, None]
+            at, entry = np.nonzero(block)
+            rows.append(lo + seen[entry])
+            cols.append(place[at])
+            values.append(block[at, entry])
+        if not rows:
+            return sparse.csr_array((len(slates.items), width), dtype=np.float32)
+        index = (np.concatenate(rows), np.concatenate(cols))
+        return sparse.csr_array((np.concatenate(values).astype(np.float32), index), shape=(len(slates.items), width))

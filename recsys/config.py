@@ -1,0 +1,133 @@
+"""EngineConfig: every setting of an engine, read from TOML; the only reader of files and environment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recsys.errors import ConfigError
+from recsys.registry import validation_text
+
+# Without settings: what needs no tuning to be sensible, cheap first. The order is the order of columns.
+DEFAULT_CANDIDATES: Mapping[str, dict[str, Any]] = {
+    "transitions": {}, "attributes": {}, "item-knn": {}, "als": {}, "ease": {}, "dense": {}, "popularity": {"n": 30},
+}  # fmt: skip
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stage(BaseModel):
+    """One component: ``use`` names the plug-in, ``n`` how many items it may return, all else is its own config."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    use: str
+    n: int = Field(150, ge=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the component itself is configured with, "use" included."""
+        return {"use": self.use, **(self.model_extra or {})}
+
+
+class EventSettings(_Section):
+    """What events mean: weights by kind, ratings up to ``rating_low`` are dislikes, from ``rating_high`` on likes."""
+
+    weights: dict[str, float] = Field(default_factory=dict)
+    history_limit: int = Field(200, ge=1)
+
+
+class FusionSettings(_Section):
+    """Weight of each generator in the fused score, and how many fused candidates reach the ranker."""
+
+    weights: dict[str, float] = Field(default_factory=dict)
+    default: float = Field(0.3, ge=0)
+    n: int = Field(150, ge=1)
+
+
+class Variant(_Section):
+    """One plan: which generators (None = all), which ranker."""
+
+    candidates: tuple[str, ...] | None = None
+    rank: str | None = None
+
+
+class EngineConfig(_Section):
+    """All settings; ``EngineConfig.read(path)`` takes them from a TOML file."""
+
+    candidates: dict[str, Stage] = Field(default_factory=dict, validate_default=True)
+    fusion: FusionSettings = FusionSettings()
+    rank: dict[str, Stage] = Field(default_factory=lambda: {"lightgbm": Stage(use="lightgbm")})
+    variants: dict[str, Variant] = Field(default_factory=lambda: {"no-llm": Variant(rank="lightgbm")})
+    variant: str = "no-llm"
+    events: EventSettings = EventSettings()
+    hide_seen: bool = True
+    seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_stages(cls, values: Any) -> Any:
+        """Let a stage be named after its plug-in: [candidates.als] needs no ``use``."""
+        if not isinstance(values, Mapping):
+            return values
+        out = dict(values)
+        out.setdefault("candidates", {name: dict(options) for name, options in DEFAULT_CANDIDATES.items()})
+        for section in ("candidates", "rank"):
+            stages = out.get(section)
+            if isinstance(stages, Mapping):
+                out[section] = {
+                    name: {"use": name, **stage} if isinstance(stage, Mapping) else stage for name, stage in stages.items()
+                }
+        return out
+
+    @model_validator(mode="after")
+    def _plans_exist(self) -> Self:
+        if not self.candidates:
+            raise ValueError("candidates: at least one generator is needed")
+        if self.variant not in self.variants:
+            raise ValueError(f"variant: no [variants.{self.variant}] (there are: {', '.join(self.variants)})")
+        for name, variant in self.variants.items():
+            missing = [c for c in variant.candidates or () if c not in self.candidates]
+            if missing:
+                raise ValueError(f"variants.{name}.candidates: unknown {', '.join(missing)}")
+            if variant.rank is not None and variant.rank not in self.rank:
+                raise ValueError(f"variants.{name}.rank: unknown '{variant.rank}' (there are: {', '.join(self.rank)})")
+        return self
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str = "") -> EngineConfig:
+        """Build from plain values. Raises `ConfigError` with the path of each wrong one."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(validation_text(error, where)) from error
+
+    @classmethod
+    def read(cls, path: Path | str) -> EngineConfig:
+        """Read a TOML file. Raises `ConfigError` naming file, line or path."""
+        path = Path(path)
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(f"no settings at {path}: type 'recsys init' to write them") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from error
+        return cls.of(values, path.name)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as plain values, ready for JSON and TOML."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def hash(self) -> str:
+        """First 16 hex digits of the sha256 of the settings: recorded with every figure."""
+        text = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,162 @@
+"""From settings and a log to fitted components: generators, then a ranker trained on the generators' own candidates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recsys.candidates.fuse import Fusion
+from recsys.config import EngineConfig, Variant
+from recsys.data.splits import Fold
+from recsys.dataset import Dataset, EventLog
+from recsys.errors import DataError
+from recsys.funnel import Funnel, Plan
+from recsys.protocols import Deps, FitOptions
+from recsys.registry import Registry
+from recsys.requests import fold_requests, labels_of
+from recsys.types import Request, Slates, offsets_of
+
+Progress = Callable[[str], None]
+
+
+def silent(message: str) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """Everything that was learned, by name, and how long each part took in seconds."""
+
+    generators: Mapping[str, Any]
+    rankers: Mapping[str, Any]
+    fit_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def deps_for(data: Dataset, registry: Registry, log: EventLog | None = None) -> Deps:
+    """Return what components may ask for, over one catalogue and one log."""
+    events = (log or data.log).events
+    counts = np.bincount(events.rows[events.weights > 0], minlength=len(data.items)).astype(np.float32)
+    base = Deps(items=data.items, popularity=counts)
+    return Deps(
+        items=data.items, popularity=counts, build=lambda kind, options: registry.build(kind, options, base)
+    )
+
+
+def build_generators(config: EngineConfig, registry: Registry, deps: Deps, names: Any = None) -> dict[str, Any]:
+    """Return the configured generators, unfitted."""
+    wanted = config.candidates if names is None else names
+    return {
+        name: registry.build("candidates", config.candidates[name].options, deps, f"candidates.{name}") for name in wanted
+    }
+
+
+def fit_generators(
+    config: EngineConfig, registry: Registry, data: Dataset, log: EventLog, options: FitOptions,
+    progress: Progress = silent, names: Any = None,
+) -> tuple[dict[str, Any], dict[str, float]]:  # fmt: skip
+    """Fit every generator on ``log``; return them and the seconds each took."""
+    fold = data.with_log(log)
+    fitted, seconds = {}, {}
+    for name, generator in build_generators(config, registry, deps_for(data, registry, log), names).items():
+        progress(f"fitting {name}")
+        begin = time.perf_counter()
+        fitted[name] = generator.fit(fold, options)
+        seconds[name] = time.perf_counter() - begin
+    return fitted, seconds
+
+
+def plan_for(config: EngineConfig, fitted: Fitted, variant: Variant) -> Plan:
+    """Return the plan of a variant over fitted components."""
+    names = variant.candidates or tuple(config.candidates)
+    ranker = fitted.rankers.get(variant.rank) if variant.rank else None
+    return Plan(
+        {n: fitted.generators[n] for n in names},
+        {n: config.candidates[n].n for n in names},
+        Fusion(config.fusion.weights, config.fusion.default),
+        config.fusion.n,
+        ranker,
+        variant.rank if ranker is not None and variant.rank else "",
+    )
+
+
+def training_slates(
+    funnel: Funnel, fold: Fold, n_items: int, hide_seen: bool
+) -> tuple[list[Request], Slates, np.ndarray[Any, np.dtype[np.float32]]]:
+    """Return the requests of a fold that have a hit among their candidates, these candidates, and labels.
+
+    The other requests teach a ranker nothing, and leaving them out early keeps the memory small.
+    """
+    requests: list[Request] = []
+    parts: list[Slates] = []
+    labels = []
+    for part, chunk in fold_requests(fold, n_items, hide_seen):
+        slates = funnel.candidates(chunk)
+        y = labels_of(slates.items, slates.request_index, fold, part)
+        hit = np.bincount(slates.request_index, weights=y, minlength=len(slates)) > 0
+        keep = hit[slates.request_index]
+        # Masks are not needed any more, and thousands of them would fill the memory.
+        requests += [
+            Request(user=r.user, history=r.history, now=r.now, k=r.k) for r, h in zip(chunk, hit, strict=True) if h
+        ]
+        columns = {name: values[keep] for name, values in slates.columns.items()}
+        parts.append(Slates(slates.items[keep], slates.scores[keep], offsets_of(slates.lengths[hit]), columns))
+        labels.append(y[keep])
+    if not requests:
+        raise DataError("no candidate list holds what its shopper chose next: too few events to train a ranker")
+    return requests, _joined(parts), np.concatenate(labels)
+
+
+def _joined(parts: list[Slates]) -> Slates:
+    return Slates(
+        np.concatenate([p.items for p in parts]),
+        np.concatenate([p.scores for p in parts]),
+        offsets_of(np.concatenate([p.lengths for p in parts])),
+        {name: np.concatenate([p.columns[name] for p in parts]) for name in parts[0].columns},
+    )
+
+
+def fit_ranker(
+    config: EngineConfig, registry: Registry, data: Dataset, fold: Fold, name: str, options: FitOptions,
+    progress: Progress = silent, generators: Mapping[str, Any] | None = None,
+) -> Any:  # fmt: skip
+    """Return the ranker ``name`` trained on candidates of generators that were fitted on ``fold.fit`` alone."""
+    variant = next((v for v in config.variants.values() if v.rank == name), Variant())
+    if generators is None:
+        generators, _ = fit_generators(config, registry, data, fold.fit, options, progress, variant.candidates)
+    funnel = Funnel(plan_for(config, Fitted(generators, {}), Variant(candidates=variant.candidates)), strict=True)
+    progress("collecting candidates for the ranker")
+    requests, slates, labels = training_slates(funnel, fold, len(data.items), config.hide_seen)
+    ranker = registry.build(
+        "rankers", config.rank[name].options, deps_for(data, registry, fold.fit), f"rank.{name}"
+    )
+    if not hasattr(ranker, "fit"):
+        return ranker
+    progress(f"fitting {name} on {len(requests)} requests")
+    return ranker.fit(requests, slates, labels, options)
+
+
+def fit_all(
+    config: EngineConfig, registry: Registry, data: Dataset, rank_fold: Fold | None, log: EventLog, options: FitOptions,
+    progress: Progress = silent,
+) -> Fitted:  # fmt: skip
+    """Fit rankers on ``rank_fold`` and generators on ``log``: two fits of the generators, so that no label leaks."""
+    rankers, seconds = {}, {}
+    for name, stage in config.rank.items():
+        begin = time.perf_counter()
+        if rank_fold is not None:
+            rankers[name] = fit_ranker(config, registry, data, rank_fold, name, options, progress)
+            seconds[name] = time.perf_counter() - begin
+        elif not hasattr(registry.get("rankers", stage.use), "fit"):
+            rankers[name] = registry.build("rankers", stage.options, deps_for(data, registry), f"rank.{name}")
+    generators, more = fit_generators(config, registry, data, log, options, progress)
+    final = deps_for(data, registry, log)
+    rankers = {name: _on_final(ranker, final) for name, ranker in rankers.items()}
+    return Fitted(generators, rankers, {**seconds, **more})
+
+
+def _on_final(ranker: Any, deps: Deps) -> Any:
+    return ranker.on_snapshot(deps) if hasattr(ranker, "on_snapshot") else ranker

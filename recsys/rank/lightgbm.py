@@ -1,0 +1,251 @@
+"""The pre-ranker: LightGBM LambdaMART over all sources and features, served from ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from recsys.artifacts import read_array, read_json, write_array, write_json
+from recsys.dataset import ItemTable
+from recsys.errors import ArtifactMissing, DataError, NotFittedError, ShapeMismatch
+from recsys.protocols import Delta, Deps, FitOptions
+from recsys.rank.features.builder import FeatureBuilder
+from recsys.rank.features.facts import Facts
+from recsys.runtime.onnx import OnnxSession
+from recsys.types import Request, Scores, Slates, offsets_of
+
+POSITION = "position"  # column: where the item was shown when the label was observed, 0 = not logged
+
+
+class LightGBMRanker:
+    """LambdaMART (Burges 2010; library: LightGBM), cross-fitted by request to find the number of trees.
+
+    Where the training slates have a `POSITION` column, LightGBM estimates and removes position bias (its
+    ``position`` field); at serving time no position enters. ``prior`` x the fused score is added to the output:
+    with few labels a list should not stray far from it. The ONNX graph serves; `native_scores` is the reference.
+    """
+
+    class Config(BaseModel):
+        """LightGBM's own names; ``folds`` cross-fit, ``max_rounds`` bounds the trees."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        learning_rate: float = Field(0.05, gt=0)
+        num_leaves: int = Field(15, ge=2)
+        min_data_in_leaf: int = Field(100, ge=1)
+        lambda_l2: float = Field(5.0, ge=0)
+        feature_fraction: float = Field(0.7, gt=0, le=1)
+        bagging_fraction: float = Field(0.8, gt=0, le=1)
+        truncation: int = Field(10, ge=1)
+        max_rounds: int = Field(400, ge=1)
+        patience: int = Field(40, ge=1)
+        folds: int = Field(3, ge=2)
+        prior: float = Field(0.3, ge=0)
+        threads: int | None = None
+
+    SPACE = {"prior": [0.0, 0.1, 0.3, 1.0], "num_leaves": [7, 15, 31], "truncation": [10, 20]}
+
+    def __init__(self, config: Config | None, facts: Facts) -> None:
+        self.config = config or self.Config()
+        self.facts = facts
+        self.builder: FeatureBuilder | None = None
+        self.figures: dict[str, Any] = {}
+        self._text = ""
+        self._session: OnnxSession | None = None
+        self._onnx = b""
+
+    @classmethod
+    def from_config(cls, config: Config, deps: Deps) -> Self:
+        """Build from settings; needs the catalogue and its popularity."""
+        items = deps.items if deps.items is not None else ItemTable.of([])
+        counts = deps.popularity if deps.popularity is not None else np.zeros(len(items), dtype=np.float32)
+        return cls(config, Facts(items, counts))
+
+    def fit(
+        self, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], options: FitOptions
+    ) -> Self:
+        """Learn from the requests that have a positive and a negative label.
+
+        Raises:
+            DataError: fewer such requests than folds.
+        """
+        generators = [c.removesuffix("_score") for c in slates.columns if c.endswith("_score") and c != "fused_score"]
+        builder = FeatureBuilder([g for g in generators if f"{g}_rank" in slates.columns])
+        useful = _mixed(slates, labels)
+        if int(useful.sum()) < self.config.folds:
+            raise DataError(
+                f"the ranker needs at least {self.config.folds} requests whose candidates hold a chosen and an "
+                f"unchosen item, got {int(useful.sum())}: give more events or more candidates"
+            )
+        kept = _subset(slates, useful)
+        wanted = [r for r, u in zip(requests, useful, strict=True) if u]
+        y = labels[useful[slates.request_index]]
+        x = builder.compute(wanted, kept, self.facts)
+        position = kept.columns.get(POSITION)
+        rounds, figures = self._cross_fit(x, y, kept, position, options)
+        final = self._train(x, y, kept.lengths, position, rounds, options)
+        self.builder = builder
+        self.figures = {"requests": len(wanted), "rounds": rounds, **figures}
+        if position is not None:
+            self.figures["share_with_position"] = float((position > 0).mean())
+        self._use(final.model_to_string(), _to_onnx(final, len(builder.names)))
+        return self
+
+    def _cross_fit(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], slates: Slates, position: Any, options: FitOptions
+    ) -> tuple[int, dict[str, float]]:
+        import lightgbm as lgb
+
+        fold = np.random.default_rng(options.seed).integers(self.config.folds, size=len(slates))
+        rounds, reached = [], []
+        for k in range(self.config.folds):
+            held = fold == k
+            if held.all() or not held.any():
+                continue
+            inside = held[slates.request_index]
+            seen = None if position is None else position[~inside]
+            train = lgb.Dataset(x[~inside], y[~inside], group=slates.lengths[~held], position=seen, free_raw_data=True)
+            valid = lgb.Dataset(x[inside], y[inside], group=slates.lengths[held], reference=train)
+            model = lgb.train(
+                self._parameters(options), train, self.config.max_rounds, valid_sets=[valid],
+                callbacks=[lgb.early_stopping(self.config.patience, verbose=False)],
+            )  # fmt: skip
+            rounds.append(model.best_iteration)
+            reached.append(float(model.best_score["valid_0"]["ndcg@10"]))
+        return max(1, round(float(np.mean(rounds)))), {"cross_fitted_ndcg@10": float(np.mean(reached))}
+
+    def _train(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], group: Any, position: Any, rounds: int, options: FitOptions
+    ) -> Any:
+        import lightgbm as lgb
+
+        return lgb.train(self._parameters(options), lgb.Dataset(x, y, group=group, position=position), rounds)
+
+    def _parameters(self, options: FitOptions) -> dict[str, Any]:
+        c = self.config
+        return {
+            "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": c.learning_rate,
+            "num_leaves": c.num_leaves, "min_data_in_leaf": c.min_data_in_leaf, "lambda_l2": c.lambda_l2,
+            "feature_fraction": c.feature_fraction, "bagging_fraction": c.bagging_fraction, "bagging_freq": 1,
+            "lambdarank_truncation_level": c.truncation, "label_gain": [0, 1, 3, 7], "seed": options.seed,
+            "deterministic": True, "force_row_wise": True, "num_threads": options.threads, "verbose": -1,
+        }  # fmt: skip
+
+    def _use(self, text: str, onnx: bytes) -> None:
+        self._text, self._onnx = text, onnx
+        self._session = OnnxSession(onnx, threads=self.config.threads)
+
+    def fitted(self) -> tuple[FeatureBuilder, OnnxSession]:
+        """Return features and session. Raises `NotFittedError`."""
+        if self.builder is None or self._session is None:
+            raise NotFittedError("LightGBMRanker is not fitted: call fit() or load() first")
+        return self.builder, self._session
+
+    def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
+        """Return the best ``n`` of each request; the incoming score stays in the column "prior_score"."""
+        builder, session = self.fitted()
+        prior = slates.scores.copy()
+        if not len(slates.items):
+            return slates.ordered(prior, n, prior_score=prior)
+        x = builder.compute(requests, slates, self.facts)
+        scores = session.run({"features": x})[session.spec.output_names[0]].reshape(-1)
+        return slates.ordered(self._with_prior(scores, slates), n, prior_score=prior, ranker_score=scores)
+
+    def _with_prior(self, scores: Scores, slates: Slates) -> Scores:
+        fused = np.nan_to_num(slates.columns["fused_score"], nan=0.0)
+        return (scores + np.float32(self.config.prior) * fused).astype(np.float32)
+
+    def native_scores(self, requests: Sequence[Request], slates: Slates) -> Scores:
+        """Return what LightGBM itself predicts, ``(m,)``: the reference for the ONNX graph."""
+        import lightgbm as lgb
+
+        builder, _ = self.fitted()
+        model = lgb.Booster(model_str=self._text)
+        return np.asarray(model.predict(builder.compute(requests, slates, self.facts)), dtype=np.float32)
+
+    def importance(self) -> dict[str, float]:
+        """Return each feature's share of the total gain."""
+        import lightgbm as lgb
+
+        builder, _ = self.fitted()
+        gain = lgb.Booster(model_str=self._text).feature_importance("gain")
+        return dict(zip(builder.names, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
+
+    def on_snapshot(self, deps: Deps) -> Self:
+        """Return the same model over another catalogue and other popularity: the final fit after the ranker's own."""
+        return self._on(type(self).from_config(self.config, deps).facts)
+
+    def _on(self, facts: Facts) -> Self:
+        out = type(self)(self.config, facts)
+        out.builder, out.figures = self.builder, self.figures
+        out._text, out._onnx, out._session = self._text, self._onnx, self._session
+        return out
+
+    def apply(self, delta: Delta) -> Self:
+        """Return the same model over the catalogue as it is now."""
+        counts = np.zeros(len(delta.items), dtype=np.float32)
+        counts[: len(self.facts.popularity)] = self.facts.popularity
+        liked = delta.events.rows[delta.events.weights > 0]
+        counts += np.bincount(liked, minlength=len(counts)).astype(np.float32)
+        return self._on(Facts(delta.items, counts))
+
+    def save(self, folder: Path) -> None:
+        """Write the native model as text, the ONNX graph, the popularity counts and what they need."""
+        builder, _ = self.fitted()
+        (folder / "model.txt").write_text(self._text, encoding="utf-8")
+        (folder / "model.onnx").write_bytes(self._onnx)
+        write_array(folder / "popularity.npy", self.facts.popularity)
+        write_json(
+            folder / "ranker.json",
+            {
+                "config": self.config.model_dump(), "generators": list(builder.generators),
+                "features": builder.names, "figures": self.figures,
+            },
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, folder: Path, deps: Deps) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ShapeMismatch: the model was fitted on other features than this version computes.
+        """
+        saved = read_json(folder / "ranker.json")
+        out = cls.from_config(cls.Config.model_validate(saved["config"]), deps)
+        popularity = np.array(read_array(folder / "popularity.npy"))
+        counts = np.zeros(max(len(out.facts.items), len(popularity)), dtype=np.float32)
+        counts[: len(popularity)] = popularity
+        out.facts = Facts(out.facts.items, counts)
+        out.builder = FeatureBuilder(saved["generators"])
+        if out.builder.names != saved["features"]:
+            raise ShapeMismatch("the ranker was fitted on other features: fit again with this version")
+        out.figures = saved["figures"]
+        for name in ("model.txt", "model.onnx"):
+            if not (folder / name).is_file():
+                raise ArtifactMissing(f"{name} is missing in {folder}")
+        out._use((folder / "model.txt").read_text(encoding="utf-8"), (folder / "model.onnx").read_bytes())
+        return out
+
+
+def _mixed(slates: Slates, labels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    positives = np.bincount(slates.request_index, weights=labels > 0, minlength=len(slates))
+    return (positives > 0) & (positives < slates.lengths)
+
+
+def _subset(slates: Slates, wanted: NDArray[np.bool_]) -> Slates:
+    keep = wanted[slates.request_index]
+    columns = {name: values[keep] for name, values in slates.columns.items()}
+    return Slates(slates.items[keep], slates.scores[keep], offsets_of(slates.lengths[wanted]), columns)
+
+
+def _to_onnx(model: Any, n_features: int) -> bytes:
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    graph = convert_lightgbm(model, initial_types=[("features", FloatTensorType([None, n_features]))], target_opset=15)
+    return bytes(graph.SerializeToString())

@@ -1,0 +1,89 @@
+"""From histories to requests: which items a shopper may be shown, and the requests of a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.splits import Fold, explicit
+from recsys.dataset import ItemTable
+from recsys.errors import DataError
+from recsys.types import Events, Filter, ItemRows, Request, RowMask
+
+# Requests that go through the funnel together: masks and dense score rows of a chunk stay below 100 MB.
+CHUNK = 512
+
+
+def seen(history: Events) -> ItemRows:
+    """Return the rows of items that were bought, rated, returned or disliked: looks and carts do not hide an item."""
+    rows: ItemRows = history.rows[explicit(history)]
+    return rows
+
+
+def compile_filter(items: ItemTable, where: Filter) -> RowMask:
+    """Return ``(n_items,)``, True where an item is available and meets every condition.
+
+    Raises:
+        DataError: a price bound is NaN or the bounds cross, or an excluded id is unknown.
+    """
+    low, high = where.min_price, where.max_price
+    for name, bound in (("min_price", low), ("max_price", high)):
+        if bound is not None and np.isnan(bound):
+            raise DataError(f"where.{name} must be a number, got NaN")
+    if low is not None and high is not None and low > high:
+        raise DataError(f"where.min_price {low} is above where.max_price {high}")
+    mask = items.available.copy()
+    if where.in_stock:
+        mask &= items.stock != 0
+    with np.errstate(invalid="ignore"):
+        if low is not None:
+            mask &= items.prices >= low
+        if high is not None:
+            mask &= items.prices <= high
+    if where.brands:
+        mask &= np.fromiter((b in where.brands for b in items.brands), dtype=np.bool_, count=len(items))
+    if where.categories:
+        wanted = set(where.categories)
+        mask &= np.fromiter((not wanted.isdisjoint(c) for c in items.categories), dtype=np.bool_, count=len(items))
+    if where.exclude_item_ids:
+        rows = items.vocabulary.rows(where.exclude_item_ids)
+        mask[rows[rows >= 0]] = False
+    return mask
+
+
+def without(mask: RowMask, rows: ItemRows) -> RowMask:
+    """Return a copy of ``mask`` with ``rows`` not allowed; rows of -1 are ignored."""
+    out = mask.copy()
+    out[rows[rows >= 0]] = False
+    return out
+
+
+def fold_requests(
+    fold: Fold, n_items: int, hide_seen: bool, k: int = 10, chunk: int = CHUNK
+) -> Iterator[tuple[slice, list[Request]]]:
+    """Yield ``(which of the fold's requests, requests)`` in chunks: masks of all at once would not fit.
+
+    Offline, stock and price are those of another day: only seen items are masked.
+    """
+    everything = np.ones(n_items, dtype=np.bool_)
+    for begin in range(0, len(fold), chunk):
+        part = slice(begin, min(begin + chunk, len(fold)))
+        yield part, [_request(fold, i, everything, hide_seen, k) for i in range(part.start, part.stop)]
+
+
+def _request(fold: Fold, i: int, everything: RowMask, hide_seen: bool, k: int) -> Request:
+    history = fold.history.history(int(fold.users[i]))
+    allowed = without(everything, seen(history)) if hide_seen else None
+    return Request(history=history, allowed=allowed, now=int(fold.now[i]), k=k)
+
+
+def labels_of(items: ItemRows, owner: NDArray[np.int64], fold: Fold, part: slice) -> NDArray[np.float32]:
+    """Return (m,) 1 where an entry is one of its request's targets; ``owner`` counts from the chunk's first request."""
+    targets = fold.targets.take(np.arange(part.start, part.stop))
+    width = np.int64(max(items.max(initial=0), targets.rows.max(initial=0))) + 1
+    wanted = targets.owner * width + targets.rows
+    return np.isin(owner * width + items, wanted[targets.rows >= 0]).astype(np.float32)
+
+
