@@ -78,7 +78,7 @@ class Targets:
         return Targets(self.rows[index], offsets, None if self.gains is None else self.gains[index])
 
     def among(self, rows: ItemRows, offsets: Offsets) -> NDArray[np.bool_]:
-        """Return (t,), True where a target is among its request's part of ``rows``: a repeat, if those are histories."""
+        """Return (t,), True where a target is among its request's ``rows``: a repeat, if those are histories."""
         if len(offsets) != len(self.offsets):
             raise DataError(f"offsets are those of {len(offsets) - 1} requests, targets of {len(self)}")
         width = int(max(self.rows.max(initial=0), rows.max(initial=0))) + 1
