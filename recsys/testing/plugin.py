@@ -29,7 +29,7 @@ def checkerboard() -> Dataset:
 
 @pytest.fixture
 def small_shop() -> Dataset:
-    """A shop with forty items and sixty shoppers, see `recsys.testing.worlds.small_shop`; a fresh one for each test."""
+    """A shop with 40 items and 61 shoppers, see `recsys.testing.worlds.small_shop`; a fresh one for each test."""
     from recsys.testing import worlds
 
     return worlds.small_shop()

@@ -105,23 +105,24 @@ _DISLIKING = ("dislike", "return", "not-interested")
 
 
 def small_shop(seed: int = 7) -> Dataset:
-    """Return a shop of 40 items, 60 shoppers and a few reviews, with the dirt of a real one.
+    """Return a shop of 40 items, 61 shoppers and a few reviews, with the dirt of a real one.
 
     Each shopper has a home department that most of the events fall into. Among the items: one without text, one
-    without a price, two out of stock, variants of one parent. Among the shoppers: one with a single event, one who
-    only dislikes, one with impressions alone, some who buy the same item again, some who return what they bought.
+    without a price, two out of stock, variants of one parent, and the last one, which nobody ever touched. Among
+    the shoppers: one with a single event, one who only dislikes, one with impressions alone, some who buy the same
+    item again, some who return what they bought.
     Row r belongs to department ``r // 8``.
     """
     rng = np.random.default_rng(seed)
     items = _items()
     shelves = np.arange(len(items)).reshape(len(_DEPARTMENTS), -1)
     events = []
-    for u in range(57):
+    for u in range(58):
         shelf = shelves[u % len(shelves)]
         time = START + int(rng.integers(0, 90 * DAY))
         for step in range(int(rng.integers(3, 14))):
             at_home = rng.random() < 0.8
-            row = int(rng.choice(shelf) if at_home else rng.integers(len(items)))
+            row = int(rng.choice(shelf[shelf < len(items) - 1]) if at_home else rng.integers(len(items) - 1))
             kinds = _LIKING if at_home or rng.random() < 0.4 else _DISLIKING
             kind = str(rng.choice(kinds))
             value = float(rng.integers(3, 6)) if kind == "rating" else 1.0
@@ -131,9 +132,9 @@ def small_shop(seed: int = 7) -> Dataset:
                 events.append(_event(u, step + 100, items[row], "return", time + DAY, 1.0, 0))
     end = START + 150 * DAY
     events += [
-        _event(57, 0, items[3], "purchase", end, 1.0, 0),
-        *(_event(58, step, items[20 + step], "dislike", end + step, 1.0, 0) for step in range(3)),
-        *(_event(59, step, items[30 + step], "impression", end + step, 1.0, step + 1) for step in range(4)),
+        _event(58, 0, items[3], "purchase", end, 1.0, 0),
+        *(_event(59, step, items[20 + step], "dislike", end + step, 1.0, 0) for step in range(3)),
+        *(_event(60, step, items[30 + step], "impression", end + step, 1.0, step + 1) for step in range(4)),
     ]
     return Dataset.of(items, events, _reviews(items), name="small-shop")
 
@@ -147,15 +148,13 @@ def _items() -> list[Item]:
     out: list[Item] = []
     for department, (categories, nouns, materials, brands) in _DEPARTMENTS.items():
         for place in range(8):
-            row, noun, material = len(out), nouns[place // 2], materials[place % 2]
+            row, noun, material, brand = len(out), nouns[place // 2], materials[place % 2], brands[place // 4]
             out.append(
                 Item(
                     item_id=f"SKU-{row:03d}",
                     title=f"{material.title()} {noun} {'Nº' if row % 9 == 0 else 'no.'} {place + 1}",
-                    text=""
-                    if row == 17
-                    else f"A {material} {noun} for the {department.lower()}, made by {brands[place // 4]}.",
-                    brand=brands[place // 4],
+                    text="" if row == 17 else f"A {material} {noun} for the {department.lower()}, made by {brand}.",
+                    brand=brand,
                     categories=categories,
                     price=None if row == 11 else round(4.5 + 3.25 * row % 61, 2),
                     stock=0 if row in (5, 26) else (None if row % 7 == 0 else row),
