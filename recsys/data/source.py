@@ -80,7 +80,8 @@ def _unknown(text: str, folder: Path) -> str:
     near = difflib.get_close_matches(text, names, n=1)
     hint = f": did you mean {near[0]!r}?" if near else "."
     return (
-        f"no data set named {text!r}{hint} Here are: {', '.join(names)} (folder {folder}; {FOLDER_VARIABLE} names another)."
+        f"no data set named {text!r}{hint} Here are: {', '.join(names)}"
+        f" (folder {folder}; {FOLDER_VARIABLE} names another)."
         " Or give READER:PLACE, for example csv:events.csv or amazon:reviews.jsonl.gz,meta.jsonl.gz"
     )
 
