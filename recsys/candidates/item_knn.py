@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -29,7 +30,11 @@ class ItemKNN(ItemMatrix):
         decay: float = Field(0.6, gt=0, le=1)
         limit: int = Field(50, ge=1)
 
-    SPACE = {"weighting": ["cosine", "tfidf", "bm25"], "decay": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9], "neighbours": [100, 200, 500]}
+    SPACE = {
+        "weighting": ["cosine", "tfidf", "bm25"],
+        "decay": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+        "neighbours": [100, 200, 500],
+    }
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
@@ -52,13 +57,18 @@ class ItemKNN(ItemMatrix):
 
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Find each item's neighbours among liked co-occurrences."""
-        from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFIDFRecommender
+        from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize, tfidf_weight
 
-        kinds: dict[str, Any] = {"cosine": CosineRecommender, "tfidf": TFIDFRecommender, "bm25": BM25Recommender}
-        counts = user_items(data)
+        items = sparse.csr_matrix(user_items(data)).T
+        weightings: dict[str, Callable[[], Any]] = {
+            "cosine": lambda: normalize(items),
+            "tfidf": lambda: normalize(tfidf_weight(items)),
+            "bm25": lambda: bm25_weight(items),
+        }
         # One more than asked for: an item is always its own nearest neighbour, and that one is dropped.
-        model = kinds[self.config.weighting](K=self.config.neighbours + 1, num_threads=options.threads)
-        model.fit(sparse.csr_matrix(counts), show_progress=False)
+        model = ItemItemRecommender(K=self.config.neighbours + 1, num_threads=options.threads)
+        # implicit's CosineRecommender and its kin do the same, but warn that their own matrix is not CSR.
+        model.fit(sparse.csr_matrix(weightings[self.config.weighting]().T), show_progress=False)
         # similarity[i] holds the neighbours that vote for i; a source row has to hold whom it votes for.
         matrix = sparse.csr_array(model.similarity.T.astype(np.float32))
         matrix.setdiag(0)
