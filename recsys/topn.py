@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 
 def best(scores: NDArray[np.float32], n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return columns and scores, both ``(b, min(n, width))``, best first; equal scores by column; NaN counts as -inf."""
+    """Return columns and scores, both ``(b, min(n, width))``, best first.
+
+    Equal scores are ordered by column; NaN counts as -inf.
+    """
     b, width = scores.shape
     n = min(n, width)
-    if b == 0 or n == 0:
+    if n == 0:
         return np.empty((b, 0), np.int64), np.empty((b, 0), np.float32)
     scores = np.where(np.isnan(scores), -np.inf, scores)
     columns: NDArray[Any] = np.broadcast_to(np.arange(width), (b, width))

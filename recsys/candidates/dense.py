@@ -36,7 +36,7 @@ class Dense(WholeCatalogue):
     """
 
     class Config(BaseModel):
-        """``embedder`` and its ``options``; ``fields`` = what is read of an item; ``decay`` per event, ``limit`` latest events."""
+        """``embedder`` and its ``options``; ``fields`` says what is read of an item; ``limit`` latest events count."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,7 +77,7 @@ class Dense(WholeCatalogue):
         if isinstance(self.embedder, Trainable):
             self.embedder.fit(data, options)
         raw = embed_items(self.embedder, self._texts(data.items, range(len(data.items))))
-        spoken = raw.any(axis=1)
+        spoken = _filled(raw)
         self._centre = np.zeros(raw.shape[1], dtype=np.float32)
         if self.config.centre and spoken.sum() > 1:
             self._centre = raw[spoken].mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -90,7 +90,7 @@ class Dense(WholeCatalogue):
         return [items.text(r) for r in rows]
 
     def _centred(self, raw: Vectors) -> Vectors:
-        return unit(np.where(raw.any(axis=1)[:, None], raw - self._centre, 0))
+        return unit(np.where(_filled(raw)[:, None], raw - self._centre, 0))
 
     def users(self, requests: Sequence[Request]) -> Vectors:
         """Return ``(b, dim)`` unit vectors of the requests: their query, else their history; zeros for neither."""
@@ -108,12 +108,9 @@ class Dense(WholeCatalogue):
         """Return ``(b, n_items)`` cosines; NaN where either side has no vector."""
         users = self.users(requests)
         scores = users @ self.vectors.T
-        scores[~users.any(axis=1)] = np.nan
-        scores[:, ~self._spoken()] = np.nan
+        scores[~_filled(users)] = np.nan
+        scores[:, ~_filled(self.vectors)] = np.nan
         return scores
-
-    def _spoken(self) -> NDArray[np.bool_]:
-        return self.vectors.any(axis=1)
 
     def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
         """Return the cosine of each given item; only their vectors are touched."""
@@ -123,7 +120,7 @@ class Dense(WholeCatalogue):
         for begin in range(0, len(known), GATHERED):
             part = known[begin : begin + GATHERED]
             left, right = users[owner[part]], self.vectors[items[part]]
-            both = left.any(axis=1) & right.any(axis=1)
+            both = _filled(left) & _filled(right)
             out[part] = np.where(both, np.einsum("ij,ij->i", left, right), np.nan)
         return Slates(items, out, slates.offsets, slates.columns, slates.notes)
 
@@ -188,6 +185,12 @@ class Dense(WholeCatalogue):
         if out._vectors.ndim != 2 or out._centre.shape != out._vectors.shape[1:]:
             raise ShapeMismatch(f"{folder}: vectors {out._vectors.shape}, centre {out._centre.shape}")
         return out
+
+
+def _filled(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n,) which rows are vectors at all."""
+    out: NDArray[np.bool_] = (rows != 0).any(axis=1)
+    return out
 
 
 def _embedder(config: Dense.Config, deps: Deps) -> Embedder:

@@ -51,7 +51,9 @@ class Encoder:
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
         if not texts:
             return out
-        ids = [np.asarray(i, dtype=np.int64) for i in self._tokenise(texts)]
+        # Half a surrogate pair is no UTF-8: tokenisers refuse it.
+        clean = [t.encode("utf-8", "replace").decode("utf-8") for t in texts]
+        ids = [np.asarray(i, dtype=np.int64) for i in self._tokenise(clean)]
         speaking = [k for k, i in enumerate(ids) if not np.isin(i, self._mute).all()]
         # Texts of like length share a batch, so that almost nothing is padding.
         for batch in _batches(sorted(speaking, key=lambda k: len(ids[k])), ids):

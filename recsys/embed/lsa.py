@@ -29,7 +29,7 @@ class LSA:
     """
 
     class Config(BaseModel):
-        """``dim`` components; words of fewer than ``min_items`` items or beyond the ``max_terms`` commonest are left out."""
+        """``dim`` components over the ``max_terms`` commonest words that occur in at least ``min_items`` items."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 

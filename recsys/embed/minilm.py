@@ -34,7 +34,7 @@ class MiniLM:
     """
 
     class Config(BaseModel):
-        """``max_tokens`` of a text that are read, two special ones included; ``threads`` None = the runtime's choice."""
+        """``max_tokens`` of a text are read, two special ones included; ``threads`` None leaves it to the runtime."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,7 +84,8 @@ class MiniLM:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.enable_truncation(self.config.max_tokens)
         tokenizer.no_padding()
-        mute = [tokenizer.token_to_id(t) for t in ("[CLS]", "[SEP]", "[PAD]", "[UNK]")]
+        known = tokenizer.get_vocab()
+        mute = [known[t] for t in ("[CLS]", "[SEP]", "[PAD]", "[UNK]")]
 
         def tokenise(texts: Sequence[str]) -> list[list[int]]:
             return [e.ids for e in tokenizer.encode_batch(list(texts))]

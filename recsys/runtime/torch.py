@@ -35,7 +35,7 @@ class TorchSession:
         return self._spec
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return every output of the spec by name. Raises `ModelError` or `ShapeMismatch` for inputs that do not fit."""
+        """Return every output of the spec. Raises `ModelError` or `ShapeMismatch` for inputs that do not fit."""
         torch = self._torch
         checked = self._spec.check(inputs)
         # from_numpy refuses to be told that an array is read-only without a warning: hand it a copy then.

@@ -1,0 +1,95 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError, ShapeMismatch
+from recsys.runtime.onnx import OnnxSession
+from recsys.runtime.session import Session
+
+WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
+
+
+def graph(*nodes: onnx.NodeProto, outputs: tuple[str, ...] = ("y",)) -> bytes:
+    made = helper.make_graph(
+        list(nodes),
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(WEIGHT, "w")],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
+
+
+PRODUCT = graph(helper.make_node("MatMul", ["x", "w"], ["y"]))
+
+
+def test_runs_a_graph_from_bytes_and_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(PRODUCT)
+    x = np.random.default_rng(0).random((5, 3), dtype=np.float32)
+    for source in (PRODUCT, tmp_path / "model.onnx", str(tmp_path / "model.onnx")):
+        session = OnnxSession(source, threads=1)
+        assert isinstance(session, Session)
+        assert np.allclose(session.run({"x": x})["y"], x @ WEIGHT)
+
+
+def test_spec_is_that_of_the_graph() -> None:
+    spec = OnnxSession(PRODUCT).spec
+    assert spec.inputs[0].shape == ("batch", 3)
+    assert (spec.inputs[0].dtype, spec.input_names, spec.output_names) == ("float32", ("x",), ("y",))
+
+
+def test_outputs_by_name() -> None:
+    two = graph(
+        helper.make_node("MatMul", ["x", "w"], ["y"]), helper.make_node("Neg", ["y"], ["z"]), outputs=("z", "y")
+    )
+    got = OnnxSession(two).run({"x": np.ones((1, 3), np.float32)})
+    assert np.array_equal(got["z"], -got["y"])
+
+
+def test_inputs_that_do_not_fit() -> None:
+    session = OnnxSession(PRODUCT)
+    with pytest.raises(ModelError, match="missing 'x'"):
+        session.run({})
+    with pytest.raises(ModelError, match="must be float32, got float64"):
+        session.run({"x": np.ones((1, 3))})
+    with pytest.raises(ShapeMismatch, match=r"\(batch, 3\), got \(1, 4\)"):
+        session.run({"x": np.ones((1, 4), np.float32)})
+
+
+def test_a_failure_inside_the_graph_is_a_model_error() -> None:
+    broken = graph(helper.make_node("Reshape", ["x", "shape"], ["y"]), helper.make_node(
+        "Constant", [], ["shape"], value=numpy_helper.from_array(np.array([7, 11]))))  # fmt: skip
+    reordered = onnx.load_from_string(broken)
+    nodes = list(reordered.graph.node)[::-1]
+    del reordered.graph.node[:]
+    reordered.graph.node.extend(nodes)
+    with pytest.raises(ModelError, match="the model failed"):
+        OnnxSession(reordered.SerializeToString()).run({"x": np.ones((1, 3), np.float32)})
+
+
+def test_what_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissing, match="is missing"):
+        OnnxSession(tmp_path / "none.onnx")
+    with pytest.raises(ArtifactDamaged, match="no ONNX model"):
+        OnnxSession(b"not a graph")
+    (tmp_path / "cut.onnx").write_bytes(PRODUCT[: len(PRODUCT) // 2])
+    with pytest.raises(ArtifactDamaged, match=r"cut\.onnx"):
+        OnnxSession(tmp_path / "cut.onnx")
+
+
+def test_unknown_provider_lists_the_available() -> None:
+    with pytest.raises(ConfigError, match=r"no provider NoSuch here \(available: .*CPUExecutionProvider"):
+        OnnxSession(PRODUCT, providers=("NoSuch",))
+
+
+def test_many_threads_one_session() -> None:
+    session = OnnxSession(PRODUCT, threads=1)
+    batches = [np.full((n, 3), n, np.float32) for n in range(1, 40)]
+    with ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(lambda x: session.run({"x": x})["y"], batches))
+    assert all(np.allclose(y, x @ WEIGHT) for x, y in zip(batches, got, strict=True))
