@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from recsys.data.builder import UNUSED_ITEM, DatasetBuilder
-from recsys.data.fields import identifier, listed, mapping, missing, price, rating, seconds
+from recsys.data.fields import first_of, identifier, listed, mapping, price, rating, seconds
 from recsys.data.lines import Record, json_lines
-from recsys.data.reader import FileReader, ReaderConfig
+from recsys.data.reader import FileReader, ReaderConfig, take_each
 from recsys.data.text import clean_text
 from recsys.errors import DataError
 from recsys.types import Item, Review
@@ -55,30 +55,21 @@ class Amazon(FileReader[AmazonConfig]):
         """Read the reviews, then the metadata."""
         if len(paths) > 2:
             raise DataError(f"amazon: expected REVIEWS[,METADATA], got {len(paths)} files")
-        tally = builder.tally
-        for record in json_lines(paths[0], tally, max_bytes=config.max_line_bytes):
-            try:
-                self._review(record, config, builder)
-            except DataError as error:
-                tally.drop(str(error))
-        for path in paths[1:]:
-            for record in json_lines(path, tally, max_bytes=config.max_line_bytes):
-                try:
-                    self._item(record.value, config, builder)
-                except DataError as error:
-                    tally.drop(str(error))
+        for path, take in zip(paths, (self._review, self._item), strict=False):
+            records = json_lines(path, builder.tally, max_bytes=config.max_line_bytes)
+            take_each(records, builder.tally, take, config, builder)
 
     @staticmethod
     def _review(source: Record, config: AmazonConfig, builder: DatasetBuilder) -> None:
         record = source.value
-        user = identifier(_first(record, "reviewerID", "user_id"), "user id")
-        item = identifier(_first(record, "asin" if "reviewerID" in record else "parent_asin", "asin"), "item id")
-        value = rating(_first(record, "overall", "rating"), config.min_rating, config.max_rating)
-        time = seconds(_first(record, "unixReviewTime", "timestamp", "sort_timestamp", "reviewTime"))
+        user = identifier(first_of(record, "reviewerID", "user_id"), "user id")
+        item = identifier(first_of(record, "asin" if "reviewerID" in record else "parent_asin", "asin"), "item id")
+        value = rating(first_of(record, "overall", "rating"), config.min_rating, config.max_rating)
+        time = seconds(first_of(record, "unixReviewTime", "timestamp", "sort_timestamp", "reviewTime"))
         review = None
         if config.reviews:
-            text = clean_text(_first(record, "reviewText", "text"), config.max_text_chars)
-            summary = clean_text(_first(record, "summary", "title"), config.max_title_chars)
+            text = clean_text(first_of(record, "reviewText", "text"), config.max_text_chars)
+            summary = clean_text(first_of(record, "summary", "title"), config.max_title_chars)
             if text or summary:
                 review = Review(
                     user_id=user,
@@ -93,8 +84,9 @@ class Amazon(FileReader[AmazonConfig]):
         builder.event(user, item, "rating", time, value=value, digest=source.digest, review=review)
 
     @staticmethod
-    def _item(record: Mapping[str, Any], config: AmazonConfig, builder: DatasetBuilder) -> None:
-        item_id = identifier(_first(record, "parent_asin", "asin"), "item id")
+    def _item(source: Record, config: AmazonConfig, builder: DatasetBuilder) -> None:
+        record = source.value
+        item_id = identifier(first_of(record, "parent_asin", "asin"), "item id")
         if config.unused_items == "drop" and not builder.has_events(item_id):
             builder.tally.drop(UNUSED_ITEM)
             return
@@ -114,7 +106,7 @@ class Amazon(FileReader[AmazonConfig]):
                 item_id=item_id,
                 title=title,
                 text=" ".join(dict.fromkeys(t for t in texts if t))[: config.max_text_chars],
-                brand=clean_text(_first(record, "brand", "store"), 100).removeprefix("by ") or None,
+                brand=clean_text(first_of(record, "brand", "store"), 100).removeprefix("by ") or None,
                 categories=_categories(record),
                 price=price(record.get("price")),
                 attributes=_details(record),
@@ -122,14 +114,9 @@ class Amazon(FileReader[AmazonConfig]):
         )
 
 
-def _first(record: Mapping[str, Any], *names: str) -> Any:
-    """Return the first value that is there; fields are renamed from edition to edition."""
-    return next((record[name] for name in names if not missing(record.get(name))), None)
-
-
 def _categories(record: Mapping[str, Any]) -> tuple[str, ...]:
-    raw = listed(_first(record, "category", "categories") or [])
-    names = [clean_text(c, 100) for c in raw] or [clean_text(_first(record, "main_category", "main_cat"), 100)]
+    raw = listed(first_of(record, "category", "categories") or [])
+    names = [clean_text(c, 100) for c in raw] or [clean_text(first_of(record, "main_category", "main_cat"), 100)]
     return tuple(dict.fromkeys(n for n in names if n))[:MAX_CATEGORIES]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -60,6 +60,7 @@ class DatasetBuilder:
         self._seen_ids: set[str] = set()
         self._reviews: dict[int, Review] = {}
         self._items: dict[str, Item] = {}
+        self._described: dict[str, Item] = {}
         self._catalogue = _Places()
 
     def __len__(self) -> int:
@@ -111,6 +112,10 @@ class DatasetBuilder:
             return
         self._items[item.item_id] = item
         self._catalogue.add(self.tally)
+
+    def describe(self, items: Iterable[Item]) -> None:
+        """Take items that are no records, such as what events tell of them; used where no record tells more."""
+        self._described.update((item.item_id, item) for item in items)
 
     def build(self, name: str, options: BuildOptions, info: Mapping[str, Any] | None = None) -> Dataset:
         """Return the data set; what is dropped on the way is taken back from the tally.
@@ -187,10 +192,11 @@ class DatasetBuilder:
             self._catalogue.take_back(self.tally, UNUSED_ITEM, np.array(unused, dtype=np.int64))
             listed = {key: item for key, item in self._items.items() if key in with_events}
         bare = [key for key in names if key in with_events and key not in listed]
-        ids = sorted((*listed, *bare))
+        others = {key: self._described.get(key) or Item(item_id=key) for key in bare}
+        ids = sorted((*listed, *others))
         order = np.random.default_rng(20_240_229).permutation(len(ids)).tolist()
-        table = ItemTable.of(listed.get(ids[i]) or Item(item_id=ids[i]) for i in order)
-        return table, table.vocabulary.rows(names), len(bare)
+        table = ItemTable.of(listed.get(ids[i]) or others[ids[i]] for i in order)
+        return table, table.vocabulary.rows(names), sum(key not in self._described for key in bare)
 
     def _main_reasons(self) -> str:
         told = "; ".join(f"{cause}: {count}" for cause, count in self.tally.reasons.most_common(4))

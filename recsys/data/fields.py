@@ -34,6 +34,11 @@ def missing(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.strip() in _MISSING)
 
 
+def first_of(record: Mapping[str, Any], *names: str) -> Any:
+    """Return the first value that is there; fields are renamed from edition to edition. None if none is."""
+    return next((record[name] for name in names if not missing(record.get(name))), None)
+
+
 def identifier(value: object, name: str) -> str:
     """Return an external id as a string; whole numbers are written without a point."""
     if missing(value):

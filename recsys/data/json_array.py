@@ -22,8 +22,8 @@ _ESCAPED = re.compile("[\udc80-\udcff]")
 def json_objects(path: Path, tally: Tally, *, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Record]:
     """Yield the objects of a JSON list or of JSON lines, told by the first sign, as started records of ``tally``.
 
-    The list is read in chunks. An object that is broken or longer than ``max_bytes`` is dropped and named by the
-    line that it begins on; the next one is looked for at "}, {".
+    The list is read in chunks, and its entries are numbered from 1: such files are often a single line. An entry
+    that is broken or longer than ``max_bytes`` is dropped and named; the next one is looked for at "}, {".
     """
     for chunk in Chunks(path):
         if first := chunk.removeprefix(codecs.BOM_UTF8).lstrip():
@@ -40,13 +40,13 @@ def _objects(path: Path, tally: Tally, max_bytes: int) -> Iterator[Record]:
     decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
     source = (decode(chunk) for chunk in chunks)
     parse = json.JSONDecoder(strict=False).raw_decode
-    text, line, more, begun = "", 1, True, False
+    text, entry, more, begun = "", 0, True, False
     while True:
         at = _GAP.match(text).end()  # type: ignore[union-attr]
         if not begun and text[at : at + 1] == "[":
             begun, at = True, at + 1
             at = _GAP.match(text, at).end()  # type: ignore[union-attr]
-        line, text = line + text.count("\n", 0, at), text[at:]
+        text = text[at:]
         value: Any = None
         end = 0
         if text:
@@ -72,13 +72,13 @@ def _objects(path: Path, tally: Tally, max_bytes: int) -> Iterator[Record]:
                 end = found.end() if found else len(text)
         own, text = text[:end], text[end:]
         invalid = bool(_ESCAPED.search(own))
-        tally.start(path.name, line, (NOT_UTF8,) if invalid else ())
+        entry += 1
+        tally.start(path.name, entry, (NOT_UTF8,) if invalid else ())
         if cause:
             tally.drop(cause)
         else:
             if invalid:
                 value = json.loads(_ESCAPED.sub("\ufffd", own), strict=False)
-            yield Record(line, value, zlib.crc32(own.encode("utf-8", "surrogatepass")))
-        line += own.count("\n")
+            yield Record(entry, value, zlib.crc32(own.encode("utf-8", "surrogatepass")))
     if chunks.problem:
-        tally.lost(path.name, line, chunks.problem)
+        tally.lost(path.name, entry + 1, chunks.problem)

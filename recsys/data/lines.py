@@ -60,7 +60,7 @@ def read_lines(
 
 
 class Record(NamedTuple):
-    """One object of a file: its line from 1, its value, and a checksum of its text."""
+    """One object of a file: its line from 1 (in a JSON list its place), its value, and a checksum of its text."""
 
     line: int
     value: dict[str, Any]

@@ -11,7 +11,8 @@ from recsys.data.builder import DatasetBuilder
 from recsys.data.csv_rows import WRONG_WIDTH, csv_rows, first_row
 from recsys.data.fields import identifier, rating, seconds
 from recsys.data.lines import read_lines
-from recsys.data.reader import FileReader, ReaderConfig, find_file, need_file
+from recsys.data.reader import FileReader, ReaderConfig, find_file, need_file, take_each
+from recsys.data.report import SAMPLES_PER_REASON, Tally
 from recsys.data.text import clean_text
 from recsys.errors import DataError
 from recsys.types import Item
@@ -43,50 +44,31 @@ class MovieLens(FileReader[ReaderConfig]):
         if len(paths) > 1:
             raise DataError(f"movielens: expected one folder, got {len(paths)} places")
         folder, tally = paths[0], builder.tally
-        for row in _rows(need_file(folder, "ratings.csv", "ratings.dat"), "ratings", config, builder):
-            try:
-                value = rating(row["rating"], config.min_rating, config.max_rating)
-                user, movie = identifier(row["userId"], "user id"), identifier(row["movieId"], "item id")
-                builder.event(user, movie, "rating", seconds(row["timestamp"]), value=value)
-            except DataError as error:
-                tally.drop(str(error))
-        tags = self._tags(folder, config, builder)
-        movies = find_file(folder, "movies.csv", "movies.dat")
-        if movies is not None:
-            for row in _rows(movies, "movies", config, builder):
-                try:
-                    builder.item(self._movie(row, tags, config))
-                except DataError as error:
-                    tally.drop(str(error))
+
+        def take_rating(row: Mapping[str, str]) -> None:
+            value = rating(row["rating"], config.min_rating, config.max_rating)
+            user, movie = identifier(row["userId"], "user id"), identifier(row["movieId"], "item id")
+            builder.event(user, movie, "rating", seconds(row["timestamp"]), value=value)
+
+        tags = Tags()
+        take_each(
+            _rows(need_file(folder, "ratings.csv", "ratings.dat"), "ratings", config, builder), tally, take_rating
+        )
+        if path := find_file(folder, "tags.csv", "tags.dat"):
+            take_each(_rows(path, "tags", config, builder), tally, lambda row: tags.take(row, tally))
+        if path := find_file(folder, "movies.csv", "movies.dat"):
+            movies = _rows(path, "movies", config, builder)
+            take_each(movies, tally, lambda row: builder.item(self._movie(row, tags, config)))
+        tags.take_back_unused(tally)
 
     @staticmethod
-    def _tags(folder: Path, config: ReaderConfig, builder: DatasetBuilder) -> dict[str, Counter[str]]:
-        """Return the tags of each movie. A tag counts as a record of its own."""
-        tags: dict[str, Counter[str]] = {}
-        path = find_file(folder, "tags.csv", "tags.dat")
-        if path is None:
-            return tags
-        for row in _rows(path, "tags", config, builder):
-            try:
-                movie, tag = identifier(row["movieId"], "item id"), clean_text(row["tag"], 100).lower()
-                if not tag:
-                    raise DataError("tag is missing")
-            except DataError as error:
-                builder.tally.drop(str(error))
-                continue
-            tags.setdefault(movie, Counter())[tag] += 1
-            builder.tally.keep()
-        return tags
-
-    @staticmethod
-    def _movie(row: Mapping[str, str], tags: Mapping[str, Counter[str]], config: ReaderConfig) -> Item:
+    def _movie(row: Mapping[str, str], tags: Tags, config: ReaderConfig) -> Item:
         movie, title = identifier(row["movieId"], "item id"), clean_text(row["title"], config.max_title_chars)
         attributes: dict[str, str | tuple[str, ...]] = {}
         if year := _YEAR.search(title):
             attributes["year"] = year.group(1)
-        if counts := tags.get(movie):
-            ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-            attributes["tags"] = tuple(tag for tag, _ in ordered[:MAX_TAGS])
+        if frequent := tags.of(movie):
+            attributes["tags"] = frequent
         genres = [clean_text(g, 50) for g in row["genres"].split("|")]
         return Item(
             item_id=movie,
@@ -94,6 +76,34 @@ class MovieLens(FileReader[ReaderConfig]):
             categories=tuple(g for g in genres if g and g != _NO_GENRES),
             attributes=attributes,
         )
+
+
+class Tags:
+    """The tags of each movie; every tag is a record of its own, kept if its movie is listed."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self._places: dict[str, list[tuple[str, int, bool]]] = {}
+
+    def take(self, row: Mapping[str, str], tally: Tally) -> None:
+        """Count the tag of the open record."""
+        movie, tag = identifier(row["movieId"], "item id"), clean_text(row["tag"], 100).lower()
+        if not tag:
+            raise DataError("tag is missing")
+        self._counts.setdefault(movie, Counter())[tag] += 1
+        self._places.setdefault(movie, []).append((tally.file, tally.line, tally.keep()))
+
+    def of(self, movie: str) -> tuple[str, ...]:
+        """Return the most frequent tags of a movie that is listed."""
+        self._places.pop(movie, None)
+        ordered = sorted(self._counts.get(movie, Counter()).items(), key=lambda pair: (-pair[1], pair[0]))
+        return tuple(tag for tag, _ in ordered[:MAX_TAGS])
+
+    def take_back_unused(self, tally: Tally) -> None:
+        """Drop the tags of movies that `of` was never asked about."""
+        places = [place for of_movie in self._places.values() for place in of_movie]
+        shown = [(file, line) for file, line, _ in places[:SAMPLES_PER_REASON]]
+        tally.take_back(UNKNOWN_MOVIE, shown, len(places), sum(mended for _, _, mended in places))
 
 
 def _rows(path: Path, table: str, config: ReaderConfig, builder: DatasetBuilder) -> Iterator[Mapping[str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, TypeVarTuple, Unpack
 from urllib.parse import parse_qsl
 
 from pydantic import Field, ValidationError
@@ -29,6 +30,8 @@ class ReaderConfig(BuildOptions):
 
 
 C = TypeVar("C", bound=ReaderConfig)
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 
 class FileReader(ABC, Generic[C]):
@@ -76,6 +79,15 @@ class FileReader(ABC, Generic[C]):
         except ValidationError as error:
             known = ", ".join(sorted(self.Config.model_fields))
             raise ConfigError(f"{validation_text(error, self.name)} (options: {known})") from error
+
+
+def take_each(records: Iterable[R], tally: Tally, take: Callable[[R, Unpack[Ts]], None], *context: Unpack[Ts]) -> None:
+    """Call ``take(record, *context)``, which ends the started record; where it raises `DataError`, it is dropped."""
+    for record in records:
+        try:
+            take(record, *context)
+        except DataError as error:
+            tally.drop(str(error))
 
 
 def find_file(folder: Path, *names: str) -> Path | None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from recsys.data.builder import UNUSED_ITEM, DatasetBuilder
 from recsys.data.fields import identifier, listed, mapping, missing, rating, seconds
 from recsys.data.lines import Record, json_lines
-from recsys.data.reader import FileReader, ReaderConfig, find_file, need_file
+from recsys.data.reader import FileReader, ReaderConfig, find_file, need_file, take_each
 from recsys.data.text import clean_text
 from recsys.errors import DataError
 from recsys.types import Item, Review
@@ -45,18 +45,10 @@ class Yelp(FileReader[YelpConfig]):
         reviews, businesses = paths[0], paths[1] if len(paths) > 1 else None
         if reviews.is_dir():
             reviews, businesses = need_file(paths[0], *_REVIEWS), businesses or find_file(paths[0], *_BUSINESSES)
-        for record in json_lines(reviews, builder.tally, max_bytes=config.max_line_bytes):
-            try:
-                self._review(record, config, builder)
-            except DataError as error:
-                builder.tally.drop(str(error))
-        if businesses is None:
-            return
-        for record in json_lines(businesses, builder.tally, max_bytes=config.max_line_bytes):
-            try:
-                self._item(record.value, config, builder)
-            except DataError as error:
-                builder.tally.drop(str(error))
+        for path, take in ((reviews, self._review), (businesses, self._item)):
+            if path is not None:
+                records = json_lines(path, builder.tally, max_bytes=config.max_line_bytes)
+                take_each(records, builder.tally, take, config, builder)
 
     @staticmethod
     def _review(source: Record, config: YelpConfig, builder: DatasetBuilder) -> None:
@@ -74,7 +66,8 @@ class Yelp(FileReader[YelpConfig]):
         builder.event(user, item, "rating", time, value=value, digest=source.digest, review=review)
 
     @staticmethod
-    def _item(record: Mapping[str, Any], config: YelpConfig, builder: DatasetBuilder) -> None:
+    def _item(source: Record, config: YelpConfig, builder: DatasetBuilder) -> None:
+        record = source.value
         item_id = identifier(record.get("business_id"), "item id")
         if config.unused_items == "drop" and not builder.has_events(item_id):
             builder.tally.drop(UNUSED_ITEM)
