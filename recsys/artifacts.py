@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,12 @@ def read_sparse(folder: Path, name: str) -> sparse.csr_array:
         return sparse.csr_array((parts[0], parts[1], parts[2]), shape=shape)
     except ValueError as error:
         raise ArtifactDamaged(f"{name} in {folder} is no sparse matrix: {error}") from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the entries of a folder to the disk: a rename is not durable before that."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

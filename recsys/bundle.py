@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recsys.artifacts import write_json
+from recsys.artifacts import flush_folder, write_json
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ModelError
-from recsys.manifest import FORMAT, check, flush_folder, seal, unique_keys
+from recsys.manifest import FORMAT, check, seal, unique_keys
 
 CURRENT = "CURRENT"
 VERSIONS = "versions"

@@ -170,6 +170,12 @@ def event_columns(events: Sequence[Event], vocabulary: Vocabulary, now: int | No
     )
 
 
+def weighed(events: Events, owner: NDArray[np.int64], event_weights: Mapping[str, float] | None = None) -> Events:
+    """Return events with their signed weights; ``owner`` (n,) says whose each is, in time order within an owner."""
+    weights = preference(events.kinds, events.values, event_weights or {})
+    return replace(events, weights=take_back(owner, events.rows, weights))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
     """All events, grouped by shopper and in time order within each; flat with offsets.
@@ -223,11 +229,8 @@ class EventLog:
         code = np.fromiter((names.setdefault(u, len(names)) for u in users), dtype=np.int64, count=len(users))
         order = np.lexsort((columns.times, code))
         events, owner = columns.take(order), code[order]
-        weights = preference(events.kinds, events.values, event_weights or {})
-        weights = take_back(owner, events.rows, weights)
-        return cls(
-            replace(events, weights=weights), offsets_of(np.bincount(owner, minlength=len(names))), tuple(names)
-        )
+        lengths = np.bincount(owner, minlength=len(names))
+        return cls(weighed(events, owner, event_weights), offsets_of(lengths), tuple(names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

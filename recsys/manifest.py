@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from recsys.artifacts import write_json
+from recsys.artifacts import flush_folder, write_json
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ModelError
 
 FORMAT = "recsys-bundle"
@@ -98,15 +98,6 @@ def check(folder: Path, bundle_id: str, verify: bool = True) -> Mapping[str, Any
         if verify and _sha256(found[name]) != digest:
             raise ArtifactDamaged(f"{name} in {folder} is damaged: its sha256 differs from {MANIFEST}")
     return manifest
-
-
-def flush_folder(folder: Path) -> None:
-    """Flush the entries of a folder to the disk: a rename is not durable before that."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,235 @@
+"""The store that lives in the memory of one process: for tests, notebooks, evaluation and small shops."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from recsys.dataset import FIRST_SECOND, LAST_SECOND, Dataset, EventLog, ItemTable, event_columns, weighed
+from recsys.errors import DataError
+from recsys.ids import check_id
+from recsys.protocols import Deps
+from recsys.store.histories import Histories
+from recsys.store.records import event_records, review_record
+from recsys.types import KIND_CODES, KINDS, Event, Events, Item, ItemRows, Review, now_seconds, utc
+
+
+class MemoryStore:
+    """Items, events and reviews of one shop, in memory.
+
+    Reading takes no lock: every read sees one finished state, and what it returns never changes. Writers wait for one
+    another. A refused batch changes nothing.
+    """
+
+    class Config(BaseModel):
+        """``weights`` overrides the signed weight of event kinds, as in `recsys.signal.DEFAULT_WEIGHTS`."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        weights: dict[str, float] = Field(default_factory=dict)
+
+        @field_validator("weights")
+        @classmethod
+        def _known_kinds(cls, value: dict[str, float]) -> dict[str, float]:
+            for kind, weight in value.items():
+                if kind not in KIND_CODES or not math.isfinite(weight):
+                    raise ValueError(f"needs finite weights of {', '.join(KINDS)}; got {kind} = {weight!r}")
+            return value
+
+    def __init__(
+        self,
+        data: Dataset | None = None,
+        *,
+        weights: Mapping[str, float] | None = None,
+        clock: Callable[[], int] = now_seconds,
+    ) -> None:
+        """Start with ``data``, weighed anew with ``weights``; ``clock`` gives the second of events without a time.
+
+        Raises:
+            DataError: an event_id occurs twice, or times are no epoch seconds.
+        """
+        self._weights = dict(weights or {})
+        self._clock = clock
+        self._lock = threading.Lock()
+        data = data or Dataset.of([], [])
+        log = data.log
+        times = log.events.times
+        if len(times) and not FIRST_SECOND <= int(times.min()) <= int(times.max()) <= LAST_SECOND:
+            raise DataError(f"events have times from {times.min()} to {times.max()}: not epoch seconds (milliseconds?)")
+        log = EventLog(weighed(log.events, log.owner, self._weights), log.offsets, log.users)
+        self._items = data.items
+        self._histories = Histories(log, self._weights)
+        self._event_ids: set[str] = set()
+        for event_id in log.events.ids:
+            if event_id and event_id in self._event_ids:
+                raise DataError(f"event_id {event_id!r} occurs twice: de-duplicate the events first")
+            self._event_ids.add(event_id)
+        self._event_ids.discard("")
+        self._reviews = tuple(data.reviews)
+        self._review_ids = {r.review_id for r in self._reviews if r.review_id}
+
+    @classmethod
+    def from_config(cls, config: Config, deps: Deps) -> Self:
+        """Build an empty store, or one that holds the catalogue of ``deps``."""
+        data = None if deps.items is None else replace(Dataset.of([], []), items=deps.items)
+        return cls(data, weights=config.weights)
+
+    @classmethod
+    def of(cls, data: Dataset, *, weights: Mapping[str, float] | None = None) -> Self:
+        """Build from a data set, sharing its arrays."""
+        return cls(data, weights=weights)
+
+    def put_items(self, items: Sequence[Item]) -> ItemRows:
+        """Add or change items and return their rows (n,); the last one of an id counts, a withdrawn one is back."""
+        listed = list(items)
+        with self._lock:
+            if listed:
+                self._items = self._items.put(listed)
+            return self._items.vocabulary.rows([i.item_id for i in listed])
+
+    def withdraw(self, item_ids: Sequence[str]) -> ItemRows:
+        """Take items off the shelf: they keep their row and their events but are never shown. Return their rows.
+
+        Raises:
+            DataError: an unknown item_id; then none is withdrawn.
+        """
+        with self._lock:
+            rows = self._rows_of_known(item_ids)
+            self._items = self._items.without(rows)
+            return rows
+
+    def items(self) -> ItemTable:
+        """Return the catalogue as it is now: the same object until an item changes, never changed itself."""
+        return self._items
+
+    def put_events(self, events: Sequence[Event]) -> int:
+        """Add events, skipping ``event_id`` values that are known, and return how many were new.
+
+        An event without a time happens now. A late event takes its place by time, after those of equal time.
+
+        Raises:
+            DataError: an unknown item_id, an id of more than 256 characters, or a number that does not fit a column.
+                The message names it, and no event of the batch is added.
+        """
+        with self._lock:
+            fresh: list[Event] = []
+            seen: set[str] = set()
+            for event in events:
+                check_id(event.user_id, "user_id")
+                if event.event_id:
+                    check_id(event.event_id, "event_id")
+                    if event.event_id in self._event_ids or event.event_id in seen:
+                        continue
+                    seen.add(event.event_id)
+                fresh.append(event)
+            columns = event_columns(fresh, self._items.vocabulary, now=self._clock())
+            log = EventLog.of([e.user_id for e in fresh], columns)
+            for group, user in enumerate(log.users):
+                self._histories.insert(user, log.history(group))
+            self._event_ids |= seen
+            return len(fresh)
+
+    def history(self, user: str, before: datetime | int | None = None, limit: int | None = None) -> Events:
+        """Return the latest ``limit`` events of a user before ``before``, oldest first; none for a stranger.
+
+        Weights are those known at ``before``: a return that comes later takes nothing back. Arrays are read-only.
+        """
+        if limit is not None and limit < 0:
+            raise DataError(f"limit must not be negative, got {limit}")
+        return self._histories.history(user, None if before is None else utc(before, "before"), limit)
+
+    def log(self) -> EventLog:
+        """Return all events as one flat log, shoppers in the order in which they came: what `fit` learns from."""
+        with self._lock:
+            return self._packed()
+
+    def since(self, time: datetime | int) -> Events:
+        """Return the events of all shoppers from ``time`` on, oldest first, without ids: for counters and trends."""
+        events = self.log().events
+        chosen = np.flatnonzero(events.times >= utc(time, "since"))
+        return replace(events, ids=()).take(chosen[np.argsort(events.times[chosen], kind="stable")])
+
+    def put_reviews(self, reviews: Sequence[Review]) -> int:
+        """Add reviews, skipping ``review_id`` values that are known, and return how many were new.
+
+        Raises:
+            DataError: an unknown item_id or a wrong user_id; then none is added.
+        """
+        with self._lock:
+            fresh: list[Review] = []
+            seen: set[str] = set()
+            for review in reviews:
+                check_id(review.user_id, "user_id")
+                if review.review_id and (review.review_id in self._review_ids or review.review_id in seen):
+                    continue
+                seen |= {review.review_id} if review.review_id else set()
+                fresh.append(review)
+            self._rows_of_known([r.item_id for r in fresh])
+            self._reviews += tuple(fresh)
+            self._review_ids |= seen
+            return len(fresh)
+
+    def reviews(self) -> tuple[Review, ...]:
+        """Return all reviews in the order in which they came."""
+        return self._reviews
+
+    def dataset(self, name: str = "") -> Dataset:
+        """Return items, events and reviews of one moment, for `fit`."""
+        with self._lock:
+            return Dataset(self._items, self._packed(), self._reviews, name)
+
+    def merge(self, guest: str, customer: str) -> int:
+        """Move events and reviews of ``guest`` to ``customer``, in time order; return how many events."""
+        check_id(customer, "user_id")
+        if guest == customer:
+            return 0
+        with self._lock:
+            moved = self._histories.of(guest)
+            if len(moved):
+                self._histories.insert(customer, moved)
+                self._histories.remove(guest)
+            self._reviews = tuple(replace(r, user_id=customer) if r.user_id == guest else r for r in self._reviews)
+            return len(moved)
+
+    def erase(self, user: str) -> int:
+        """Forget a user and return how many events are gone; reviews and event ids go with them.
+
+        Nothing is kept, not even that the user was here: an event that is sent again afterwards counts as new.
+        """
+        with self._lock:
+            gone = self._histories.remove(user)
+            self._packed()
+            self._event_ids.difference_update(gone.ids)
+            self._review_ids -= {r.review_id for r in self._reviews if r.user_id == user and r.review_id}
+            self._reviews = tuple(r for r in self._reviews if r.user_id != user)
+            return len(gone)
+
+    def export(self, user: str) -> list[dict[str, Any]]:
+        """Return all that is known of a user as plain dicts ready for JSON: events oldest first, then reviews.
+
+        Every dict has a "type", "event" or "review"; times are ISO 8601 in UTC.
+        """
+        found = [("event", record) for record in event_records(user, self.history(user), self._items)]
+        found += [("review", review_record(r)) for r in self._reviews if r.user_id == user]
+        return [{"type": kind, **record, "time": _iso(record["time"])} for kind, record in found]
+
+    def _packed(self) -> EventLog:
+        self._histories = self._histories.packed()
+        return self._histories.log
+
+    def _rows_of_known(self, item_ids: Sequence[str]) -> ItemRows:
+        rows = self._items.vocabulary.rows(item_ids)
+        if (rows < 0).any():
+            raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}: add the item first")
+        return rows
+
+
+def _iso(second: int | None) -> str | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC).isoformat()

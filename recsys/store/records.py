@@ -1,0 +1,126 @@
+"""Items, events and reviews as plain JSON records, and back, without loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from recsys.dataset import Dataset, ItemTable
+from recsys.errors import DataError
+from recsys.types import KINDS, Event, Events, Item, Review
+
+PARTS: dict[str, type[Item] | type[Event] | type[Review]] = {"items": Item, "events": Event, "reviews": Review}
+
+
+def records(data: Dataset, part: str) -> Iterator[dict[str, Any]]:
+    """Yield one record each of "items", "events" or "reviews"; fields that hold their default are left out."""
+    makers = {"items": _items, "events": _events, "reviews": _reviews}
+    for record in makers[part](data):
+        yield {name: value for name, value in record.items() if value != _defaults(part).get(name, _NEVER)}
+
+
+def event_records(user: str, events: Events, items: ItemTable) -> Iterator[dict[str, Any]]:
+    """Yield one record an event, oldest first; times are epoch seconds, None is what was not logged."""
+    for i, item_id in enumerate(items.vocabulary.ids(events.rows)):
+        yield {
+            "user_id": user,
+            "item_id": item_id,
+            "kind": KINDS[events.kinds[i]],
+            "value": float(str(events.values[i])),  # the shortest decimal that means this float32
+            "time": int(events.times[i]),
+            "event_id": (events.ids[i] or None) if events.ids else None,
+            "position": int(events.positions[i]) or None,
+        }
+
+
+def review_record(review: Review) -> dict[str, Any]:
+    """Return one review as a record."""
+    return {f.name: getattr(review, f.name) for f in fields(Review)}
+
+
+def parse(part: str, record: Any) -> tuple[Any, bool]:
+    """Return the `Item`, `Event` or `Review` of a record, and whether it is available (an item may be withdrawn).
+
+    Raises:
+        DataError: not an object, an unknown field, a missing one or one of the wrong type.
+    """
+    if not isinstance(record, dict):
+        raise DataError(f"expected a JSON object, got {type(record).__name__}")
+    rest = dict(record)
+    available = rest.pop("available", True) if part == "items" else True
+    # Attributes come back as they were, int or float, and not as what a union of types would make of them.
+    attributes = rest.pop("attributes", None) if part == "items" else None
+    unknown = rest.keys() - {f.name for f in fields(PARTS[part])}
+    if unknown:
+        raise DataError(f"unknown field {min(unknown)!r}")
+    if not isinstance(available, bool) or not isinstance(attributes, dict | None):
+        raise DataError("available must be true or false, attributes an object")
+    if attributes:
+        rest["attributes"] = {}
+    try:
+        value = _adapter(part).validate_python(rest)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise DataError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+    if attributes:
+        value.attributes.update({name: _from_plain(v) for name, v in attributes.items()})
+    return value, available
+
+
+def _items(data: Dataset) -> Iterator[dict[str, Any]]:
+    for row in range(len(data.items)):
+        item = data.items.item(row)
+        yield {
+            "item_id": item.item_id,
+            "title": item.title,
+            "text": item.text,
+            "brand": item.brand,
+            "categories": item.categories,
+            "price": item.price,
+            "stock": item.stock,
+            "parent_id": item.parent_id,
+            "created": None if item.created is None else item.created.isoformat(),
+            "attributes": {name: _to_plain(value) for name, value in item.attributes.items()},
+            "available": bool(data.items.available[row]),
+        }
+
+
+def _events(data: Dataset) -> Iterator[dict[str, Any]]:
+    for group, user in enumerate(data.log.users):
+        yield from event_records(user, data.log.history(group), data.items)
+
+
+def _reviews(data: Dataset) -> Iterator[dict[str, Any]]:
+    return map(review_record, data.reviews)
+
+
+_NEVER = object()
+
+
+@cache
+def _defaults(part: str) -> dict[str, Any]:
+    return {f.name: f.default for f in fields(PARTS[part])} | {"attributes": {}, "available": True}
+
+
+@cache
+def _adapter(part: str) -> TypeAdapter[Any]:
+    return TypeAdapter(PARTS[part])
+
+
+def _to_plain(value: Any) -> Any:
+    """Return a value that JSON can hold: it has no NaN and no infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    return [_to_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"float"}:
+        return float(value["float"])
+    return tuple(_from_plain(v) for v in value) if isinstance(value, list) else value
