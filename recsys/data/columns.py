@@ -62,8 +62,8 @@ def resolve(
         DataError: a given or needed column is not in the header; the message shows the header and the option.
     """
     by_plain: dict[str, int] = {}
-    for place, column in enumerate(header):
-        by_plain.setdefault(plain(column), place)
+    for n, name in enumerate(header):
+        by_plain.setdefault(plain(name), n)
     found: dict[str, int] = {}
     for role, usual in names.items():
         column = given.get(role)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar, TypeVarTuple, Unpack
+from typing import Any, ClassVar, Generic, Self, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl
 
 from pydantic import Field, ValidationError
@@ -81,7 +81,7 @@ class FileReader(ABC, Generic[C]):
             raise ConfigError(f"{validation_text(error, self.name)} (options: {known})") from error
 
 
-def take_each(records: Iterable[R], tally: Tally, take: Callable[[R, Unpack[Ts]], None], *context: Unpack[Ts]) -> None:
+def take_each(records: Iterable[R], tally: Tally, take: Callable[[R, *Ts], None], *context: *Ts) -> None:
     """Call ``take(record, *context)``, which ends the started record; where it raises `DataError`, it is dropped."""
     for record in records:
         try:
