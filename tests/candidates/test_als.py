@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from recsys.candidates.als import ALS
 from recsys.protocols import FitOptions
 from recsys.testing.kits import GeneratorTests, TrainableTests

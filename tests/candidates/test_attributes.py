@@ -1,4 +1,5 @@
 import pytest
+
 from recsys.candidates.attributes import Attributes
 from recsys.testing.kits import AttributorTests, GeneratorTests, LiveTests, TrainableTests
 

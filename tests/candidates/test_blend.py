@@ -1,4 +1,5 @@
 import pytest
+
 from recsys.candidates.blend import Blend
 from recsys.protocols import Deps
 from recsys.registry import Registry

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from recsys.candidates.bpr import BPR
 from recsys.protocols import FitOptions
 from recsys.testing.kits import GeneratorTests, TrainableTests

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from recsys.candidates.ease import EASE
 from recsys.candidates.matrix import user_items
 from recsys.dataset import Dataset

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import cosine_similarity
+
 from recsys.candidates.item_knn import ItemKNN
 from recsys.candidates.matrix import user_items
 from recsys.protocols import FitOptions
 from recsys.testing.kits import AttributorTests, GeneratorTests, TrainableTests
 from recsys.types import Events, Request
-from sklearn.metrics.pairwise import cosine_similarity
 
 
 class TestItemKNN(GeneratorTests, TrainableTests, AttributorTests):

@@ -1,4 +1,5 @@
 import pytest
+
 from recsys.candidates.own_history import OwnHistory
 from recsys.protocols import FitOptions
 from recsys.testing.kits import AttributorTests, GeneratorTests, TrainableTests

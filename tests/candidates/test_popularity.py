@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from recsys.candidates.popularity import Popularity, Trending
 from recsys.dataset import Dataset
 from recsys.protocols import Delta, Deps, FitOptions

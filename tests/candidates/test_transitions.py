@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from recsys.candidates.transitions import Transitions
 from recsys.dataset import Dataset
 from recsys.protocols import FitOptions

@@ -176,7 +176,7 @@ class RankerTests(Kit):
     def test_rank_in_two_threads(self, component: Make, world: Dataset) -> None:
         """Two threads that rank at a time get what one gets."""
         fitted, requests = self.ready(component, world), self.requests(world)
-        halves = [requests[:20], requests[20:40]]
+        halves = [requests[:20], requests[20:33]]
         given = [self.slates(world, half) for half in halves]
         rounds = in_threads([partial(fitted.rank, halves[at], given[at], 8) for at in range(2)])
         alone = [fitted.rank(halves[at], given[at], 8) for at in range(2)]

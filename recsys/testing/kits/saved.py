@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,7 +41,10 @@ def is_pickle(data: bytes) -> bool:
     if data[:6] == b"\x93NUMPY":
         return _array(data) is None
     try:
-        pickletools.dis(data, out=io.StringIO())
+        # Bytes that are no pickle may look like a string with an odd escape; that is no news.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pickletools.dis(data, out=io.StringIO())
     except (ValueError, IndexError, KeyError, UnicodeDecodeError, OverflowError):
         return False
     return True
