@@ -320,8 +320,8 @@ class Slates:
         Equal scores keep their incoming order. ``columns`` are added, aligned with the incoming order.
         """
         request = self.request_index
-        key = np.where(np.isnan(scores), -np.inf, scores)
-        order = np.lexsort((-key, request))
+        missing = np.isnan(scores)
+        order = np.lexsort((-np.where(missing, 0, scores), missing, request))
         lengths = self.lengths
         if n is not None:
             place = np.arange(len(order)) - np.repeat(self.offsets[:-1], lengths)
