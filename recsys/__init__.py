@@ -1,1 +1,55 @@
-"""recsys."""
+"""recsys: the recommender and product-search engine that a shop embeds in its own back end.
+
+>>> from recsys import Engine, open_data            # doctest: +SKIP
+>>> engine = Engine().fit(open_data("shop")[0])     # doctest: +SKIP
+>>> print(engine.recommend("shopper-0001"))         # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsys.config import EngineConfig
+    from recsys.data.source import open_data
+    from recsys.dataset import Dataset
+    from recsys.engine import Engine
+    from recsys.errors import RecsysError
+    from recsys.eval.evaluate import evaluate
+    from recsys.registry import Registry
+    from recsys.types import Event, Filter, Item, Request, Result, Review
+
+__version__ = "0.1.0"
+
+# Loaded on first use: a shop that only writes events should not wait for what ranks them.
+_HOME = {
+    "Dataset": "recsys.dataset",
+    "Engine": "recsys.engine",
+    "EngineConfig": "recsys.config",
+    "Event": "recsys.types",
+    "Filter": "recsys.types",
+    "Item": "recsys.types",
+    "RecsysError": "recsys.errors",
+    "Registry": "recsys.registry",
+    "Request": "recsys.types",
+    "Result": "recsys.types",
+    "Review": "recsys.types",
+    "evaluate": "recsys.eval.evaluate",
+    "open_data": "recsys.data.source",
+}
+__all__ = [
+    "Dataset", "Engine", "EngineConfig", "Event", "Filter", "Item", "RecsysError", "Registry", "Request", "Result",
+    "Review", "evaluate", "open_data",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'recsys' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -18,7 +18,7 @@ MMAP_BYTES = 8 << 20
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as readable UTF-8 JSON; NaN and infinity are refused."""
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True), encoding="utf-8")
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

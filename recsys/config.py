@@ -84,7 +84,8 @@ class EngineConfig(_Section):
             stages = out.get(section)
             if isinstance(stages, Mapping):
                 out[section] = {
-                    name: {"use": name, **stage} if isinstance(stage, Mapping) else stage for name, stage in stages.items()
+                    name: {"use": name, **stage} if isinstance(stage, Mapping) else stage
+                    for name, stage in stages.items()
                 }
         return out
 

@@ -34,6 +34,7 @@ class Fitted:
     generators: Mapping[str, Any]
     rankers: Mapping[str, Any]
     fit_s: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def deps_for(data: Dataset, registry: Registry, log: EventLog | None = None) -> Deps:
@@ -41,16 +42,15 @@ def deps_for(data: Dataset, registry: Registry, log: EventLog | None = None) -> 
     events = (log or data.log).events
     counts = np.bincount(events.rows[events.weights > 0], minlength=len(data.items)).astype(np.float32)
     base = Deps(items=data.items, popularity=counts)
-    return Deps(
-        items=data.items, popularity=counts, build=lambda kind, options: registry.build(kind, options, base)
-    )
+    return Deps(items=data.items, popularity=counts, build=lambda kind, options: registry.build(kind, options, base))
 
 
 def build_generators(config: EngineConfig, registry: Registry, deps: Deps, names: Any = None) -> dict[str, Any]:
     """Return the configured generators, unfitted."""
     wanted = config.candidates if names is None else names
     return {
-        name: registry.build("candidates", config.candidates[name].options, deps, f"candidates.{name}") for name in wanted
+        name: registry.build("candidates", config.candidates[name].options, deps, f"candidates.{name}")
+        for name in wanted
     }
 
 
@@ -130,11 +130,7 @@ def fit_ranker(
     funnel = Funnel(plan_for(config, Fitted(generators, {}), Variant(candidates=variant.candidates)), strict=True)
     progress("collecting candidates for the ranker")
     requests, slates, labels = training_slates(funnel, fold, len(data.items), config.hide_seen)
-    ranker = registry.build(
-        "rankers", config.rank[name].options, deps_for(data, registry, fold.fit), f"rank.{name}"
-    )
-    if not hasattr(ranker, "fit"):
-        return ranker
+    ranker = registry.build("rankers", config.rank[name].options, deps_for(data, registry, fold.fit), f"rank.{name}")
     progress(f"fitting {name} on {len(requests)} requests")
     return ranker.fit(requests, slates, labels, options)
 
@@ -144,18 +140,24 @@ def fit_all(
     progress: Progress = silent,
 ) -> Fitted:  # fmt: skip
     """Fit rankers on ``rank_fold`` and generators on ``log``: two fits of the generators, so that no label leaks."""
-    rankers, seconds = {}, {}
+    rankers: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    warnings: list[str] = []
     for name, stage in config.rank.items():
-        begin = time.perf_counter()
-        if rank_fold is not None:
-            rankers[name] = fit_ranker(config, registry, data, rank_fold, name, options, progress)
-            seconds[name] = time.perf_counter() - begin
-        elif not hasattr(registry.get("rankers", stage.use), "fit"):
+        if not hasattr(registry.get("rankers", stage.use), "fit"):
             rankers[name] = registry.build("rankers", stage.options, deps_for(data, registry), f"rank.{name}")
+        elif rank_fold is not None:
+            begin = time.perf_counter()
+            try:
+                rankers[name] = fit_ranker(config, registry, data, rank_fold, name, options, progress)
+            except DataError as error:
+                warnings.append(f"{name} was not fitted: {error}")
+                progress(warnings[-1])
+            seconds[name] = time.perf_counter() - begin
     generators, more = fit_generators(config, registry, data, log, options, progress)
     final = deps_for(data, registry, log)
     rankers = {name: _on_final(ranker, final) for name, ranker in rankers.items()}
-    return Fitted(generators, rankers, {**seconds, **more})
+    return Fitted(generators, rankers, {**seconds, **more}, tuple(warnings))
 
 
 def _on_final(ranker: Any, deps: Deps) -> Any:

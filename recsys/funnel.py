@@ -49,19 +49,26 @@ class Funnel:
         self.plan = plan
         self.strict = strict
 
-    def candidates(self, requests: Sequence[Request], watch: Stopwatch | None = None) -> Slates:
-        """Return the united candidates with complete columns, ordered by the fused score, cut to ``n_fused``.
+    def generate(
+        self, requests: Sequence[Request], watch: Stopwatch | None = None
+    ) -> tuple[dict[str, Slates], tuple[str, ...]]:
+        """Return the list of every generator by name, and which generators failed and were left out.
 
-        A generator that fails is left out and noted; all of them failing, or any in strict mode, is a `StageError`.
+        Raises:
+            StageError: all of them failed, or any in strict mode.
         """
         plan, watch = self.plan, watch or Stopwatch()
         found: dict[str, Slates] = {}
         degraded: list[str] = []
         last: Exception | None = None
+        k = max((r.k for r in requests), default=0)
         for name, generator in plan.generators.items():
             try:
                 found[name] = watch.time(
-                    "candidates", name, len(requests), lambda g=generator, n=plan.sizes[name]: g.generate(requests, n)
+                    "candidates",
+                    name,
+                    len(requests),
+                    lambda g=generator, n=max(plan.sizes[name], k): g.generate(requests, n),
                 )
             except Exception as error:  # whatever a plug-in raises must not take the list down with it
                 if self.strict:
@@ -70,13 +77,26 @@ class Funnel:
                 last = error
         if not found:
             raise StageError("candidates", ", ".join(plan.generators), "every generator failed") from last
+        return found, tuple(degraded)
+
+    def unite(
+        self, requests: Sequence[Request], found: Mapping[str, Slates], watch: Stopwatch | None = None,
+        n: int | None = None,
+    ) -> Slates:  # fmt: skip
+        """Return the united lists with complete columns, ordered by the fused score, cut to ``n``, else ``n_fused``."""
+        plan, watch = self.plan, watch or Stopwatch()
         slates = union(found, len(requests))
         alive = {name: plan.generators[name] for name in found}
         slates = watch.time("score", ", ".join(alive), len(slates.items), lambda: score_all(requests, slates, alive))
-        fused = watch.time(
-            "fuse", "fusion", len(slates.items), lambda: plan.fusion.fuse(slates, list(alive), plan.n_fused)
+        return watch.time(
+            "fuse", "fusion", len(slates.items), lambda: plan.fusion.fuse(slates, list(alive), n or plan.n_fused)
         )
-        return fused.note(Notes(degraded=tuple(degraded))) if degraded else fused
+
+    def candidates(self, requests: Sequence[Request], watch: Stopwatch | None = None) -> Slates:
+        """Return `unite` of `generate`; generators that failed are noted."""
+        found, degraded = self.generate(requests, watch)
+        slates = self.unite(requests, found, watch)
+        return slates.note(Notes(degraded=degraded)) if degraded else slates
 
     def rank(self, requests: Sequence[Request], slates: Slates, n: int, watch: Stopwatch | None = None) -> Slates:
         """Return the best ``n`` of given candidates; a ranker that fails leaves the incoming order and is noted."""

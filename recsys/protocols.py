@@ -120,6 +120,10 @@ class Store(Protocol):
         """Add events, skipping ``event_id`` values that are known; return how many were new."""
         ...
 
+    def unknown(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that `put_events` would add: those without an id, and the first of each new id."""
+        ...
+
     def items(self) -> ItemTable:
         """Return the catalogue as it is now; later changes do not show in it."""
         ...

@@ -112,7 +112,10 @@ class Registry:
             for name, claims in self._found(kind).items()
             for entry in claims
         ]
-        out += [Plugin(kind, name, "this process", "", f"{c.__module__}:{c.__qualname__}") for (kind, name), c in self._own.items()]
+        out += [
+            Plugin(kind, name, "this process", "", f"{c.__module__}:{c.__qualname__}")
+            for (kind, name), c in self._own.items()
+        ]
         return sorted(out, key=lambda p: (p.kind, p.name, p.package))
 
     @staticmethod
@@ -145,7 +148,11 @@ def install_hint(error: ImportError) -> str:
     """Return the line to type for a missing module."""
     module = (error.name or "").split(".")[0]
     extra = EXTRAS.get(module)
-    return f"Type: pip install 'recsys-engine[{extra}]'" if extra else f"Type: pip install {module or 'the missing package'}"
+    return (
+        f"Type: pip install 'recsys-engine[{extra}]'"
+        if extra
+        else f"Type: pip install {module or 'the missing package'}"
+    )
 
 
 def validation_text(error: Any, where: str) -> str:

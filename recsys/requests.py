@@ -85,5 +85,3 @@ def labels_of(items: ItemRows, owner: NDArray[np.int64], fold: Fold, part: slice
     width = np.int64(max(items.max(initial=0), targets.rows.max(initial=0))) + 1
     wanted = targets.owner * width + targets.rows
     return np.isin(owner * width + items, wanted[targets.rows >= 0]).astype(np.float32)
-
-

@@ -272,7 +272,9 @@ class Slates:
     def __post_init__(self) -> None:
         m = len(self.items)
         if len(self.scores) != m or self.offsets[0] != 0 or self.offsets[-1] != m:
-            raise ContractError(f"Slates: {m} items, {len(self.scores)} scores, offsets {self.offsets[:1]}..{self.offsets[-1:]}")
+            raise ContractError(
+                f"Slates: {m} items, {len(self.scores)} scores, offsets {self.offsets[:1]}..{self.offsets[-1:]}"
+            )
         for name, values in self.columns.items():
             if len(values) != m:
                 raise ContractError(f"Slates.columns[{name!r}] has {len(values)} entries, items has {m}")

@@ -38,7 +38,11 @@ class ALS(Factors):
         decay: float = Field(0.8, gt=0, le=1)
         limit: int = Field(100, ge=1)
 
-    SPACE = {"decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0], "alpha": [3.0, 10.0, 30.0], "regularisation": [0.02, 0.1, 1.0, 5.0]}
+    SPACE = {
+        "decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+        "alpha": [3.0, 10.0, 30.0],
+        "regularisation": [0.02, 0.1, 1.0, 5.0],
+    }
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()

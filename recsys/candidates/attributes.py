@@ -152,7 +152,10 @@ class Attributes(WholeCatalogue):
         grown = sparse.vstack([self.fitted(), sparse.csr_array((len(delta.items) - self.n_items, fresh.shape[1]))])
         keep = np.ones(len(delta.items), dtype=np.float32)
         keep[changed] = 0
-        place = sparse.csr_array((np.ones(len(changed), np.float32), (changed, np.arange(len(changed)))), shape=(len(delta.items), len(changed)))
+        place = sparse.csr_array(
+            (np.ones(len(changed), np.float32), (changed, np.arange(len(changed)))),
+            shape=(len(delta.items), len(changed)),
+        )
         out = type(self)(self.config)
         out._features, out._idf = self._features, self._idf
         out._set(sparse.csr_array(sparse.diags_array(keep) @ grown + place @ fresh, dtype=np.float32))

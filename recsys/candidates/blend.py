@@ -32,7 +32,8 @@ class Blend(WholeCatalogue):
         model_config = ConfigDict(frozen=True, extra="forbid")
 
         parts: dict[str, dict[str, Any]] = Field(
-            default_factory=lambda: {"transitions": {"use": "transitions"}, "attributes": {"use": "attributes"}}, min_length=2
+            default_factory=lambda: {"transitions": {"use": "transitions"}, "attributes": {"use": "attributes"}},
+            min_length=2,
         )
         weights: dict[str, float] = Field(default_factory=lambda: {"attributes": 0.2})
 

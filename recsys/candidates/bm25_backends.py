@@ -145,7 +145,9 @@ class RankBM25:
             for column, weight in zip(queries.indices[part], queries.data[part], strict=True):
                 word = self._names[column]
                 constant = self._base * (self._library.idf.get(word) or 0.0)
-                out[i] += weight * (self._library.get_scores([word]) - constant)
+                # With b = 1 the library divides 0 by 0 for an item without words.
+                with np.errstate(invalid="ignore"):
+                    out[i] += weight * np.nan_to_num(self._library.get_scores([word]) - constant)
         return out.astype(np.float32)
 
     def search(self, queries: sparse.csr_array, n: int, allowed: NDArray[np.bool_] | None) -> Slates:

@@ -55,7 +55,10 @@ def arrays(matrix: sparse.csr_array) -> Arrays:
 @cache
 def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
     import numba
+    from numba.extending import register_jitable
 
+    for helper in (_rise, _sink):
+        register_jitable(helper)
     try:
         made: Any = numba.njit(nogil=True, cache=True)(loop)
     except RuntimeError:
@@ -95,26 +98,54 @@ def search_loop(
                     touched[count] = doc
                     count += 1
                 total[doc] += weight * values[e]
-        kept = 0
+        # A heap of the best n so far, worst on top.
+        size = 0
         for i in range(count):
             doc = touched[i]
-            if total[doc] > 0 and (masks.shape[0] == 0 or masks[q, doc]):
-                touched[kept] = doc
-                kept += 1
-        found = np.sort(touched[:kept])
-        if n == 0:
-            continue
-        if kept > n:
-            # Everything above the n-th best score, then the lowest rows among those that equal it.
-            edge = np.partition(total[found], kept - n)[kept - n]
-            above = found[total[found] > edge]
-            equal = found[total[found] == edge]
-            found = np.sort(np.concatenate((above, equal[: n - len(above)])))
-        order = np.argsort(-total[found], kind="mergesort")
-        lengths[q] = len(found)
-        for i in range(len(found)):
-            rows[q, i] = found[order[i]]
-            scores[q, i] = total[found[order[i]]]
+            score = total[doc]
+            if score <= 0 or (masks.shape[0] > 0 and not masks[q, doc]):
+                continue
+            if size < n:
+                size += 1
+                _rise(rows[q], scores[q], size - 1, doc, score)
+            elif n and (score > scores[q, 0] or (score == scores[q, 0] and doc < rows[q, 0])):
+                _sink(rows[q], scores[q], n, doc, score)
+        lengths[q] = size
+        # Take the worst off the top again and again: best first remains.
+        for end in range(size - 1, 0, -1):
+            worst, least = rows[q, 0], scores[q, 0]
+            _sink(rows[q], scores[q], end, rows[q, end], scores[q, end])
+            rows[q, end], scores[q, end] = worst, least
+
+
+def _rise(rows: NDArray[np.int32], scores: NDArray[np.float32], place: int, doc: int, score: float) -> None:
+    """Put an entry at ``place``, the first free one, and let it rise while it is worse than its parent."""
+    while place > 0:
+        parent = (place - 1) // 2
+        if score > scores[parent] or (score == scores[parent] and doc < rows[parent]):
+            break
+        rows[place], scores[place] = rows[parent], scores[parent]
+        place = parent
+    rows[place], scores[place] = doc, score
+
+
+def _sink(rows: NDArray[np.int32], scores: NDArray[np.float32], size: int, doc: int, score: float) -> None:
+    """Put an entry on top of a heap of ``size`` entries and let it sink while a child is worse."""
+    place = 0
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and (
+            scores[other] < scores[child] or (scores[other] == scores[child] and rows[other] > rows[child])
+        ):
+            child = other
+        if score < scores[child] or (score == scores[child] and doc > rows[child]):
+            break
+        rows[place], scores[place] = rows[child], scores[child]
+        place = child
+    rows[place], scores[place] = doc, score
 
 
 def given_loop(

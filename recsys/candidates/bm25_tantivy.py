@@ -137,7 +137,7 @@ class _Index:
             writer = self._index.writer(WRITER_BYTES, 1)
             for row in rows.tolist():
                 if self.version:
-                    writer.delete_documents("row", row)
+                    writer.delete_documents_by_term("row", row)
                 part = slice(counts.indptr[row], counts.indptr[row + 1])
                 repeats = zip(counts.indices[part].tolist(), counts.data[part].tolist(), strict=True)
                 text = " ".join(" ".join([names[c]] * int(times)) for c, times in repeats)

@@ -77,7 +77,9 @@ class EASE(ItemMatrix):
         if not failed:
             gram, failed = spotri(gram, lower=1, overwrite_c=1)
         if failed:
-            raise ConfigError(f"candidates.ease.regularisation: {self.config.regularisation} leaves the matrix singular")
+            raise ConfigError(
+                f"candidates.ease.regularisation: {self.config.regularisation} leaves the matrix singular"
+            )
         # Both triangles from the lower one, a stripe at a time: a whole copy would double the memory.
         for begin in range(0, n, 1024):
             end = min(begin + 1024, n)

@@ -52,7 +52,9 @@ class Factors(WholeCatalogue):
         return scores
 
     def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
-        """Return inner products with the given rows only: no pass over the catalogue."""
+        """Return inner products with the given rows; a pass over the catalogue only where that is less work."""
+        if len(slates.items) > self.n_items:
+            return super().score(requests, slates)
         factors, known = self.fitted(), np.asarray(self.known)
         users = self.user_factors(requests)
         owner = slates.request_index

@@ -51,6 +51,7 @@ class _Impersonal(WholeCatalogue):
     """One score vector for everybody; items without any count are no candidates."""
 
     floor = 0.0
+    uses_history = False
 
     def item_scores(self) -> NDArray[np.float32]:
         """Return ``(n_items,)``."""
@@ -173,7 +174,9 @@ class Trending(_Impersonal):
         if self._recent is not None and self._usual is not None:
             write_array(folder / "recent.npy", self._recent.counts)
             write_array(folder / "usual.npy", self._usual.counts)
-            write_json(folder / "config.json", {"config": self.config.model_dump(), "reference": self._recent.reference})
+            write_json(
+                folder / "config.json", {"config": self.config.model_dump(), "reference": self._recent.reference}
+            )
 
     @classmethod
     def load(cls, folder: Path, deps: Deps) -> Self:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.history import allowed_matrix
+from recsys.topn import best
 from recsys.types import Request, Slates, offsets_of
 
 # 16 M floats: 64 MB a chunk, small enough for a shop's process and large enough to keep BLAS busy.
@@ -27,19 +28,8 @@ def top(scores: NDArray[np.float32], n: int, floor: float | None) -> Slates:
 
     ``floor`` drops scores that are not above it: 0 means "no evidence" to a count-based generator.
     """
-    b, width = scores.shape
-    n = min(n, width)
-    if n == 0 or b == 0:
-        return Slates(np.empty(0, np.int32), np.empty(0, np.float32), np.zeros(b + 1, np.int64))
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    if n < width:
-        rows = np.argpartition(scores, width - n, axis=1)[:, width - n :]
-    else:
-        rows = np.broadcast_to(np.arange(width), (b, width))
-    picked = np.take_along_axis(scores, rows, axis=1)
-    order = np.lexsort((rows, -picked), axis=1)
-    rows, picked = np.take_along_axis(rows, order, axis=1), np.take_along_axis(picked, order, axis=1)
-    keep = picked > (-np.inf if floor is None else floor)
+    rows, picked = best(scores, n, -np.inf if floor is None else floor)
+    keep = rows >= 0
     return Slates(
         rows[keep].astype(np.int32), picked[keep].astype(np.float32), offsets_of(keep.sum(axis=1).astype(np.int64))
     )
@@ -63,6 +53,7 @@ class WholeCatalogue(ABC):
     """
 
     floor: float | None = None
+    uses_history: bool = True  # declared: the same list for everybody when False
 
     @abstractmethod
     def catalogue_scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:

@@ -42,8 +42,8 @@ class LightGBMRanker:
         feature_fraction: float = Field(0.7, gt=0, le=1)
         bagging_fraction: float = Field(0.8, gt=0, le=1)
         truncation: int = Field(10, ge=1)
-        max_rounds: int = Field(400, ge=1)
-        patience: int = Field(40, ge=1)
+        max_rounds: int = Field(600, ge=1)
+        patience: int = Field(100, ge=1)
         folds: int = Field(3, ge=2)
         prior: float = Field(0.3, ge=0)
         threads: int | None = None
@@ -120,7 +120,13 @@ class LightGBMRanker:
         return max(1, round(float(np.mean(rounds)))), {"cross_fitted_ndcg@10": float(np.mean(reached))}
 
     def _train(
-        self, x: NDArray[np.float32], y: NDArray[np.float32], group: Any, position: Any, rounds: int, options: FitOptions
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[np.float32],
+        group: Any,
+        position: Any,
+        rounds: int,
+        options: FitOptions,
     ) -> Any:
         import lightgbm as lgb
 

@@ -119,22 +119,31 @@ class MemoryStore:
                 The message names it, and no event of the batch is added.
         """
         with self._lock:
-            fresh: list[Event] = []
-            seen: set[str] = set()
-            for event in events:
-                check_id(event.user_id, "user_id")
-                if event.event_id:
-                    check_id(event.event_id, "event_id")
-                    if event.event_id in self._event_ids or event.event_id in seen:
-                        continue
-                    seen.add(event.event_id)
-                fresh.append(event)
+            fresh = self._unknown(events)
             columns = event_columns(fresh, self._items.vocabulary, now=self._clock())
             log = EventLog.of([e.user_id for e in fresh], columns)
             for group, user in enumerate(log.users):
                 self._histories.insert(user, log.history(group))
-            self._event_ids |= seen
+            self._event_ids.update(e.event_id for e in fresh if e.event_id)
             return len(fresh)
+
+    def unknown(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that `put_events` would add: those without an id, and the first of each new id."""
+        with self._lock:
+            return self._unknown(events)
+
+    def _unknown(self, events: Sequence[Event]) -> list[Event]:
+        fresh: list[Event] = []
+        seen: set[str] = set()
+        for event in events:
+            check_id(event.user_id, "user_id")
+            if event.event_id:
+                check_id(event.event_id, "event_id")
+                if event.event_id in self._event_ids or event.event_id in seen:
+                    continue
+                seen.add(event.event_id)
+            fresh.append(event)
+        return fresh
 
     def history(self, user: str, before: datetime | int | None = None, limit: int | None = None) -> Events:
         """Return the latest ``limit`` events of a user before ``before``, oldest first; none for a stranger.

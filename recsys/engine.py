@@ -1,0 +1,374 @@
+"""Engine: from a catalogue and an event log to ranked lists; the only composer of the stages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from recsys.candidates.fuse import FOUND
+from recsys.config import EngineConfig
+from recsys.data.splits import leave_one_out
+from recsys.dataset import Dataset, ItemTable
+from recsys.errors import ConfigError, DataError, NotFittedError
+from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
+from recsys.funnel import Funnel, Stopwatch, updated
+from recsys.protocols import Delta, FitOptions, Store
+from recsys.registry import Registry
+from recsys.requests import compile_filter, seen, without
+from recsys.saving import load_fitted, save_fitted
+from recsys.store.dump import dump, restore
+from recsys.store.histories import join
+from recsys.store.memory import MemoryStore
+from recsys.types import (
+    NO_ROWS,
+    Event,
+    Events,
+    Filter,
+    Item,
+    ItemRows,
+    Recommendation,
+    Request,
+    Result,
+    RowMask,
+    Slates,
+    Trace,
+    offsets_of,
+    utc,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Snapshot:
+    """What one call works with from beginning to end, whatever is added meanwhile."""
+
+    items: ItemTable
+    fitted: Fitted
+    funnels: Mapping[str, Funnel]
+    bundle_id: str = ""
+
+
+class Engine:
+    """A recommender for one shop, in one process: fit, save, load, recommend, similar_items, rank.
+
+    Calls may come from many threads. New items and events take effect at once, without a refit; a call that is
+    under way keeps the snapshot that it began with.
+
+    >>> engine = Engine().fit(data)                         # doctest: +SKIP
+    >>> print(engine.recommend("user-7", k=5))              # doctest: +SKIP
+    """
+
+    def __init__(
+        self, config: EngineConfig | None = None, store: Store | None = None, registry: Registry | None = None
+    ) -> None:
+        self.config = config or EngineConfig()
+        self.registry = registry or Registry()
+        self.store: Any = store if store is not None else MemoryStore(weights=self.config.events.weights)
+        self._snapshot: _Snapshot | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_config(
+        cls,
+        source: EngineConfig | Mapping[str, Any] | Path | str | None = None,
+        store: Store | None = None,
+        registry: Registry | None = None,
+    ) -> Self:
+        """Build from settings, plain values or a TOML file; not fitted yet."""
+        if source is None or isinstance(source, EngineConfig):
+            config = source
+        elif isinstance(source, Mapping):
+            config = EngineConfig.of(source)
+        else:
+            config = EngineConfig.read(source)
+        return cls(config, store, registry)
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    def fit(self, data: Dataset | None = None, options: FitOptions | None = None, progress: Progress = silent) -> Self:
+        """Learn from ``data``, which becomes what the store holds, or from what the store holds already.
+
+        Generators are fitted twice: without everybody's latest choice, to train the ranker on candidates for it,
+        then on everything. With too few shoppers to train a ranker, lists stay in fused order; `warnings` says so.
+
+        Raises:
+            DataError: there are no items or no events.
+        """
+        if data is not None:
+            self.store = MemoryStore.of(data, weights=self.config.events.weights)
+        data = self.store.dataset()
+        if not len(data.items) or not len(data.log):
+            raise DataError("nothing to fit: the store needs items and events (put_items, put_events, or fit(data))")
+        options = options or FitOptions(seed=self.config.seed)
+        fold = leave_one_out(data.log).refit
+        fitted = fit_all(self.config, self.registry, data, fold, data.log, options, progress)
+        self._snapshot = self._made(data.items, fitted)
+        return self
+
+    def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> _Snapshot:
+        plans = {name: plan_for(self.config, fitted, variant) for name, variant in self.config.variants.items()}
+        return _Snapshot(items, fitted, {name: Funnel(plan) for name, plan in plans.items()}, bundle_id)
+
+    def _current(self) -> _Snapshot:
+        if self._snapshot is None:
+            raise NotFittedError("the engine is not fitted: call fit(data), or Engine.load(path)")
+        return self._snapshot
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the fit could not do, in words."""
+        return self._current().fitted.warnings
+
+    @property
+    def fitted(self) -> Fitted:
+        """The fitted components by name: for inspection, evaluation and explanations."""
+        return self._current().fitted
+
+    # -- live changes --------------------------------------------------------------------------------------------
+
+    def add_items(self, items: Sequence[Item]) -> None:
+        """Add or change items; text, attributes and rules serve them at once, collaborative parts after the next fit."""
+        with self._lock:
+            rows = self.store.put_items(items)
+            self._apply(Events.of(()), rows)
+
+    def withdraw(self, item_ids: Sequence[str]) -> None:
+        """Take items off the shelf; they are never shown again unless they are added again."""
+        with self._lock:
+            self.store.withdraw(item_ids)
+            self._apply(Events.of(()), NO_ROWS)
+
+    def add_events(self, events: Sequence[Event]) -> int:
+        """Log events and return how many were new; the next list of these shoppers reflects them.
+
+        Raises:
+            DataError: an event names an unknown item; then none of the batch is logged.
+        """
+        with self._lock:
+            fresh = self.store.unknown(events)
+            count: int = self.store.put_events(fresh)
+            if count and self._snapshot is not None:
+                users = dict.fromkeys(e.user_id for e in fresh)
+                first = min(utc(e.time) for e in fresh if e.time is not None) if all(e.time for e in fresh) else None
+                latest = [self._fresh_of(user, fresh, first) for user in users]
+                self._apply(join(latest), NO_ROWS)
+            return count
+
+    def _fresh_of(self, user: str, fresh: Sequence[Event], first: int | None) -> Events:
+        # The store weighs events in the light of the whole history (a return takes a purchase back), so the new
+        # ones are read back from it rather than weighed here a second time.
+        wanted = sum(e.user_id == user for e in fresh)
+        history: Events = self.store.history(user)
+        since = history.take(history.times >= first) if first is not None else history
+        return replace(since.take(slice(max(0, len(since) - wanted), None)), ids=())
+
+    def _apply(self, events: Events, changed: ItemRows) -> None:
+        if self._snapshot is None:
+            return
+        items = self.store.items()
+        delta = Delta(items=items, changed=changed, events=events)
+        old = self._snapshot.fitted
+        fitted = replace(old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta))
+        self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
+
+    def merge(self, guest: str, customer: str) -> int:
+        """Give a guest's events to the customer that they turned out to be; return how many."""
+        moved: int = self.store.merge(guest, customer)
+        return moved
+
+    def erase(self, user: str) -> int:
+        """Forget a shopper; return how many events are gone. No bundle holds anything about them."""
+        gone: int = self.store.erase(user)
+        return gone
+
+    # -- serving -------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self, user: str | None = None, k: int = 10, *, where: Filter | None = None, context: Sequence[str] = (),
+        variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
+
+        ``context`` are items of the page or cart: they count like fresh looks, and are not recommended.
+        """
+        return self.recommend_batch(
+            [user], k, where=where, context=context, variant=variant, now=now, strict=strict
+        )[0]  # fmt: skip
+
+    def recommend_batch(
+        self, users: Sequence[str | None], k: int = 10, *, where: Filter | None = None, context: Sequence[str] = (),
+        variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> list[Result]:  # fmt: skip
+        """Return one list per user; the same answers as one by one, in less time."""
+        snapshot, items = self._current(), self.store.items()
+        base = compile_filter(items, where or Filter())
+        page = self._rows(items, context)
+        requests = [self._request(user, base, page, k, now) for user in users]
+        funnel = self._funnel(snapshot, variant, strict)
+        watch = Stopwatch()
+        slates = funnel.run(requests, k, watch)
+        return self._results(slates, items, snapshot, funnel, watch)
+
+    def similar_items(self, item_id: str, k: int = 10, *, where: Filter | None = None) -> Result:
+        """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
+
+        Raises:
+            DataError: an unknown item.
+        """
+        snapshot, items = self._current(), self.store.items()
+        row = self._rows(items, [item_id])
+        allowed = without(compile_filter(items, where or Filter()), row)
+        request = Request(history=Events.of(row), allowed=allowed, now=self._now(None), k=k)
+        plan = self._funnel(snapshot, None, False).plan
+        # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.
+        pairs = {n: g for n, g in plan.generators.items() if getattr(g, "uses_history", True)}
+        funnel = Funnel(replace(plan, generators=pairs, ranker=None))
+        watch = Stopwatch()
+        return self._results(funnel.run([request], k, watch), items, snapshot, funnel, watch)[0]
+
+    def rank(
+        self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
+        now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the given items in the order in which ``user`` would want them; none is added, filtered or lost.
+
+        Raises:
+            DataError: an unknown item, or one that is named twice.
+        """
+        snapshot, items = self._current(), self.store.items()
+        rows = self._rows(items, item_ids)
+        if len(np.unique(rows)) != len(rows):
+            raise DataError("item_ids names an item twice")
+        request = self._request(user, np.ones(len(items), dtype=np.bool_), NO_ROWS, len(rows), now)
+        given = Slates(
+            rows, np.zeros(len(rows), np.float32), offsets_of(np.array([len(rows)])),
+            {FOUND: np.zeros(len(rows), dtype=np.uint64)},
+        )  # fmt: skip
+        funnel = self._funnel(snapshot, variant, strict)
+        watch = Stopwatch()
+        scored = funnel.score_given([request], given, watch)
+        ranked = funnel.rank([request], scored, len(rows) if k is None else k, watch)
+        return self._results(ranked, items, snapshot, funnel, watch)[0]
+
+    def _funnel(self, snapshot: _Snapshot, variant: str | None, strict: bool) -> Funnel:
+        name = variant or self.config.variant
+        if name not in snapshot.funnels:
+            raise ConfigError(f"variant must be one of {', '.join(snapshot.funnels)}; got {name!r}")
+        return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
+
+    def _request(self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any) -> Request:
+        if k < 1:
+            raise DataError(f"k must be at least 1, got {k}")
+        moment = self._now(now)
+        history = Events.of(())
+        if user is not None:
+            history = self.store.history(user, None if now is None else moment, self.config.events.history_limit)
+        hidden = seen(history) if self.config.hide_seen else NO_ROWS
+        if len(page):
+            looks = Events.of(page, times=[moment] * len(page), weights=[0.5] * len(page))
+            history = join([replace(history, ids=()), looks])
+        return Request(
+            user=user, history=history, context=page, allowed=without(base, np.concatenate([hidden, page])),
+            now=moment, k=k,
+        )  # fmt: skip
+
+    @staticmethod
+    def _now(now: Any) -> int:
+        return int(time.time()) if now is None else utc(now, "now")
+
+    @staticmethod
+    def _rows(items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
+        rows = items.vocabulary.rows(item_ids)
+        if (rows < 0).any():
+            raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
+        return rows
+
+    def _results(
+        self, slates: Slates, items: ItemTable, snapshot: _Snapshot, funnel: Funnel, watch: Stopwatch
+    ) -> list[Result]:
+        names = list(funnel.plan.generators)
+        out = []
+        for i, slate in enumerate(slates):
+            notes = slates.notes[i] if slates.notes else None
+            trace = Trace(
+                tuple(watch.stages),
+                snapshot.bundle_id,
+                notes.degraded if notes else (),
+                notes.warnings if notes else (),
+            )
+            rows = slate.items.tolist()
+            ids = items.vocabulary.ids(slate.items)
+            out.append(
+                Result(
+                    tuple(
+                        Recommendation(
+                            rank=place + 1, item_id=ids[place], title=items.titles[row],
+                            score=float(slate.scores[place]), sources=_sources(slate, place, names),
+                            price=None if np.isnan(items.prices[row]) else round(float(items.prices[row]), 2),
+                            stock=None if items.stock[row] < 0 else int(items.stock[row]),
+                        )
+                        for place, row in enumerate(rows)
+                    ),
+                    trace,
+                )
+            )  # fmt: skip
+        return out
+
+    # -- keeping -------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path | str) -> str:
+        """Write a bundle atomically and return its id. Nothing about a person is in it: people live in the store."""
+        snapshot = self._current()
+        return save_fitted(Path(path), self.config, snapshot.items, snapshot.fitted)
+
+    @classmethod
+    def load(
+        cls, path: Path | str, store: Store | None = None, registry: Registry | None = None, verify: bool = True
+    ) -> Self:
+        """Read a bundle. Without a ``store`` the catalogue of the bundle is served to strangers.
+
+        A store may hold more items than the bundle was fitted on: they are taken in as live additions.
+
+        Raises:
+            ModelError: the bundle is damaged, foreign or newer, or the store's rows are not the bundle's.
+        """
+        registry = registry or Registry()
+        config, items, fitted, bundle_id = load_fitted(Path(path), registry, verify)
+        if store is None:
+            empty = Dataset.of([], [])
+            store = MemoryStore(replace(empty, items=items), weights=config.events.weights)
+        engine = cls(config, store, registry)
+        engine._snapshot = engine._made(items, fitted, bundle_id)
+        engine._take_in(items)
+        return engine
+
+    def _take_in(self, fitted_on: ItemTable) -> None:
+        held = self.store.items()
+        ours = fitted_on.ids
+        if held.ids[: len(ours)] != ours:
+            raise ConfigError(
+                "the store's items are not the ones that the bundle was fitted on: fit again on this store"
+            )
+        if len(held) > len(ours):
+            self._apply(Events.of(()), np.arange(len(ours), len(held), dtype=np.int32))
+
+    def dump(self, place: Path | str) -> dict[str, int]:
+        """Write the store's items, events and reviews to a folder or one ``.jsonl.gz``; return how many of each."""
+        return dump(self.store, Path(place))
+
+    def restore(self, place: Path | str) -> dict[str, int]:
+        """Fill the empty store from a dump; return how many items, events and reviews it holds."""
+        return restore(self.store, Path(place))
+
+
+def _sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:
+    if FOUND not in slate.columns:
+        return ()
+    mask = int(slate.columns[FOUND][place])
+    found = [n for bit, n in enumerate(names) if mask >> bit & 1]
+    return tuple(sorted(found, key=lambda n: float(slate.columns[f"{n}_rank"][place])))
