@@ -28,12 +28,12 @@ def csv_rows(
         return ahead.popleft() if ahead else next(lines, None)
 
     while (line := following()) is not None:
+        row: list[str] | None
         if '"' in line.text:
-            row, taken = _quoted(line, following, separator)
-            if len(taken) > 1 and (row is None or len(row) != width):
-                row = None
+            row, taken = _joined(line, following, separator)
+            if row is None or (len(taken) > 1 and len(row) != width):
                 ahead.extendleft(reversed(taken[1:]))
-                taken = taken[:1]
+                row, taken = _alone(line, separator), [line]
         else:
             row, taken = line.text.split(separator), [line]
         tally.start(file, line.number, tuple(dict.fromkeys(r for part in taken for r in part.repairs)))
@@ -50,20 +50,33 @@ def first_row(line: Line, separator: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line.text], delimiter=separator), [])]
 
 
-def _quoted(line: Line, following: Callable[[], Line | None], separator: str) -> tuple[list[str] | None, list[Line]]:
-    """Return the row that begins on ``line`` (None if it does not end) and the lines that it took."""
-    taken, ended = [line], False
+def _joined(line: Line, following: Callable[[], Line | None], separator: str) -> tuple[list[str] | None, list[Line]]:
+    """Return the row that begins on ``line``, None if its quotes do not fit together, and the lines that it took."""
+    taken = [line]
 
     def feed() -> Iterator[str]:
-        nonlocal ended
         yield line.text + "\n"
         while len(taken) < MAX_ROW_LINES and (more := following()) is not None:
             taken.append(more)
             yield more.text + "\n"
-        ended = True  # the reader asked for a line that is not there: it is still inside quotes
+
+    try:
+        return next(csv.reader(feed(), delimiter=separator, strict=True), None), taken
+    except csv.Error:
+        return None, taken
+
+
+def _alone(line: Line, separator: str) -> list[str] | None:
+    """Return the cells of one line whose quotes are careless (``"5" pipe"``), None if one is left open."""
+    is_open = False
+
+    def feed() -> Iterator[str]:
+        nonlocal is_open
+        yield line.text + "\n"
+        is_open = True  # the parser asks for more: it is still inside quotes
 
     try:
         row = next(csv.reader(feed(), delimiter=separator), None)
     except csv.Error:
-        return None, taken
-    return (None if ended else row), taken
+        return None
+    return None if is_open else row

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from recsys.data.builder import BuildOptions, DatasetBuilder
 from recsys.data.lines import MAX_LINE_BYTES
 from recsys.data.report import Tally
+from recsys.data.text import MAX_RAW_CHARS
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError
 from recsys.protocols import Deps, DropReport
@@ -25,8 +26,8 @@ class ReaderConfig(BuildOptions):
     min_rating: float = Field(default=0.0, description="lower ratings are dropped")
     max_rating: float = Field(default=5.0, description="higher ratings are dropped")
     max_line_bytes: int = Field(default=MAX_LINE_BYTES, ge=1, description="longer lines are dropped")
-    max_title_chars: int = Field(default=500, ge=1)
-    max_text_chars: int = Field(default=5000, ge=1)
+    max_title_chars: int = Field(default=500, ge=1, le=MAX_RAW_CHARS)
+    max_text_chars: int = Field(default=5000, ge=1, le=MAX_RAW_CHARS)
 
 
 C = TypeVar("C", bound=ReaderConfig)

@@ -72,7 +72,8 @@ def test_identifier(raw: object, clean: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "cause"),
     [
-        (None, "missing"), ("", "missing"), ("  ", "missing"), (NAN, "missing"), ("nan", "missing"), ("NULL", "missing"),
+        (None, "missing"), ("", "missing"), ("  ", "missing"), (NAN, "missing"), ("nan", "missing"),
+        ("NULL", "missing"),
         (True, "neither"), (7.5, "neither"), (["A"], "neither"), ({}, "neither"), (10**40, "neither"),
         (float("inf"), "neither"), ("x" * 257, "longer than 256"), ("a\x01b", "control"), ("\ud800", "control"),
     ],
@@ -90,7 +91,8 @@ def test_rating(raw: object) -> None:
 @pytest.mark.parametrize(
     ("raw", "cause"),
     [(None, "missing"), (NAN, "missing"), ("x", "not a number"), (True, "not a number"), ([4], "not a number"),
-     (float("inf"), "not finite"), ("1e999", "not finite"), (10**400, "not a number"), (5.1, "outside"), (-1, "outside")],
+     (float("inf"), "not finite"), ("1e999", "not finite"), (10**400, "not a number"), (5.1, "outside"),
+     (-1, "outside")],
 )  # fmt: skip
 def test_rating_refuses(raw: object, cause: str) -> None:
     with pytest.raises(DataError, match=cause):
@@ -118,7 +120,8 @@ def test_seconds_of_days(raw: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "cause"),
     [(None, "missing"), (NAN, "missing"), ("NaT", "missing"), ("", "missing"), (-5, "outside"), ("-5", "outside"),
-     (float("inf"), "not finite"), (1e300, "outside"), ("9" * 400, "not finite"), ("soon", "neither"), ([], "not a num"),
+     (float("inf"), "not finite"), (1e300, "outside"), ("9" * 400, "not finite"), ("soon", "neither"),
+     ([], "not a num"),
      ("1969-12-31", "outside"), ("2200-01-01", "outside"), ("99999999", "neither")],
 )  # fmt: skip
 def test_seconds_refuses(raw: object, cause: str) -> None:
@@ -129,7 +132,8 @@ def test_seconds_refuses(raw: object, cause: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "value"),
     [("$12.99", 12.99), ("$1 - $3", 1.0), ("$1,250.00", 1250.0), (7, 7.0), ("", None), (None, None), (NAN, None),
-     (-1, None), (True, None), ("from", None), (1e12, None), ("a{width:1px} .b{color:#123456;height:10000000px}", None)],
+     (-1, None), (True, None), ("from", None), (1e12, None),
+     ("a{width:1px} .b{color:#123456;height:10000000px}", None)],
 )  # fmt: skip
 def test_price(raw: object, value: float | None) -> None:
     assert fields.price(raw) == value
