@@ -22,6 +22,7 @@ VARIABLES = {
     PLAIN: "var(--plain)", **{colour: f"var(--s{i + 1})" for i, colour in enumerate(SERIES)},
 }  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v")
+MAX_NAME = 30
 WIDTH = 8.6  # inches at 72 units each: the width of the page's column
 
 
@@ -37,7 +38,7 @@ def quality_bars(results: Results) -> str:
         return ""
 
     def draw(axes: Any) -> None:
-        names, values = [clean(r.name) for r in rows], [r.metrics[results.metric] for r in rows]
+        names, values = [_short(r.name) for r in rows], [r.metrics[results.metric] for r in rows]
         axes.barh(range(len(rows)), values, height=0.62, color=[_role(results, r) for r in rows])
         reach = []
         for at, row in enumerate(rows):
@@ -77,7 +78,7 @@ def quality_latency(results: Results) -> str:
         axes.set_xlabel("latency of one request, ms: dot = p50, line to p95")
         axes.set_ylabel(label(results.metric))
         axes.grid(axis="both")
-        _place_labels(axes, [(r.latency_ms["p50"], r.metrics[results.metric], clean(r.name)) for r in rows])
+        _place_labels(axes, [(r.latency_ms["p50"], r.metrics[results.metric], _short(r.name)) for r in rows])
 
     return _figure(draw, 4.6, f"Scatter plot: {label(results.metric)} against latency of {len(rows)} rows", "latency")
 
@@ -100,11 +101,11 @@ def slice_dots(results: Results) -> str:
             points = [(n, row.slices[n][results.metric]) for n in names if results.metric in row.slices.get(n, {})]
             y = [names.index(n) - 0.25 + i * step if len(rows) > 1 else names.index(n) for n, _ in points]
             axes.plot(
-                [v for _, v in points], y, MARKERS[i], color=SERIES[i], markersize=6.5, label=clean(row.name),
+                [v for _, v in points], y, MARKERS[i], color=SERIES[i], markersize=6.5, label=_short(row.name),
                 linestyle="none",
             )  # fmt: skip
         counts = [next(r.slices[n].get("requests") for r in rows if n in r.slices) for n in names]
-        ticks = [clean(n) + ("" if c is None else f"  ({c:,.0f})") for n, c in zip(names, counts, strict=True)]
+        ticks = [_short(n) + ("" if c is None else f"  ({c:,.0f})") for n, c in zip(names, counts, strict=True)]
         axes.set_yticks(range(len(names)), ticks)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
@@ -140,9 +141,9 @@ def ceiling_dots(results: Results) -> str:
             known = [j for j, v in enumerate(column) if v is not None]
             axes.plot(
                 [column[j] for j in known], known, MARKERS[i], color=SERIES[i], markersize=6.5, linestyle="none",
-                label=label(name),
+                label=_short(label(name)),
             )  # fmt: skip
-        axes.set_yticks(range(len(rows)), [clean(r.name) for r in rows])
+        axes.set_yticks(range(len(rows)), [_short(r.name) for r in rows])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(left=0)
         axes.set_xlabel("share of targets found")
@@ -153,6 +154,12 @@ def ceiling_dots(results: Results) -> str:
         )  # fmt: skip
 
     return _figure(draw, 1.2 + 0.3 * len(rows), f"Dot plot: candidate recall of {len(rows)} rows", "ceiling")
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for the plot; the tables have it in full."""
+    name = clean(name)
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 
 def _measured(results: Results) -> list[Row]:
@@ -257,4 +264,6 @@ def _attribute(key: str, value: str, prefix: str) -> str:
         return f"#{prefix}-{value.removeprefix('#')}"
     value = value.replace("url(#", f"url(#{prefix}-")
     value = re.sub("|".join(VARIABLES), lambda found: VARIABLES[found[0]], value)
-    return re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", value)
+    # matplotlib up to 3.10 writes "font: 10px 'DejaVu Sans'", later ones the size and the family apart.
+    value = re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", value)
+    return re.sub(r"font-family: [^;]*(; )?", "", value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recsys.eval.results import EffectSize, Results, Row
 
@@ -61,7 +61,7 @@ def percent(value: float | None) -> str:
 
 def label(metric: str) -> str:
     """Return "NDCG@10" of "ndcg@10"."""
-    name, at, k = metric.partition("@")
+    name, at, k = clean(metric).partition("@")
     known = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "map": "MAP"}
     return known.get(name, name.replace("_", " ").capitalize()) + at + k
 
@@ -172,17 +172,15 @@ def _effect_line(row: Row, base: str, effect: EffectSize | None) -> tuple[Cell, 
 
 
 def slices(results: Results) -> Table:
-    """Return the main metric by group of requests; one line a group, one column a row of the results."""
+    """Return the main metric by group of requests, with the size of each group in its heading."""
     rows = [row for row in results.rows if row.slices]
-    lines = []
-    for name in _keys(row.slices for row in rows):
-        values = [row.slices.get(name, {}).get(results.metric) for row in rows]
-        requests = next((row.slices[name].get("requests") for row in rows if name in row.slices), None)
-        top = max((v for v in values if v is not None), default=None)
-        cells = [Cell(number(v), best=v is not None and v == top and v > 0) for v in values]
-        lines.append((Cell(clean(name)), Cell(NONE if requests is None else f"{requests:,.0f}"), *cells))
-    head = ("Slice", "Requests", *(clean(row.name) for row in rows))
-    return Table(f"{label(results.metric)} by slice", head, tuple(lines))
+    found = [(row, {name: group.get(results.metric) for name, group in row.slices.items()}) for row in rows]
+    table = _plain(f"{label(results.metric)} by slice", found, results, best=True)
+    sizes = {name: group["requests"] for row in rows for name, group in row.slices.items() if "requests" in group}
+    names = _keys(group for _, group in found)
+    head = ("Row", *(clean(name) + (f" ({sizes[name]:,.0f})" if name in sizes else "") for name in names))
+    legend = ("In brackets the number of requests. A request belongs to the slice of its rarest target.",)
+    return replace(table, head=head, legend=legend)
 
 
 def ceiling(results: Results) -> Table:
@@ -217,7 +215,7 @@ def _plain(
     title: str,
     rows: Sequence[tuple[Row, Mapping[str, float | None]]],
     results: Results,
-    legend: tuple[str, ...],
+    legend: tuple[str, ...] = (),
     best: bool = False,
 ) -> Table:
     columns = _keys(values for _, values in rows)
