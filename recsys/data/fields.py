@@ -41,6 +41,8 @@ def first_of(record: Mapping[str, Any], *names: str) -> Any:
 
 def identifier(value: object, name: str) -> str:
     """Return an external id as a string; whole numbers are written without a point."""
+    if isinstance(value, str) and value.isalnum() and len(value) <= MAX_ID_CHARS and value not in _MISSING:
+        return value  # nearly all of millions: letters and digits need no further look
     if missing(value):
         raise DataError(f"{name} is missing")
     if isinstance(value, float) and value.is_integer():

@@ -135,6 +135,7 @@ class _EventTaker:
 
     def __init__(self, columns: Mapping[str, int], default: str, config: TableConfig, builder: DatasetBuilder) -> None:
         self.columns, self.default, self.config, self.builder = columns, default, config, builder
+        self._kinds: dict[str, str] = {}
 
     def __call__(self, row: tuple[int, Cells]) -> None:
         cells, columns = row[1], self.columns
@@ -157,11 +158,15 @@ class _EventTaker:
 
     def _kind(self, cells: Cells) -> str:
         cell = self._cell(cells, "kind")
+        if isinstance(cell, str) and cell in self._kinds:
+            return self._kinds[cell]
         if missing(cell):
             return self.default
-        kind = KIND_NAMES.get(plain(str(cell).strip()))
+        word = str(cell)
+        kind = KIND_NAMES.get(plain(word.strip()))
         if kind is None:
             raise DataError("kind is unknown")
+        self._kinds[word] = kind
         return kind
 
     def _value(self, kind: str, cell: Any) -> tuple[str, float]:
