@@ -96,7 +96,8 @@ def facts(results: Results) -> list[tuple[str, str]]:
     ]  # fmt: skip
     for name, value in results.protocol.items():
         text = ("yes" if value else "no") if isinstance(value, bool) else value
-        found.append((name, compact(text) if isinstance(text, float) else str(text)))
+        words = name.replace("_", " ")
+        found.append((words[:1].upper() + words[1:], compact(text) if isinstance(text, float) else str(text)))
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items() if version)
     found.append(("Versions", versions))
     if results.machine:

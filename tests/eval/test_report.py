@@ -45,7 +45,7 @@ def results(**changes):
     ]
     fields = {
         "data": "sample", "split": "leave-one-out", "users": 22363, "items": 12101, "seed": 0, "settings_hash": "abc",
-        "best_by_validation": "cascade", "rows": rows, "protocol": {"Candidates": 500, "Masked": True},
+        "best_by_validation": "cascade", "rows": rows, "protocol": {"n_candidates": 500, "masked": True},
         "notes": ["A note."],
     }  # fmt: skip
     return Results.of(**{**fields, **changes})
@@ -263,7 +263,7 @@ def test_tables_leave_out_what_is_empty():
 
 def test_facts_and_headline():
     found = dict(facts(results()))
-    assert (found["Shoppers"], found["Candidates"], found["Masked"]) == ("22,363", "500", "yes")
+    assert (found["Shoppers"], found["N candidates"], found["Masked"]) == ("22,363", "500", "yes")
     assert "numpy" in found["Versions"]
     assert headline(bare()) == ""
 
