@@ -137,13 +137,15 @@ def fit_ranker(
 
 def fit_all(
     config: EngineConfig, registry: Registry, data: Dataset, rank_fold: Fold | None, log: EventLog, options: FitOptions,
-    progress: Progress = silent,
+    progress: Progress = silent, given: Mapping[str, Any] | None = None,
 ) -> Fitted:  # fmt: skip
     """Fit rankers on ``rank_fold`` and generators on ``log``: two fits of the generators, so that no label leaks."""
-    rankers: dict[str, Any] = {}
+    rankers: dict[str, Any] = dict(given or {})
     seconds: dict[str, float] = {}
     warnings: list[str] = []
     for name, stage in config.rank.items():
+        if name in rankers:
+            continue
         if not hasattr(registry.get("rankers", stage.use), "fit"):
             rankers[name] = registry.build("rankers", stage.options, deps_for(data, registry), f"rank.{name}")
         elif rank_fold is not None:

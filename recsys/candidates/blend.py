@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class Blend(WholeCatalogue):
             if sorted(self.weights) != sorted(rest):
                 raise ValueError(f"weights must name exactly {rest}, got {sorted(self.weights)}")
             return self
+
+    SPACE: ClassVar[dict[str, list[Any]]] = {
+        "weights": [{"attributes": w} for w in (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)]
+    }
 
     def __init__(self, config: Config, parts: Mapping[str, Any]) -> None:
         self.config = config

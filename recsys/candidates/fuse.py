@@ -57,9 +57,13 @@ def score_all(requests: Sequence[Request], slates: Slates, scorers: Mapping[str,
 
 def places(scores: Scores, owner: NDArray[np.int64], slates: Slates) -> NDArray[np.float32]:
     """Return ``(m,)`` places from 1 within each request, ties pessimistic, NaN last."""
-    key = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.lexsort((-key, owner))
-    k, o = key[order], owner[order]
+    # One integer key a row sorts several times faster than a two-column sort: request above, score below, and the
+    # bits of a float compare like an integer once the negative ones are flipped.
+    clean = np.where(np.isnan(scores), -np.inf, scores).astype(np.float32) + np.float32(0)
+    bits = clean.view(np.uint32)
+    rising = np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000))
+    order = np.argsort((owner.astype(np.uint64) << np.uint64(32)) | (~rising).astype(np.uint64))
+    k, o = clean[order], owner[order]
     place = np.arange(len(order)) - np.repeat(slates.offsets[:-1], slates.lengths) + 1
     # The last of a run of equal scores gives its place to the whole run.
     ends = np.flatnonzero(np.append((k[1:] != k[:-1]) | (o[1:] != o[:-1]), True)) if len(k) else np.empty(0, np.int64)

@@ -17,10 +17,13 @@ from recsys.data.splits import Fold
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS, candidate_recall, per_request
 from recsys.fitting import Fitted, plan_for
 from recsys.funnel import Funnel
+from recsys.protocols import Deps
+from recsys.registry import Registry
 from recsys.requests import CHUNK, fold_requests
 from recsys.types import ItemRows, Request, Slates
 
 DEPTH = 500  # how deep single lists go: the candidate ceiling is recall at 100 and at 500
+CONTROLS = ("identity", "shuffle")
 TOP = 10  # how much of a list the beyond-accuracy figures look at
 
 
@@ -45,7 +48,7 @@ class Table:
 
     def __init__(
         self, config: EngineConfig, fitted: Fitted, variant: Variant, rows: Sequence[str],
-        runs: Mapping[str, Slates] | None = None,
+        runs: Mapping[str, Slates] | None = None, registry: Registry | None = None,
     ) -> None:  # fmt: skip
         self.config = config
         self.fitted = fitted
@@ -53,8 +56,9 @@ class Table:
         self.runs = dict(runs or {})
         plan = plan_for(config, fitted, variant)
         self.cascade = Funnel(plan, strict=True)
+        deps = Deps()
         self.controls = {
-            name: fitted.rankers[name] for name in ("identity", "shuffle") if name in fitted.rankers and name in rows
+            name: (registry or Registry()).build("rankers", {"use": name}, deps) for name in CONTROLS if name in rows
         }
 
     def measure(

@@ -48,7 +48,7 @@ class LightGBMRanker:
         prior: float = Field(0.3, ge=0)
         threads: int | None = None
 
-    SPACE = {"prior": [0.0, 0.1, 0.3, 1.0], "num_leaves": [7, 15, 31], "truncation": [10, 20]}
+    SPACE = {"num_leaves": [7, 31], "truncation": [30], "prior": [0.0, 0.1, 1.0]}
 
     def __init__(self, config: Config | None, facts: Facts) -> None:
         self.config = config or self.Config()

@@ -1,0 +1,249 @@
+"""One command's work: fit, choose on validation, measure on test, compare, in both regimes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.config import EngineConfig, Variant
+from recsys.data.splits import Fold, Split, split
+from recsys.dataset import Dataset
+from recsys.errors import ConfigError
+from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
+from recsys.eval.compare import Comparison, compare
+from recsys.eval.measure import RowFigures, Table
+from recsys.eval.metrics import CEILING, DEFAULT_METRICS
+from recsys.eval.results import Results, Row
+from recsys.eval.runfile import read_run
+from recsys.eval.slices import history_slices, repeat_slices, slice_means, target_popularity_slices
+from recsys.fitting import Fitted, Progress, fit_all, fit_generators, fit_ranker, silent
+from recsys.protocols import FitOptions
+from recsys.registry import Registry
+from recsys.settings import evaluation_config
+from recsys.targets import Targets
+from recsys.types import Slates, offsets_of
+
+MAIN = "ndcg@10"
+REFIT_ROWS = ("transitions", "transitions+attributes", "fusion", "cascade")
+SLICE_METRICS = ("hr@10", "ndcg@10")
+VALIDATION_REQUESTS = 8_000  # enough to choose a row: the standard error of NDCG@10 is about .002
+Repeats = Literal["auto", "masked", "shown"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What came out: the table, every metric of every request, and the lists of the best row's first ten items."""
+
+    results: Results
+    users: tuple[str, ...]
+    per_user: Mapping[str, Mapping[str, NDArray[np.float32]]]
+
+
+def evaluate(
+    data: Dataset,
+    split_name: str = "leave-one-out",
+    config: EngineConfig | None = None,
+    *,
+    seed: int = 0,
+    rows: Sequence[str] | None = None,
+    repeats: Repeats = "auto",
+    runs: Mapping[str, Path] | None = None,
+    refit: bool = True,
+    latency: bool = True,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Return the table of one data set under one split, `DESIGN` section "evaluation protocol" of the docs.
+
+    Generators and ranker are fitted as ``config`` says (None: the settings kept for this data set, else defaults).
+    Validation only chooses ``best_by_validation``; the test is measured once. ``repeats``: "masked" never shows an
+    item again, "shown" does, "auto" shows them where at least 1 % of the validation targets are repeats.
+    ``runs`` are run files, TREC or CSV, that join the table.
+
+    Raises:
+        ConfigError: an unknown row or split. DataError: too little data for the split.
+    """
+    registry = Registry()
+    folds = split(data.log, split_name)
+    share = _repeat_share(folds.valid)
+    shown = repeats == "shown" or (repeats == "auto" and share >= 0.01)
+    config = config or evaluation_config(data, repeats=shown)
+    config = config.model_copy(update={"hide_seen": not shown, "seed": seed})
+    variant = config.variants[config.variant]
+    known = [*config.candidates, "fusion", "identity", "shuffle", "cascade"]
+    wanted = list(rows or known)
+    if unknown := [r for r in wanted if r not in known]:
+        raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
+    options = FitOptions(seed=seed)
+    base = _fit_base(config, registry, data, folds, wanted, options, progress)
+    foreign = _foreign(runs or {}, folds.test, data)
+    table = Table(config, base, variant, wanted, foreign, registry)
+    n_items = len(data.items)
+    progress("measuring on validation")
+    valid = Table(config, base, variant, wanted, {}, registry).measure(
+        folds.valid.sample(VALIDATION_REQUESTS, seed), n_items, progress=_counter(progress)
+    )
+    best = max(valid, key=lambda r: float(valid[r].metrics[MAIN].mean()))
+    progress("measuring on test")
+    figures = table.measure(folds.test, n_items, progress=_counter(progress))
+    if latency:
+        for row in wanted:
+            progress(f"timing {row}")
+            figures[row].latency_ms = table.latency(row, folds.test, n_items)
+    seconds = dict(base.fit_s)
+    if refit:
+        again = [r for r in REFIT_ROWS if r in wanted]
+        figures |= _refit(config, registry, data, folds, base, again, variant, options, progress)
+    notes = _notes(folds, shown, share, base, config)
+    made = _rows(data, folds.test, figures, seconds, _baselines(config, valid, figures), best, seed)
+    return Evaluation(
+        Results.of(
+            data=data.name, split=split_name, users=len(folds.test), items=n_items, seed=seed,
+            settings_hash=config.hash, best_by_validation=best, rows=made, metric=MAIN,
+            protocol={
+                "repeats": "shown" if shown else "masked", "repeat_targets_in_validation": round(share, 4),
+                "validation_" + MAIN: round(float(valid[best].metrics[MAIN].mean()), 4),
+                "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
+                "shoppers": data.log.n_users,
+            },
+            notes=notes,
+        ),
+        tuple(data.log.users[u] for u in folds.test.users),
+        {row: f.metrics for row, f in figures.items()},
+    )  # fmt: skip
+
+
+def _fit_base(
+    config: EngineConfig, registry: Registry, data: Dataset, folds: Split, wanted: Sequence[str],
+    options: FitOptions, progress: Progress,
+) -> Fitted:  # fmt: skip
+    if "cascade" in wanted:
+        return fit_all(config, registry, data, folds.rank, folds.test.fit, options, progress)
+    generators, seconds = fit_generators(config, registry, data, folds.test.fit, options, progress)
+    return Fitted(generators, {}, seconds)
+
+
+def _refit(
+    config: EngineConfig, registry: Registry, data: Dataset, folds: Split, base: Fitted, rows: Sequence[str],
+    variant: Variant, options: FitOptions, progress: Progress,
+) -> dict[str, RowFigures]:  # fmt: skip
+    """Everything refitted with validation's events in it. The ranker learns from the base generators' own candidates."""
+    rankers = {}
+    if "cascade" in rows and variant.rank is not None and variant.rank in base.rankers:
+        progress("refit: ranker")
+        # These very generators were fitted on what precedes the refit ranker's labels: no second fit is needed.
+        rankers[variant.rank] = fit_ranker(
+            config, registry, data, folds.refit_rank, variant.rank, options, progress, base.generators
+        )
+    names = [n for n in config.candidates if n in rows or variant.candidates is None or n in variant.candidates]
+    smaller = config.model_copy(update={"candidates": {n: config.candidates[n] for n in names}})
+    fitted = fit_all(smaller, registry, data, None, folds.refit.fit, options, progress, rankers)
+    progress("measuring the refit rows on test")
+    table = Table(smaller, fitted, variant, rows, {}, registry)
+    figures = table.measure(folds.refit, len(data.items), progress=_counter(progress))
+    return {f"{row}@refit": f for row, f in figures.items()}
+
+
+def _rows(
+    data: Dataset, fold: Fold, figures: Mapping[str, RowFigures], seconds: Mapping[str, float],
+    baselines: Sequence[str], best: str, seed: int,
+) -> list[Row]:  # fmt: skip
+    popularity = np.bincount(fold.fit.liked().events.rows, minlength=len(data.items))
+    categories = category_matrix(data.items.categories) if any(data.items.categories) else None
+    starts = fold.history.offsets[fold.users]
+    lengths = fold.history.offsets[fold.users + 1] - starts
+    rows = _histories(fold)
+    masks = (
+        target_popularity_slices(fold.targets, popularity)
+        | history_slices(lengths)
+        | repeat_slices(fold.targets, rows, offsets_of(lengths))
+    )
+    main = {row: f.metrics[MAIN] for row, f in figures.items()}
+    versus: dict[str, dict[str, Comparison]] = {row: {} for row in figures}
+    for baseline in baselines:
+        for row, comparison in compare(main, baseline, seed=seed).items():
+            versus[row][baseline] = comparison
+    out = []
+    for row, f in figures.items():
+        beyond = beyond_accuracy(
+            heads(f.top), popularity, reference=Targets(rows, offsets_of(lengths)) if _distinct(rows, lengths) else fold.targets,
+            categories=categories,
+        )  # fmt: skip
+        shown = {m: f.metrics[m] for m in DEFAULT_METRICS}
+        out.append(
+            Row.of(
+                row, shown, versus=versus[row], seed=seed, fit_s=_fit_seconds(row, seconds), latency_ms=f.latency_ms,
+                peak_rss_mb=f.peak_rss_mb, ceiling={f"recall@{n}": float(f.metrics[f"recall@{n}"].mean()) for n in CEILING},
+                beyond=beyond, slices=slice_means({m: f.metrics[m] for m in SLICE_METRICS}, masks),
+            )
+        )  # fmt: skip
+    return out
+
+
+def _histories(fold: Fold) -> NDArray[np.int32]:
+    parts = [fold.history.history(int(u)).rows for u in fold.users]
+    return np.concatenate([np.empty(0, np.int32), *parts])
+
+
+def _distinct(rows: NDArray[np.int32], lengths: NDArray[np.int64]) -> bool:
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    key = owner * (np.int64(rows.max(initial=0)) + 1) + rows
+    return len(np.unique(key)) == len(key)
+
+
+def _fit_seconds(row: str, seconds: Mapping[str, float]) -> float | None:
+    if row in ("fusion", "identity", "shuffle", "cascade"):
+        return round(sum(seconds.values()), 2)
+    return round(seconds[row], 3) if row in seconds else None
+
+
+def _baselines(config: EngineConfig, valid: Mapping[str, RowFigures], figures: Mapping[str, RowFigures]) -> list[str]:
+    """Return what every row is compared with: the best single generator on validation, and the named controls."""
+    singles = [r for r in valid if r in config.candidates]
+    best = max(singles, key=lambda r: float(valid[r].metrics[MAIN].mean()), default=None)
+    named = [best, "transitions", "fusion", "own-history" if "own-history" in figures else "popularity"]
+    return list(dict.fromkeys(n for n in named if n is not None and n in figures))
+
+
+def _foreign(runs: Mapping[str, Path], fold: Fold, data: Dataset) -> dict[str, Slates]:
+    users = [data.log.users[u] for u in fold.users]
+    return {name: read_run(path, users, data.items.vocabulary).slates for name, path in runs.items()}
+
+
+def _repeat_share(fold: Fold) -> float:
+    lengths = fold.history.offsets[fold.users + 1] - fold.history.offsets[fold.users]
+    among = fold.targets.among(_histories(fold), offsets_of(lengths))
+    return float(among.mean()) if len(among) else 0.0
+
+
+def _counter(progress: Progress) -> Callable[[int], None]:
+    done = 0
+
+    def count(n: int) -> None:
+        nonlocal done
+        done += n
+        if (done // n) % 10 == 0:
+            progress(f"  {done} requests")
+
+    return count
+
+
+def _notes(folds: Split, shown: bool, share: float, base: Fitted, config: EngineConfig) -> tuple[str, ...]:
+    test = folds.test
+    cold = (
+        np.bincount(test.fit.events.rows, minlength=int(test.targets.rows.max(initial=0)) + 1)[test.targets.rows] == 0
+    )
+    notes = [
+        f"All {len(test)} requests count; {int(cold.sum())} of {len(cold)} targets never occur in the fit and are "
+        "misses to every collaborative row.",
+        "Ranked against all items; seen items are " + ("shown again." if shown else "masked."),
+        "Base rows: the ranker learned on the third last choice, validation (the second last) only chose settings and "
+        "the best row, generators saw neither it nor the test. Rows @refit: the same settings, validation fitted too."
+        if folds.name == "leave-one-out"
+        else "Periods by time: fit, ranking labels, validation, test. Rows @refit: the same settings, validation fitted too.",
+    ]
+    return (*notes, *base.warnings)

@@ -1,0 +1,65 @@
+"""Settings kept for known data sets, and sensible ones for all others."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from recsys.config import EngineConfig
+from recsys.dataset import Dataset
+
+# Everything that a table shows alone; which of them feed the cascade is the variant's business.
+SINGLES: dict[str, dict[str, Any]] = {
+    "popularity": {"n": 30},
+    "own-history": {},
+    "transitions": {},
+    "attributes": {},
+    "transitions+attributes": {"use": "blend"},
+    "item-knn": {},
+    "als": {},
+    "bpr": {},
+    "ease": {},
+    "bm25": {},
+    "dense": {},
+}
+CASCADE = ("transitions", "attributes", "item-knn", "als", "ease", "dense", "popularity")
+EASE_LIMIT = 25_000
+
+
+def slug(name: str) -> str:
+    """Return the file name stem of a data set's settings: "s3rec:beauty" gives "s3rec-beauty"."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def settings_for(name: str) -> EngineConfig | None:
+    """Return what ``recsys fit --tune`` wrote for this data set: ``settings/NAME.toml`` here, else the packaged file."""
+    local = Path("settings") / f"{slug(name)}.toml"
+    if local.is_file():
+        return EngineConfig.read(local)
+    packaged = files("recsys") / "settings" / f"{slug(name)}.toml"
+    return EngineConfig.read(Path(str(packaged))) if packaged.is_file() else None
+
+
+def evaluation_config(data: Dataset, repeats: bool = False) -> EngineConfig:
+    """Return the kept settings of this data set, else the defaults with every generator that fits it."""
+    kept = settings_for(data.name)
+    return kept if kept is not None else default_config(data, repeats)
+
+
+def default_config(data: Dataset, repeats: bool = False) -> EngineConfig:
+    """Return untuned settings with every generator that this data can feed."""
+    names = [n for n in SINGLES if n != "ease" or len(data.items) <= EASE_LIMIT]
+    if data.info.get("has_times", True):
+        names.append("trending")
+    cascade = [n for n in CASCADE if n in names]
+    if repeats:
+        cascade.append("own-history")
+    return EngineConfig.of(
+        {
+            "candidates": {n: dict(SINGLES.get(n, {})) for n in names},
+            "fusion": {"weights": {"transitions": 1.0, "attributes": 0.5, "popularity": 0.02}},
+            "variants": {"no-llm": {"rank": "lightgbm", "candidates": cascade}},
+        }
+    )
