@@ -32,8 +32,11 @@ class Histories:
         return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), np.diff(self.offsets))
 
 
-def stack(requests: Sequence[Request], limit: int | None = None) -> Histories:
-    """Return the histories of all requests, flat; at most the latest ``limit`` signals of each."""
+def stack(requests: Sequence[Request], limit: int | None = None, n_items: int | None = None) -> Histories:
+    """Return the histories of all requests, flat; at most the latest ``limit`` signals of each.
+
+    Rows from ``n_items`` on are left out: the caller was fitted before they existed. They still make others older.
+    """
     if not requests:
         return _EMPTY
     lengths = np.array([len(r.history) for r in requests], dtype=np.int64)
@@ -47,8 +50,10 @@ def stack(requests: Sequence[Request], limit: int | None = None) -> Histories:
     rows, weights, times, place, owner = rows[signal], weights[signal], times[signal], place[signal], owner[signal]
     offsets = offsets_of(np.bincount(owner, minlength=len(requests)))
     age = (np.repeat(offsets[1:], np.diff(offsets)) - 1 - np.arange(len(rows))).astype(np.int32)
-    if limit is not None:
-        keep = age < limit
+    if limit is not None or n_items is not None:
+        keep = np.ones(len(rows), dtype=np.bool_) if limit is None else age < limit
+        if n_items is not None:
+            keep &= rows < n_items
         rows, weights, times, place, age = rows[keep], weights[keep], times[keep], place[keep], age[keep]
         offsets = offsets_of(np.bincount(owner[keep], minlength=len(requests)))
     return Histories(rows, weights, times, age, place, offsets)
@@ -68,15 +73,14 @@ def profile(
     Rows beyond ``n_items`` are left out: the component was fitted before they existed. With ``normalise`` the
     absolute weights of each request sum to 1.
     """
-    h = stack(requests, limit)
-    known = h.rows < n_items
-    values = h.weights[known] * np.float32(decay) ** h.age[known].astype(np.float32)
-    owner = h.owner[known]
+    h = stack(requests, limit, n_items)
+    values = h.weights * np.float32(decay) ** h.age.astype(np.float32)
+    owner = h.owner
     if normalise:
         total = np.bincount(owner, weights=np.abs(values), minlength=len(requests))
         values = values / total[owner]
     shape = (len(requests), n_items)
-    out = sparse.csr_array((values.astype(np.float32), (owner, h.rows[known])), shape=shape)
+    out = sparse.csr_array((values.astype(np.float32), (owner, h.rows)), shape=shape)
     out.sum_duplicates()
     return out
 

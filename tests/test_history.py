@@ -10,19 +10,21 @@ from recsys.types import Events, Request
 BATCH = st.lists(requests(6, unknown=True), max_size=4)
 
 
-@given(BATCH, st.none() | st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
-def test_stack_equals_a_loop(batch, limit):
-    got = stack(batch, limit)
+@given(BATCH, st.none() | st.integers(1, 4), st.none() | st.integers(0, 8))
+@settings(max_examples=100, deadline=None)
+def test_stack_equals_a_loop(batch, limit, n_items):
+    got = stack(batch, limit, n_items)
     for i, request in enumerate(batch):
         h = request.history
         places = [p for p in range(len(h)) if h.weights[p] != 0 and h.rows[p] >= 0][-(limit or 10**6) :]
+        ages = dict(zip(places, range(len(places))[::-1], strict=True))
+        places = [p for p in places if n_items is None or h.rows[p] < n_items]
         part = slice(int(got.offsets[i]), int(got.offsets[i + 1]))
         assert got.place[part].tolist() == places
         assert got.rows[part].tolist() == h.rows[places].tolist()
         assert got.weights[part].tolist() == h.weights[places].tolist()
         assert got.times[part].tolist() == h.times[places].tolist()
-        assert got.age[part].tolist() == list(range(len(places)))[::-1]
+        assert got.age[part].tolist() == [ages[p] for p in places]
         assert (got.owner[part] == i).all()
     assert len(got.offsets) == len(batch) + 1
 

@@ -32,10 +32,10 @@ class Shuffle:
 
     def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
         """Return ``n`` of the items in an order that has nothing to do with them."""
-        lasts = np.array([int(r.history.rows[-1]) if len(r.history) else -1 for r in requests], dtype=np.uint64)
+        lasts = np.array([int(r.history.rows[-1]) if len(r.history) else -1 for r in requests], dtype=np.int64)
         key = slates.items.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         if len(requests):
-            key ^= lasts[slates.request_index] * np.uint64(0xC2B2AE3D27D4EB4F)
+            key ^= lasts.astype(np.uint64)[slates.request_index] * np.uint64(0xC2B2AE3D27D4EB4F)
         key ^= np.uint64(self.config.seed) * np.uint64(0x165667B19E3779F9)
         # splitmix64's finaliser: neighbouring keys end up far apart.
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

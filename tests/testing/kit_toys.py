@@ -188,14 +188,18 @@ class ToyStore:
         for event in events:
             if event.item_id not in self.table.vocabulary:
                 raise DataError(f"unknown item_id {event.item_id!r}")
-        new = 0
+        new = self.unknown(events)
+        self.events += new
+        self.ids |= {e.event_id for e in new if e.event_id is not None}
+        return len(new)
+
+    def unknown(self, events):
+        out, ids = [], set(self.ids)
         for event in events:
-            if event.event_id is None or event.event_id not in self.ids:
-                self.events.append(event)
-                new += 1
-                if event.event_id is not None:
-                    self.ids.add(event.event_id)
-        return new
+            if event.event_id is None or event.event_id not in ids:
+                out.append(event)
+                ids.add(event.event_id)
+        return out
 
     def items(self):
         return self.table

@@ -96,6 +96,12 @@ def anonymous_once(self, events):
     return ToyStore.put_events(self, named)
 
 
+def adds_what_it_is_asked(self, events):
+    new = ToyStore.unknown(self, events)
+    self.ids |= {e.event_id for e in new}
+    return new
+
+
 def arrival_order_lost(self, events):
     return ToyStore.put_events(self, list(events)[::-1])
 
@@ -168,6 +174,8 @@ STORE = [
     ("history_survives_later_events", broken(ToyStore, history=growing_history)),
     ("events_are_idempotent_by_id", broken(ToyStore, put_events=counts_again)),
     ("events_are_idempotent_by_id", broken(ToyStore, put_events=anonymous_once)),
+    ("unknown_events_are_those_that_count", broken(ToyStore, unknown=lambda s, events: list(events))),
+    ("unknown_events_are_those_that_count", broken(ToyStore, unknown=adds_what_it_is_asked)),
     ("events_of_equal_time_keep_their_order", broken(ToyStore, put_events=arrival_order_lost)),
     ("event_times_are_utc", broken(ToyStore, put_events=local_times)),
     ("event_of_an_unknown_item_is_refused", broken(ToyStore, put_events=keeps_the_good)),

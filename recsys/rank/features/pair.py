@@ -26,7 +26,7 @@ class Pairs:
 
     def compute(self, requests: Sequence[Request], slates: Slates, facts: Facts) -> list[NDArray[Any]]:
         """Return one (m,) array a name; NaN where there is no history to compare with."""
-        h = stack(requests, LIMIT)
+        h = stack(requests, LIMIT, len(facts.items))
         liked = h.weights > 0
         event_rows, event_owner = h.rows[liked], h.owner[liked]
         b, n = len(requests), len(facts.items)

@@ -22,7 +22,7 @@ class Users:
 
     def compute(self, requests: Sequence[Request], slates: Slates, facts: Facts) -> list[NDArray[Any]]:
         """Return one (m,) array a name; NaN where the history is empty."""
-        h = stack(requests)
+        h = stack(requests, n_items=len(facts.items))
         b = len(requests)
         count = np.bincount(h.owner, minlength=b).astype(np.float32)
         empty = count == 0
@@ -39,5 +39,6 @@ class Users:
         idle = (now - h.times[last]) / DAY if len(h.rows) else np.zeros(b)
         latest = level[last] if len(level) else np.zeros(b)
         return [
-            count[slates.request_index], per_request(dislikes), per_request(idle), per_request(mean), per_request(latest),
+            count[slates.request_index], per_request(dislikes), per_request(idle),
+            per_request(mean), per_request(latest),
         ]  # fmt: skip

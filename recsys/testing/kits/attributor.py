@@ -14,7 +14,7 @@ from recsys.types import Slates
 class AttributorTests(Kit):
     """The share of each history event in each score: mix in beside the kit of the kind."""
 
-    def slates(self, world: Dataset, size: int) -> Slates:
+    def catalogue(self, world: Dataset, size: int) -> Slates:
         """Return the whole catalogue, and rows that nobody knows, for each request."""
         n = len(world.items)
         return Slates.of([[*range(n), -1, n + 5]] * size)
@@ -26,7 +26,7 @@ class AttributorTests(Kit):
     def test_contributions_shape(self, component: Make, world: Dataset) -> None:
         """One row for each entry, one column for each place of the longest history."""
         requests = self.requests(world)
-        slates = self.slates(world, len(requests))
+        slates = self.catalogue(world, len(requests))
         got = self.ready(component, world).contributions(requests, slates)
         assert got.shape == (len(slates.items), max(len(r.history) for r in requests))
         assert got.format == "csr"
@@ -34,7 +34,7 @@ class AttributorTests(Kit):
     def test_contributions_sum_to_the_score(self, component: Make, world: Dataset) -> None:
         """Row sums equal the score within 1e-4 of the largest one, and 0 where there is none."""
         requests = [*self.requests(world), *odd_requests(world)]
-        slates = self.slates(world, len(requests))
+        slates = self.catalogue(world, len(requests))
         fitted = self.ready(component, world)
         scores = np.nan_to_num(fitted.score(requests, slates).scores)
         sums = np.asarray(fitted.contributions(requests, slates).sum(axis=1)).ravel()
@@ -47,7 +47,7 @@ class AttributorTests(Kit):
     def test_contributions_of_own_events_only(self, component: Make, world: Dataset) -> None:
         """No share falls on a place beyond a request's own history, nor on an event without weight."""
         requests = [*self.requests(world), *odd_requests(world)]
-        slates = self.slates(world, len(requests))
+        slates = self.catalogue(world, len(requests))
         got = self.ready(component, world).contributions(requests, slates).tocoo()
         owner = slates.request_index[got.row]
         lengths = np.array([len(r.history) for r in requests])
@@ -85,7 +85,7 @@ class AttributorTests(Kit):
     def test_contributions_single_equals_batch(self, component: Make, world: Dataset) -> None:
         """One request is a batch of one."""
         fitted, requests = self.ready(component, world), self.requests(world)
-        slates = self.slates(world, len(requests))
+        slates = self.catalogue(world, len(requests))
         batch = fitted.contributions(requests, slates).toarray()
         for i, request in enumerate(requests[:10]):
             single = fitted.contributions([request], slates[i]).toarray()
@@ -95,7 +95,7 @@ class AttributorTests(Kit):
     def test_contributions_leave_inputs_alone(self, component: Make, world: Dataset) -> None:
         """Requests and slates are as before the call."""
         requests = self.requests(world)
-        slates = self.slates(world, len(requests))
+        slates = self.catalogue(world, len(requests))
         fitted, before = self.ready(component, world), frozen_copy(requests, slates)
         fitted.contributions(requests, slates)
         assert frozen_copy(requests, slates) == before

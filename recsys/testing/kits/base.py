@@ -45,6 +45,10 @@ class Kit:
             out[i] = _with_text(out[i], world.items.titles[i % len(world.items)])
         return out
 
+    def slates(self, world: Dataset, requests: Sequence[Request], seed: int = 3) -> Slates:
+        """Return lists to score or rank, with an empty one for request 1; override it to add columns."""
+        return slates_of(world, requests, seed=seed)
+
     def answer(self, fitted: Any, world: Dataset) -> Any:
         """Return everything that a component says about the world: slates, arrays, or a tuple of these."""
         raise TypeError(f"{type(self).__name__} has to inherit from the kit of its kind too, GeneratorTests say")

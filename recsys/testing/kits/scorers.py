@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.dataset import Dataset
 from recsys.protocols import Scorer
-from recsys.testing.kits.base import Kit, Make, assert_dtypes, odd_requests, slates_of
+from recsys.testing.kits.base import Kit, Make, assert_dtypes, odd_requests
 from recsys.testing.kits.compare import assert_same, close, frozen_copy, in_threads
 from recsys.types import Slates
 
@@ -20,7 +20,7 @@ class ScorerTests(Kit):
     def answer(self, fitted: Any, world: Dataset) -> Any:
         """Return the scores of random slates."""
         requests = self.requests(world)
-        return fitted.score(requests, slates_of(world, requests))
+        return fitted.score(requests, self.slates(world, requests))
 
     def test_score_has_its_protocol(self, component: Make) -> None:
         """The methods are there."""
@@ -29,12 +29,12 @@ class ScorerTests(Kit):
     def test_score_dtypes(self, component: Make, world: Dataset) -> None:
         """int32 rows, float32 scores, int64 offsets."""
         requests = self.requests(world)
-        assert_dtypes(self.ready(component, world).score(requests, slates_of(world, requests)))
+        assert_dtypes(self.ready(component, world).score(requests, self.slates(world, requests)))
 
     def test_score_keeps_items_and_order(self, component: Make, world: Dataset) -> None:
         """The same items at the same places."""
         requests = self.requests(world)
-        given = slates_of(world, requests)
+        given = self.slates(world, requests)
         got = self.ready(component, world).score(requests, given)
         assert np.array_equal(got.items, given.items)
         assert np.array_equal(got.offsets, given.offsets)
@@ -42,7 +42,7 @@ class ScorerTests(Kit):
     def test_score_keeps_columns_and_notes(self, component: Make, world: Dataset) -> None:
         """Columns and notes travel along."""
         requests = self.requests(world)
-        given = slates_of(world, requests)
+        given = self.slates(world, requests)
         got = self.ready(component, world).score(requests, given)
         for name, values in given.columns.items():
             assert name in got.columns, f"column {name!r} is gone"
@@ -75,7 +75,7 @@ class ScorerTests(Kit):
     def test_score_leaves_inputs_alone(self, component: Make, world: Dataset) -> None:
         """Requests and slates are as before the call."""
         requests = self.requests(world)
-        given = slates_of(world, requests)
+        given = self.slates(world, requests)
         fitted, before = self.ready(component, world), frozen_copy(requests, given)
         fitted.score(requests, given)
         assert frozen_copy(requests, given) == before
@@ -83,7 +83,7 @@ class ScorerTests(Kit):
     def test_score_single_equals_batch(self, component: Make, world: Dataset) -> None:
         """One request is a batch of one."""
         requests = self.requests(world)
-        given = slates_of(world, requests)
+        given = self.slates(world, requests)
         fitted = self.ready(component, world)
         batch = fitted.score(requests, given)
         for i, request in enumerate(requests):
@@ -104,14 +104,14 @@ class ScorerTests(Kit):
         """The second answer is the first."""
         fitted = self.ready(component, world)
         requests = self.requests(world)
-        given = slates_of(world, requests)
+        given = self.slates(world, requests)
         assert_same(fitted.score(requests, given), fitted.score(requests, given))
 
     def test_score_in_two_threads(self, component: Make, world: Dataset) -> None:
         """Two threads that score at a time get what one gets."""
         fitted = self.ready(component, world)
         halves = [self.requests(world)[:20], self.requests(world)[20:40]]
-        given = [slates_of(world, half, seed=at) for at, half in enumerate(halves)]
+        given = [self.slates(world, half, seed=at) for at, half in enumerate(halves)]
         rounds = in_threads([partial(fitted.score, halves[at], given[at]) for at in range(2)])
         alone = [fitted.score(halves[at], given[at]) for at in range(2)]
         for answers in rounds:

@@ -142,6 +142,15 @@ class StoreTests(Kit):
         assert store.put_events([anonymous, anonymous]) == 2
         assert len(store.history("anna")) == 3
 
+    def test_unknown_events_are_those_that_count(self, component: Make) -> None:
+        """`unknown` returns what `put_events` would add, in order, and adds nothing."""
+        store = self.filled(component)
+        old = Event(user_id="anna", item_id="item-0", time=START, event_id="e1")
+        new, nameless = replace(old, event_id="new"), replace(old, event_id=None)
+        assert store.unknown([old, new, nameless, new, nameless]) == [new, nameless, nameless]
+        assert len(store.history("anna")) == 4
+        assert store.put_events([old, new, nameless, new, nameless]) == 3
+
     def test_events_of_equal_time_keep_their_order(self, component: Make) -> None:
         """The order of arrival breaks ties."""
         store = component()

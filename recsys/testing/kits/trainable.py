@@ -11,7 +11,7 @@ import pytest
 from recsys.dataset import Dataset
 from recsys.errors import ModelError, NotFittedError
 from recsys.protocols import FitOptions, Trainable, TrainableRanker
-from recsys.testing.kits.base import Kit, Make, slates_of
+from recsys.testing.kits.base import Kit, Make
 from recsys.testing.kits.compare import assert_same
 from recsys.testing.kits.saved import arrays_with_a_side_of, leaks, people_of, pickles
 from recsys.testing.worlds import checkerboard, requests_of
@@ -22,7 +22,7 @@ class TrainableTests(Kit):
 
     def fit(self, component: Any, world: Dataset, seed: int = 0) -> Any:
         """Return what ``fit`` returns."""
-        return component.fit(world, FitOptions(seed=seed))
+        return component.fit(world, FitOptions(seed=seed, threads=1))
 
     def ready(self, component: Make, world: Dataset, seed: int = 0) -> Any:
         """Return a fitted component."""
@@ -122,10 +122,10 @@ class TrainableRankerTests(TrainableTests):
     def fit(self, component: Any, world: Dataset, seed: int = 0) -> Any:
         """Fit on random slates in which the items that a shopper liked have label 1."""
         requests = requests_of(world)
-        slates = slates_of(world, requests, seed=11)
+        slates = self.slates(world, requests, seed=11)
         liked = [set(r.history.rows[r.history.weights > 0].tolist()) for r in requests]
         labels = [float(item in liked[i]) for i, one in enumerate(slates) for item in one.items.tolist()]
-        return component.fit(requests, slates, np.array(labels, dtype=np.float32), FitOptions(seed=seed))
+        return component.fit(requests, slates, np.array(labels, dtype=np.float32), FitOptions(seed=seed, threads=1))
 
     def other_world(self, world: Dataset) -> Dataset:
         """Return the same catalogue with half of the events: a ranker is built for one catalogue."""
