@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsys.errors import ConfigError
 from recsys.registry import validation_text
+from recsys.signal import check_weights
 
 # Without settings: what needs no tuning to be sensible, cheap first. The order is the order of columns.
 DEFAULT_CANDIDATES: Mapping[str, dict[str, Any]] = {
@@ -39,10 +40,12 @@ class Stage(BaseModel):
 
 
 class EventSettings(_Section):
-    """What events mean: weights by kind, ratings up to ``rating_low`` are dislikes, from ``rating_high`` on likes."""
+    """What events mean: ``weights`` by kind instead of `recsys.signal.DEFAULT_WEIGHTS`; how much history counts."""
 
     weights: dict[str, float] = Field(default_factory=dict)
     history_limit: int = Field(200, ge=1)
+
+    _known_kinds = field_validator("weights")(check_weights)
 
 
 class FusionSettings(_Section):

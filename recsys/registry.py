@@ -84,6 +84,10 @@ class Registry:
             raise PluginUnavailable(f"{kind} '{name}' cannot be loaded: {error}. {install_hint(error)}") from error
         except AttributeError as error:
             raise ContractError(f"{kind} '{name}' of {_package(claims[0])} names something missing: {error}") from error
+        except Exception as error:  # an import may raise anything; who asked should learn whose plug-in is broken
+            raise PluginUnavailable(
+                f"{kind} '{name}' of {_package(claims[0])} is broken: {type(error).__name__}: {error}"
+            ) from error
         self._check(kind, name, component)
         return component  # type: ignore[no-any-return]
 

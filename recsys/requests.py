@@ -26,7 +26,7 @@ def compile_filter(items: ItemTable, where: Filter) -> RowMask:
     """Return ``(n_items,)``, True where an item is available and meets every condition.
 
     Raises:
-        DataError: a price bound is NaN or the bounds cross, or an excluded id is unknown.
+        DataError: a price bound is NaN or the bounds cross. Unknown excluded ids, brands and categories are no error.
     """
     low, high = where.min_price, where.max_price
     for name, bound in (("min_price", low), ("max_price", high)):
@@ -54,9 +54,10 @@ def compile_filter(items: ItemTable, where: Filter) -> RowMask:
 
 
 def without(mask: RowMask, rows: ItemRows) -> RowMask:
-    """Return a copy of ``mask`` with ``rows`` not allowed; rows of -1 are ignored."""
+    """Return a copy of ``mask`` with ``rows`` not allowed; rows that it does not have are ignored."""
     out = mask.copy()
-    out[rows[rows >= 0]] = False
+    # An item may have been added, and chosen, since the mask was made: it has no place in this mask.
+    out[rows[(rows >= 0) & (rows < len(mask))]] = False
     return out
 
 

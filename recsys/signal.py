@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,18 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     "dislike": -1.0, "return": -1.0, "not-interested": -1.0, "remove-from-cart": -0.3, "impression": 0.0,
 }  # fmt: skip
 RATING = KIND_CODES["rating"]
+
+
+def check_weights(weights: dict[str, float]) -> dict[str, float]:
+    """Return ``weights`` if each is a finite number of a known kind: a misspelt kind would silently do nothing.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for kind, weight in weights.items():
+        if kind not in KIND_CODES or not math.isfinite(weight):
+            raise ValueError(f"needs finite weights of {', '.join(KINDS)}; got {kind} = {weight!r}")
+    return weights
 
 
 def rating_weight(values: NDArray[np.floating[Any]], low: float, high: float) -> NDArray[np.float32]:

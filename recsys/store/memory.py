@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +15,10 @@ from recsys.dataset import FIRST_SECOND, LAST_SECOND, Dataset, EventLog, ItemTab
 from recsys.errors import DataError
 from recsys.ids import check_id
 from recsys.protocols import Deps
+from recsys.signal import check_weights
 from recsys.store.histories import Histories
 from recsys.store.records import event_records, review_record
-from recsys.types import KIND_CODES, KINDS, Event, Events, Item, ItemRows, Review, now_seconds, utc
+from recsys.types import Event, Events, Item, ItemRows, Review, now_seconds, utc
 
 
 class MemoryStore:
@@ -35,13 +35,7 @@ class MemoryStore:
 
         weights: dict[str, float] = Field(default_factory=dict)
 
-        @field_validator("weights")
-        @classmethod
-        def _known_kinds(cls, value: dict[str, float]) -> dict[str, float]:
-            for kind, weight in value.items():
-                if kind not in KIND_CODES or not math.isfinite(weight):
-                    raise ValueError(f"needs finite weights of {', '.join(KINDS)}; got {kind} = {weight!r}")
-            return value
+        _known_kinds = field_validator("weights")(check_weights)
 
     def __init__(
         self,
