@@ -32,7 +32,7 @@ class BM25:
     """
 
     class Config(BaseModel):
-        """``fields`` says what is read of an item, ``delta`` is for bm25+; ``terms``, ``decay``, ``limit`` cut histories."""
+        """``fields`` of an item are read; ``delta`` is for bm25+; ``terms``, ``decay`` and ``limit`` cut histories."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 

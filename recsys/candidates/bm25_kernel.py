@@ -6,14 +6,11 @@ a document's score is the weighted sum over the query's words, so only documents
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recsys.topn import compiled, finish, push
 from recsys.types import Slates, offsets_of
 
 # indptr, indices, data
@@ -30,7 +27,7 @@ def search(index: sparse.csr_array, queries: sparse.csr_array, n: int, allowed: 
     masks = np.empty((0, 0), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
     rows, scores = np.empty((b, n), np.int32), np.empty((b, n), np.float32)
     lengths = np.zeros(b, np.int64)
-    _compiled(search_loop)(*arrays(queries), *arrays(index), n_docs, masks, rows, scores, lengths)
+    compiled(search_loop)(*arrays(queries), *arrays(index), n_docs, masks, rows, scores, lengths)
     filled = np.arange(n) < lengths[:, None]
     return Slates(rows[filled], scores[filled], offsets_of(lengths))
 
@@ -39,7 +36,7 @@ def given(index: sparse.csr_array, queries: sparse.csr_array, slates: Slates) ->
     """Return the score of each given document (m,); 0 where it holds no word of the query. Rows must exist."""
     out = np.zeros(len(slates.items), np.float32)
     offsets = slates.offsets.astype(np.int64)
-    _compiled(given_loop)(*arrays(queries), *arrays(index), index.shape[1], slates.items.copy(), offsets.copy(), out)
+    compiled(given_loop)(*arrays(queries), *arrays(index), index.shape[1], slates.items.copy(), offsets.copy(), out)
     return out
 
 
@@ -50,22 +47,6 @@ def arrays(matrix: sparse.csr_array) -> Arrays:
         np.asarray(matrix.indices, dtype=np.int32),
         np.asarray(matrix.data, dtype=np.float32),
     )
-
-
-@cache
-def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
-    import numba
-    from numba.extending import register_jitable
-
-    for helper in (_rise, _sink):
-        register_jitable(helper)
-    try:
-        made: Any = numba.njit(nogil=True, cache=True)(loop)
-    except RuntimeError:
-        # numba found no folder that it may write to: compile for this process alone.
-        made = numba.njit(nogil=True)(loop)
-    out: Callable[..., None] = made
-    return out
 
 
 def search_loop(
@@ -82,7 +63,6 @@ def search_loop(
     lengths: NDArray[np.int64],
 ) -> None:
     """Fill ``rows`` and ``scores`` (b, n) and ``lengths`` (b,); runs compiled, and in plain Python alike."""
-    n = rows.shape[1]
     total = np.zeros(n_docs, np.float32)
     stamp = np.zeros(n_docs, np.int32)  # the last query that touched a document, counted from 1
     touched = np.empty(n_docs, np.int32)
@@ -98,54 +78,13 @@ def search_loop(
                     touched[count] = doc
                     count += 1
                 total[doc] += weight * values[e]
-        # A heap of the best n so far, worst on top.
         size = 0
         for i in range(count):
             doc = touched[i]
-            score = total[doc]
-            if score <= 0 or (masks.shape[0] > 0 and not masks[q, doc]):
-                continue
-            if size < n:
-                size += 1
-                _rise(rows[q], scores[q], size - 1, doc, score)
-            elif n and (score > scores[q, 0] or (score == scores[q, 0] and doc < rows[q, 0])):
-                _sink(rows[q], scores[q], n, doc, score)
+            if total[doc] > 0 and (masks.shape[0] == 0 or masks[q, doc]):
+                size = push(rows[q], scores[q], size, doc, total[doc])
+        finish(rows[q], scores[q], size)
         lengths[q] = size
-        # Take the worst off the top again and again: best first remains.
-        for end in range(size - 1, 0, -1):
-            worst, least = rows[q, 0], scores[q, 0]
-            _sink(rows[q], scores[q], end, rows[q, end], scores[q, end])
-            rows[q, end], scores[q, end] = worst, least
-
-
-def _rise(rows: NDArray[np.int32], scores: NDArray[np.float32], place: int, doc: int, score: float) -> None:
-    """Put an entry at ``place``, the first free one, and let it rise while it is worse than its parent."""
-    while place > 0:
-        parent = (place - 1) // 2
-        if score > scores[parent] or (score == scores[parent] and doc < rows[parent]):
-            break
-        rows[place], scores[place] = rows[parent], scores[parent]
-        place = parent
-    rows[place], scores[place] = doc, score
-
-
-def _sink(rows: NDArray[np.int32], scores: NDArray[np.float32], size: int, doc: int, score: float) -> None:
-    """Put an entry on top of a heap of ``size`` entries and let it sink while a child is worse."""
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        other = child + 1
-        if other < size and (
-            scores[other] < scores[child] or (scores[other] == scores[child] and rows[other] > rows[child])
-        ):
-            child = other
-        if score < scores[child] or (score == scores[child] and doc > rows[child]):
-            break
-        rows[place], scores[place] = rows[child], scores[child]
-        place = child
-    rows[place], scores[place] = doc, score
 
 
 def given_loop(

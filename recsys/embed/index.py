@@ -65,7 +65,7 @@ class Exact:
             if allowed is not None:
                 products[:, ~allowed[:size]] = -np.inf
             columns, values = best(products, n)
-            rows[part, : columns.shape[1]] = np.where(values > -np.inf, columns, -1)
+            rows[part, : columns.shape[1]] = columns
             scores[part, : columns.shape[1]] = values
         return rows, scores
 

@@ -95,7 +95,7 @@ def test_refs_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_a_hub_model_comes_from_the_hub_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The border to the hub is ``from_pretrained``: it is asked for the name and revision, and never for remote code."""
+    """The border to the hub is ``from_pretrained``: asked for the name and revision, never for remote code."""
     asked = []
     want = HuggingFace(config(folder)).embed(["kettle"], "item")
     for loader in (transformers.AutoModel, transformers.AutoTokenizer):
