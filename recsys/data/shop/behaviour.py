@@ -9,7 +9,19 @@ from numpy.typing import NDArray
 
 from recsys.data.shop import lists
 from recsys.data.shop.catalogue import START
-from recsys.data.shop.causes import COMPLEMENT, N_RECENT, SHARES, SHOWN, TASTE, TREND, YEAR_SECONDS, Causes
+from recsys.data.shop.causes import (
+    ASPECT,
+    BRAND,
+    COMPLEMENT,
+    N_RECENT,
+    NONE,
+    SHARES,
+    SHOWN,
+    TASTE,
+    TREND,
+    YEAR_SECONDS,
+    Causes,
+)  # fmt: skip
 from recsys.data.shop.outcomes import Outcomes
 from recsys.data.shop.recorder import Recorder
 from recsys.data.shop.tastes import Floats
@@ -124,6 +136,8 @@ class Simulation:
     def _clicks(self, users: Rows, shown: Rows, begin: Rows, clicked: NDArray[np.bool_], rates: Floats) -> Rows:
         order = np.cumsum(clicked, axis=1)
         n_clicks = np.zeros(len(users), dtype=np.int64)
+        # The reasons are those for which the list was looked at, whatever is bought out of it meanwhile.
+        recent, recent_events = self.state.recent[users], self.state.recent_events[users]
         for number in range(1, lists.MAX_CLICKS + 1):
             place = clicked & (order == number)
             who = np.flatnonzero(place.any(axis=1))
@@ -136,46 +150,48 @@ class Simulation:
                 continue
             cause = draw(self.rng, rates[:, who, at].T)
             when = begin[who] + 30 + ACT_SECONDS * n_clicks[who]
-            self._chain(users[who], rows, when, cause, position=at + 1)
+            reason = self._reasons(users[who], rows, cause, recent[who], recent_events[who])
+            self._chain(users[who], rows, when, cause, reason, position=at + 1)
             n_clicks[who] += 1
         return n_clicks
 
     def _act(self, users: Rows, when: Rows, time: int, available: Floats) -> None:
         """Let each of these distinct users act on one item outside of any list."""
         cause = draw(self.rng, np.broadcast_to(SHARES.astype(np.float32), (len(users), len(SHARES))))
-        no_reason = (cause == COMPLEMENT) & (self.state.recent[users, 0] < 0)
-        if not self.causes.latent.surge(time).any():
-            no_reason |= cause == TREND
-        cause[no_reason] = TASTE
         rows = np.full(len(users), -1, dtype=np.int64)
-        for code in np.unique(cause):
+        for code in (COMPLEMENT, ASPECT, BRAND, TREND, NONE, TASTE):
             own = np.flatnonzero(cause == code)
-            weights = self.causes.weights(int(code), users[own], self.state.recent[users[own]], time) * available
+            if not len(own):
+                continue
+            weights = self.causes.weights(code, users[own], self.state.recent[users[own]], time) * available
             weights = weights * ~self.state.touched[users[own]][:, self.catalogue.parent]
             something = weights.sum(axis=1) > 0
             rows[own[something]] = draw(self.rng, weights[something])
+            # Nothing bought that could be completed, nothing in fashion: taste decides, and it comes last.
+            cause[own[~something]] = TASTE
         done = rows >= 0
-        self._chain(users[done], rows[done], when[done], cause[done])
+        reason = self._reasons(users, rows, cause, self.state.recent[users], self.state.recent_events[users])
+        self._chain(users[done], rows[done], when[done], cause[done], reason[done])
 
-    def _chain(self, users: Rows, rows: Rows, when: Rows, cause: Rows, position: Rows | None = None) -> None:
+    def _chain(
+        self, users: Rows, rows: Rows, when: Rows, cause: Rows, reason: Rows, position: Rows | None = None
+    ) -> None:
         """Record an act of distinct users and all that follows from it."""
-        reason = self._reasons(users, rows, cause)
         self.state.touched[users, self.catalogue.parent[rows]] = True
         bought, events = self.outcomes.follow(users, rows, when, cause, reason, position)
         self.state.bought(users[bought], rows[bought], events)
         np.add.at(self.popularity, rows, np.float32(0.3))
         np.add.at(self.popularity, rows[bought], np.float32(0.7))
 
-    def _reasons(self, users: Rows, rows: Rows, cause: Rows) -> Rows:
-        """Return (b,) the number of the purchase that each complement completes; -1 for every other cause."""
+    def _reasons(self, users: Rows, rows: Rows, cause: Rows, recent: NDArray[np.int32], recent_events: Rows) -> Rows:
+        """Return (b,) the number of the purchase, one of (b, 5), that each complement completes; else -1."""
         out = np.full(len(users), -1, dtype=np.int64)
         own = np.flatnonzero(cause == COMPLEMENT)
-        recent = self.state.recent[users[own]]
-        latent = self.causes.latent
-        fits = (latent.complements[recent] == rows[own][:, None, None]) * latent.affinity[recent]
-        weight = fits.sum(axis=2) * self.causes.sources(recent)
         if len(own):
-            out[own] = self.state.recent_events[users[own], draw(self.rng, weight)]
+            latent, bought = self.causes.latent, recent[own]
+            fits = (latent.complements[bought] == rows[own][:, None, None]) * latent.affinity[bought]
+            source = draw(self.rng, fits.sum(axis=2) * self.causes.sources(bought))
+            out[own] = recent_events[own, source]
         return out
 
 

@@ -38,8 +38,8 @@ def assemble(rng: np.random.Generator, weights: Floats) -> NDArray[np.int64]:
     An exponential race: dividing unit exponentials by the weights and sorting gives Plackett-Luce order.
     """
     keys = rng.standard_exponential(weights.shape, dtype=np.float32)
-    with np.errstate(divide="ignore"):
-        keys /= weights  # an item of weight 0 never arrives
+    with np.errstate(divide="ignore", invalid="ignore"):
+        keys /= weights  # an item of weight 0 never arrives: inf, or NaN, which sorts behind it
     chosen = np.argpartition(keys, LIST_LENGTH, axis=1)[:, :LIST_LENGTH]
     order = np.argsort(np.take_along_axis(keys, chosen, axis=1), axis=1)
     return np.take_along_axis(chosen, order, axis=1)

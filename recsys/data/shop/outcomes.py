@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.shop.causes import TASTE, Causes
-from recsys.data.shop.recorder import Recorder, Rows
+from recsys.data.shop.recorder import REVIEW, Recorder, Rows
 from recsys.data.shop.tastes import Floats
 from recsys.types import KIND_CODES
 
 DAY = 86_400
+CART, PURCHASE, RATING = KIND_CODES["cart"], KIND_CODES["purchase"], KIND_CODES["rating"]
 DIRECT_PURCHASE = 0.15  # purchases that skip the cart
-RATED = 0.5
+# Most opinions are written down as a review; some shoppers only tap on stars, which is an event of its own.
+REVIEWED, RATED = 0.36, 0.05
 
 
 class Outcomes:
@@ -37,23 +39,24 @@ class Outcomes:
         bought = rng.random(n) < 0.65 / (1 + np.exp(-0.3 * utility - 0.8))
         carted = np.where(bought, rng.random(n) > DIRECT_PURCHASE, rng.random(n) < 0.15)
 
-        def add(mask: NDArray[np.bool_], kind: str, after: Rows | int, value: Floats | float = 1.0) -> Rows:
+        def add(mask: NDArray[np.bool_], kind: int, after: Rows | int, value: Floats | float = 1.0) -> Rows:
             time = when[mask] + after
             return self.recorder.add(
-                users[mask], rows[mask], time, KIND_CODES[kind],
-                value=np.asarray(value, dtype=np.float64), position=place[mask] if kind in ("cart", "purchase") else 0,
+                users[mask], rows[mask], time, kind,
+                value=np.asarray(value, dtype=np.float64), position=place[mask] if kind in (CART, PURCHASE) else 0,
                 cause=cause[mask], reason=reason[mask],
             )  # fmt: skip
 
-        add(carted, "cart", 60)
-        events = add(bought, "purchase", 150)
-        add(carted & ~bought & (rng.random(n) < 0.3), "remove-from-cart", 200)
-        add(~bought & ~carted & (pleased < -0.9) & (rng.random(n) < 0.25), "dislike", 45)
+        add(carted, CART, 60)
+        events = add(bought, PURCHASE, 150)
+        add(carted & ~bought & (rng.random(n) < 0.3), KIND_CODES["remove-from-cart"], 200)
+        add(~bought & ~carted & (pleased < -0.9) & (rng.random(n) < 0.25), KIND_CODES["dislike"], 45)
         returned = bought & (rng.random(n) < 1 / (1 + np.exp(3.4 + 1.4 * pleased)))
-        add(returned, "return", rng.integers(4 * DAY, 14 * DAY, int(returned.sum())))
-        rated = bought & (rng.random(n) < RATED)
-        stars = np.clip(np.round(3.75 + 0.95 * pleased[rated]), 1, 5)
-        add(rated, "rating", rng.integers(3 * DAY, 21 * DAY, int(rated.sum())), stars)
+        add(returned, KIND_CODES["return"], rng.integers(4 * DAY, 14 * DAY, int(returned.sum())))
+        stars = np.clip(np.round(3.75 + 0.95 * pleased), 1, 5)
+        moved = np.where(bought, rng.random(n), 1.0)
+        for mask, kind in ((moved < REVIEWED, REVIEW), ((moved >= REVIEWED) & (moved < REVIEWED + RATED), RATING)):
+            add(mask, kind, rng.integers(3 * DAY, 21 * DAY, int(mask.sum())), stars[mask])
         return bought, events
 
     def rejections(self, users: Rows, shown: Rows, begin: Rows, passed: NDArray[np.bool_]) -> None:

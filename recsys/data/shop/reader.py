@@ -12,8 +12,6 @@ from recsys.dataset import Dataset
 from recsys.errors import DataError
 from recsys.protocols import Deps, DropReport
 
-DEFAULTS = {"seed": 0, "shoppers": 5000}
-
 
 class SampleShop:
     """Makes the shop that a place describes; nothing is read from disk and nothing can be broken."""
@@ -38,25 +36,27 @@ class SampleShop:
             DataError: the place names something else, or a value that is no whole number.
             ConfigError: a number out of bounds.
         """
-        settings = dict(DEFAULTS)
-        for name, value in parse_place(place):
-            if name not in DEFAULTS:
-                raise DataError(f"the sample shop knows {' and '.join(DEFAULTS)}, not {name!r} (in {place!r})")
-            if not value.isascii() or not value.isdigit():
-                raise DataError(f"{name} must be a whole number, got {value!r} (in {place!r})")
-            settings[name] = int(value)
-        shop = make_shop(settings["seed"], settings["shoppers"])
-        kept = len(shop.dataset.items) + len(shop.dataset.log) + len(shop.dataset.reviews)
-        return shop.dataset, DropReport(read=kept, kept=kept)
+        seed, shoppers = settings_of(place)
+        data = make_shop(seed, shoppers).dataset
+        kept = len(data.items) + len(data.log) + len(data.reviews)
+        return data, DropReport(read=kept, kept=kept)
 
 
-def parse_place(place: str) -> list[tuple[str, str]]:
-    """Return the (name, value) pairs of a place.
+def settings_of(place: str) -> tuple[int, int]:
+    """Return seed and number of shoppers of a place; what it leaves out is 0 and 5000.
 
     Raises:
-        DataError: a part without "=".
+        DataError: the place is not made of these two names and whole numbers.
     """
+    settings = {"seed": 0, "shoppers": 5000}
     try:
-        return parse_qsl(place.strip(), keep_blank_values=True, strict_parsing=bool(place.strip()))
+        pairs = parse_qsl(place.strip(), keep_blank_values=True, strict_parsing=bool(place.strip()))
     except ValueError as error:
         raise DataError(f"place of the sample shop must read 'seed=7&shoppers=500', got {place!r}") from error
+    for name, value in pairs:
+        if name not in settings:
+            raise DataError(f"the sample shop knows {' and '.join(settings)}, not {name!r} (in {place!r})")
+        if not (value.isascii() and value.isdigit()):
+            raise DataError(f"{name} must be a whole number, got {value!r} (in {place!r})")
+        settings[name] = int(value)
+    return settings["seed"], settings["shoppers"]

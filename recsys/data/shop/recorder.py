@@ -11,7 +11,20 @@ from recsys.dataset import EventLog
 from recsys.types import Events
 
 Rows = NDArray[np.int64]
+REVIEW = -1  # not a kind of event: an opinion, which becomes a review
 _COLUMNS = ("user", "row", "time", "kind", "value", "position", "cause", "reason")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinions:
+    """Who thinks what of a purchase, (r,) each: ``stars`` 1..5, ``beside`` the row that it complements or -1."""
+
+    users: Rows
+    rows: Rows
+    times: Rows
+    stars: Rows
+    causes: Rows
+    beside: Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,11 +35,13 @@ class Record:
         log: all events. Shopper i of the simulation is group i of the log.
         causes: (n,) int8 codes of `CAUSES`, aligned with ``log.events``.
         reasons: (n,) int64 place in the log of the purchase that a complement completes, -1 for other causes.
+        opinions: what the reviews will say.
     """
 
     log: EventLog
     causes: NDArray[np.int8]
     reasons: NDArray[np.int64]
+    opinions: Opinions
 
 
 class Recorder:
@@ -67,6 +82,8 @@ class Recorder:
         column = dict(zip(_COLUMNS, np.concatenate(self._parts, axis=1), strict=True))
         order = np.lexsort((column["time"], column["user"]))
         order = order[column["time"][order] <= end]
+        spoken = column["kind"][order] == REVIEW
+        opinions, order = order[spoken], order[~spoken]
         place = np.full(self.count, -1, dtype=np.int64)
         place[order] = np.arange(len(order))
         events = Events.of(
@@ -77,4 +94,9 @@ class Recorder:
         users = column["user"][order].astype(np.int64)
         names = [f"shopper-{u:05d}" for u in range(int(users[-1]) + 1)]
         log = EventLog.of([names[u] for u in users.tolist()], events)
-        return Record(log, column["cause"][order].astype(np.int8), np.where(reason >= 0, place[reason], -1))
+        whole = {name: column[name][opinions].astype(np.int64) for name in _COLUMNS}
+        beside = np.where(whole["reason"] >= 0, column["row"][whole["reason"]], -1).astype(np.int64)
+        return Record(
+            log, column["cause"][order].astype(np.int8), np.where(reason >= 0, place[reason], -1),
+            Opinions(whole["user"], whole["row"], whole["time"], whole["value"], whole["cause"], beside),
+        )  # fmt: skip

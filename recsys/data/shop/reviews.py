@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.shop.causes import CAUSES, Causes
-from recsys.data.shop.recorder import Record
+from recsys.data.shop.recorder import Opinions, Record
 from recsys.data.shop.vocabulary import aspects, read
-from recsys.types import KIND_CODES, Review
+from recsys.types import Review
 
-REVIEWED = 0.7  # share of ratings that come with a text
 Mentions = tuple[tuple[str, int], ...]
 
 
@@ -37,49 +36,37 @@ def write_reviews(
     """
     raw = read("reviews")
     writer = _Writer(raw["opening"], raw["closing"], raw["summary"], raw["cause"])
-    events = record.log.events
-    chosen = np.flatnonzero(events.kinds == KIND_CODES["rating"])
-    chosen = chosen[rng.random(len(chosen)) < REVIEWED]
-    owner = record.log.owner[chosen]
-    rows, stars = events.rows[chosen], events.values[chosen]
-    praise, order, count = _mentions(rng, world, owner, rows, stars)
-    reasons = record.reasons[chosen]
-    other = np.where(reasons >= 0, events.rows[reasons], -1)
+    said = record.opinions
+    praise, order, count = _mentions(rng, world, said)
+    random = rng.random((len(said.users), 12))
     ids = world.catalogue.items.ids
-    random = rng.random((len(chosen), 12))
     reviews, mentions = [], []
-    for i, event in enumerate(chosen.tolist()):
-        row = int(rows[i])
-        said = [int(a) for a in order[i, : count[i]]]
-        text = _text(
-            writer, random[i], world, row, int(stars[i]), CAUSES[record.causes[event]], int(other[i]),
-            [(a, int(praise[i, a])) for a in said],
-        )  # fmt: skip
+    for i, (user, row, stars) in enumerate(
+        zip(said.users.tolist(), said.rows.tolist(), said.stars.tolist(), strict=True)
+    ):
+        pairs = [(int(a), int(praise[i, a])) for a in order[i, : count[i]]]
+        text = _text(writer, random[i], world, row, stars, CAUSES[said.causes[i]], int(said.beside[i]), pairs)
         reviews.append(
             Review(
-                user_id=record.log.users[int(owner[i])], item_id=ids[row], text=text,
-                summary=_pick(writer.summary[_mood(int(stars[i]))], random[i, 11]), rating=float(stars[i]),
-                time=int(events.times[event]), review_id=f"review-{i:05d}",
+                user_id=record.log.users[user], item_id=ids[row], text=text,
+                summary=_pick(writer.summary[_mood(stars)], random[i, 11]), rating=float(stars),
+                time=int(said.times[i]), review_id=f"review-{i:05d}",
             )
         )  # fmt: skip
-        mentions.append(tuple((aspects()[a].name, int(praise[i, a])) for a in said))
+        mentions.append(tuple((aspects()[a].name, tone) for a, tone in pairs))
     return tuple(reviews), tuple(mentions)
 
 
 def _mentions(
-    rng: np.random.Generator,
-    world: Causes,
-    owner: NDArray[np.int64],
-    rows: NDArray[np.int32],
-    stars: NDArray[np.float32],
+    rng: np.random.Generator, world: Causes, said: Opinions
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return praise (r, n_aspects) of +1 and -1, the aspects in order of mention (r, n_aspects), and how many (r,)."""
-    latent = world.latent
+    latent, rows = world.latent, said.rows
     shape = (len(rows), latent.quality.shape[1])
     praise = np.where(latent.quality[rows] + rng.normal(0, 0.3, shape) > 0, 1, -1)
-    tone = np.sign(stars - 3)[:, None]
-    fits = np.where(praise * tone > 0, 4.0, np.where(tone == 0, 1.5, 1.0))
-    weight = (world.shoppers.cares[owner] + 0.04) * fits * latent.applies[rows]
+    tone = np.sign(said.stars - 3)[:, None]
+    fits = np.where(praise * tone >= 0, 6.0, 1.0)
+    weight = (world.shoppers.cares[said.users] + 0.04) * fits * latent.applies[rows]
     with np.errstate(divide="ignore"):
         race = rng.standard_exponential(shape) / weight
     count = np.minimum(rng.integers(1, 4, len(rows)), latent.applies[rows].sum(axis=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recsys.data.shop.behaviour import Simulation
 from recsys.data.shop.catalogue import END, make_catalogue
@@ -47,7 +48,9 @@ def make_shop(seed: int = 0, n_shoppers: int = 5000) -> Shop:
     latent = make_latent(goods, catalogue)
     world = Causes(catalogue, latent, make_shoppers(people, n_shoppers, catalogue, latent))
     simulation = Simulation(year, world)
-    record = simulation.run().record(int(END.timestamp()) - 1)
+    # Many small matrix products: waiting for a second thread costs more than it brings.
+    with threadpool_limits(1, user_api="blas"):
+        record = simulation.run().record(int(END.timestamp()) - 1)
     reviews, mentions = write_reviews(words, world, record)
     info = {"has_times": True, "has_positions": True, "seed": seed, "shoppers": n_shoppers}
     dataset = Dataset(catalogue.items, record.log, reviews, name="shop", info=info)
