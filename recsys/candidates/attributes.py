@@ -15,6 +15,7 @@ from scipy import sparse
 
 from recsys.artifacts import read_array, read_json, read_sparse, write_array, write_json, write_sparse
 from recsys.candidates.scoring import WholeCatalogue, as_dense
+from recsys.candidates.sparse_lists import sparse_generate, sparse_score
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import NotFittedError
 from recsys.history import profile, stack
@@ -121,6 +122,16 @@ class Attributes(WholeCatalogue):
     def catalogue_scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """Return ``(b, n_items)`` cosines with the un-normalised mean profile."""
         return as_dense(self._profiles(requests) @ self._transposed)
+
+    def generate(self, requests: Sequence[Request], n: int) -> Slates:
+        """Return the best ``n`` allowed items of each request among those that share a feature with the history."""
+        self.fitted()
+        return sparse_generate(self._transposed, self._profiles, requests, n)
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return the score of each given item, NaN for rows that have no vector yet."""
+        self.fitted()
+        return sparse_score(self._transposed, self._profiles(requests), slates)
 
     def contributions(self, requests: Sequence[Request], slates: Slates) -> sparse.csr_array:
         """Return ``(m, longest history)``: the share of each history event in each item's score, exactly."""

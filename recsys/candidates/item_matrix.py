@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.candidates.scoring import WholeCatalogue, as_dense
+from recsys.candidates.sparse_lists import sparse_generate, sparse_score
 from recsys.errors import NotFittedError
 from recsys.history import profile, stack
 from recsys.types import Request, Slates
@@ -55,6 +56,22 @@ class ItemMatrix(WholeCatalogue):
         """Return ``(b, n_items)``."""
         matrix = self.fitted()
         return as_dense(profile(requests, self.n_items, self.decay, self.limit) @ matrix)
+
+    def generate(self, requests: Sequence[Request], n: int) -> Slates:
+        """Return the best ``n`` allowed items of each request; a sparse matrix touches only items with evidence."""
+        matrix = self.fitted()
+        if not sparse.issparse(matrix):
+            return super().generate(requests, n)
+        return sparse_generate(
+            matrix, lambda part: profile(part, self.n_items, self.decay, self.limit), requests, n
+        )  # fmt: skip
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return the score of each given item, 0 without evidence, NaN for rows that the fit has never seen."""
+        matrix = self.fitted()
+        if not sparse.issparse(matrix):
+            return super().score(requests, slates)
+        return sparse_score(matrix, profile(requests, self.n_items, self.decay, self.limit), slates)
 
     def contributions(self, requests: Sequence[Request], slates: Slates) -> sparse.csr_array:
         """Return ``(m, longest history)``: the share of each history event in each item's score, exactly."""

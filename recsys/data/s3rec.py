@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from recsys.data.lines import json_lines, parse_json, read_lines
+from recsys.data.report import Tally
+from recsys.data.text import clean_text
 from recsys.dataset import Dataset, EventLog, ItemTable
 from recsys.errors import DataError
 from recsys.protocols import Deps, DropReport
 from recsys.types import Events, Item
+
+MAX_ATTRIBUTE_BYTES = 64 << 20
+MAX_TITLE_CHARS = 1000
 
 
 class S3Rec:
@@ -47,69 +51,70 @@ class S3Rec:
         source = _find(folder, "sequences.txt")
         if source is None:
             raise DataError(f"{folder} holds no sequences.txt or sequences.txt.gz")
+        tally = Tally()
         users: list[str] = []
         parts: list[list[int]] = []
-        samples: list[str] = []
-        read = 0
-        with _open(source) as lines:
-            for number, line in enumerate(lines, 1):
-                read += 1
-                words = line.split()
-                if len(words) < 2 or not all(w.isdigit() for w in words):
-                    samples.append(f"{source.name}:{number}: expected 'user item item ...', got {line[:40]!r}")
-                    continue
-                users.append(words[0])
-                parts.append([int(w) for w in words[1:]])
+        for line in read_lines(source, tally):
+            tally.start(source.name, line.number, line.repairs)
+            words = line.text.split()
+            if len(words) < 2 or not all(w.isascii() and w.isdigit() and len(w) < 10 for w in words[1:]):
+                tally.drop("not a line of 'user item item ...' with item numbers")
+                continue
+            users.append(words[0])
+            parts.append([int(w) for w in words[1:]])
+            tally.keep()
         if not parts:
             raise DataError(f"{source} holds no sequence: every line should read 'user item item ...'")
         lengths = np.array([len(p) for p in parts])
         numbers = np.concatenate([np.asarray(p, dtype=np.int64) for p in parts])
-        items, row_of = self._items(folder, numbers)
+        items, row_of = self._items(folder, numbers, tally)
         times = np.concatenate([np.arange(n, dtype=np.int64) for n in lengths])
         log = EventLog.of(np.repeat(users, lengths).tolist(), Events.of(row_of[numbers], times=times))
-        dropped = len(samples)
-        report = DropReport(
-            read, read - dropped, 0, dropped, {"not a sequence": dropped} if dropped else {}, tuple(samples[:5])
-        )
-        return Dataset(items, log, (), name=f"s3rec:{folder.name}", info={"has_times": False}), report
+        return Dataset(items, log, (), name=f"s3rec:{folder.name}", info={"has_times": False}), tally.freeze()
 
     @staticmethod
-    def _items(folder: Path, numbers: np.ndarray[Any, Any]) -> tuple[ItemTable, np.ndarray[Any, Any]]:
+    def _items(folder: Path, numbers: np.ndarray[Any, Any], tally: Tally) -> tuple[ItemTable, np.ndarray[Any, Any]]:
         top = int(numbers.max())
         order = np.random.default_rng(20_080_873).permutation(top) + 1
         row_of = np.full(top + 1, -1, dtype=np.int32)
         row_of[order] = np.arange(top, dtype=np.int32)
         described: dict[int, dict[str, Any]] = {}
         if (source := _find(folder, "items.jsonl")) is not None:
-            with _open(source) as lines:
-                described = {record["item_id"]: record for record in map(json.loads, lines)}
+            for record in json_lines(source, tally):
+                number = record.value.get("item_id")
+                if not isinstance(number, int) or not 1 <= number <= top:
+                    tally.drop("item_id is not a number of the sequences")
+                    continue
+                described[number] = record.value
+                tally.keep()
         codes: dict[str, list[int]] = {}
         if (source := _find(folder, "item2attributes.json")) is not None:
-            with _open(source) as lines:
-                codes = json.load(lines)
+            # One JSON object on one line, however long.
+            text = "".join(line.text for line in read_lines(source, tally, max_bytes=MAX_ATTRIBUTE_BYTES))
+            tally.start(source.name, 1)
+            found = parse_json(text, tally)
+            codes = found if isinstance(found, dict) else {}
+            tally.keep() if isinstance(found, dict) else tally.drop("not one JSON object")
         return ItemTable.of(_item(n, described.get(n, {}), codes.get(str(n), [])) for n in order.tolist()), row_of
 
 
-def _item(number: int, record: dict[str, Any], codes: list[int]) -> Item:
+def _item(number: int, record: dict[str, Any], codes: Any) -> Item:
     attributes: dict[str, Any] = {}
-    named = bool(record.get("brand") or record.get("categories"))
-    if codes and not named:
+    brand, listed = _text(record.get("brand")), record.get("categories")
+    categories = tuple(dict.fromkeys(c for c in map(_text, listed) if c)) if isinstance(listed, list) else ()
+    if isinstance(codes, list) and codes and not (brand or categories):
         # Attribute numbers without names (Toys): features to match on, nothing to read.
         attributes["attribute"] = tuple(f"#{c}" for c in codes)
-    text = record.get("keywords") or ""
+    title, text = _text(record.get("title")) or _text(record.get("name")), _text(record.get("keywords"))
     return Item(
-        item_id=str(number),
-        title=record.get("title") or record.get("name") or text,
-        text=text if record.get("title") or record.get("name") else "",
-        brand=record.get("brand") or None,
-        categories=tuple(dict.fromkeys(c for c in record.get("categories") or () if c)),
-        attributes=attributes,
-    )
+        item_id=str(number), title=title or text, text=text if title else "", brand=brand or None,
+        categories=categories, attributes=attributes,
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return clean_text(value, MAX_TITLE_CHARS)
 
 
 def _find(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / f"{name}.gz", folder / name) if p.is_file()), None)
-
-
-def _open(path: Path) -> Any:
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")

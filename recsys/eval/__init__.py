@@ -1,1 +1,1 @@
-"""..."""
+"""Evaluation: splits in, honest tables out."""

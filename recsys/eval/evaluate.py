@@ -16,7 +16,7 @@ from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
 from recsys.eval.compare import Comparison, compare
-from recsys.eval.measure import RowFigures, Table
+from recsys.eval.measure import CONTROLS, RowFigures, Table
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
 from recsys.eval.results import Results, Row
 from recsys.eval.runfile import read_run
@@ -80,14 +80,14 @@ def evaluate(
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
     options = FitOptions(seed=seed)
     base = _fit_base(config, registry, data, folds, wanted, options, progress)
-    foreign = _foreign(runs or {}, folds.test, data)
+    foreign, remarks = _foreign(runs or {}, folds.test, data)
     table = Table(config, base, variant, wanted, foreign, registry)
     n_items = len(data.items)
     progress("measuring on validation")
     valid = Table(config, base, variant, wanted, {}, registry).measure(
         folds.valid.sample(VALIDATION_REQUESTS, seed), n_items, progress=_counter(progress)
     )
-    best = max(valid, key=lambda r: float(valid[r].metrics[MAIN].mean()))
+    best = max((r for r in valid if r not in CONTROLS), key=lambda r: float(valid[r].metrics[MAIN].mean()))
     progress("measuring on test")
     figures = table.measure(folds.test, n_items, progress=_counter(progress))
     if latency:
@@ -98,7 +98,7 @@ def evaluate(
     if refit:
         again = [r for r in REFIT_ROWS if r in wanted]
         figures |= _refit(config, registry, data, folds, base, again, variant, options, progress)
-    notes = _notes(folds, shown, share, base, config)
+    notes = (*_notes(folds, shown, base), *remarks)
     made = _rows(data, folds.test, figures, seconds, _baselines(config, valid, figures), best, seed)
     return Evaluation(
         Results.of(
@@ -169,10 +169,7 @@ def _rows(
             versus[row][baseline] = comparison
     out = []
     for row, f in figures.items():
-        beyond = beyond_accuracy(
-            heads(f.top), popularity, reference=Targets(rows, offsets_of(lengths)) if _distinct(rows, lengths) else fold.targets,
-            categories=categories,
-        )  # fmt: skip
+        beyond = beyond_accuracy(heads(f.top), popularity, reference=fold.targets, categories=categories)
         shown = {m: f.metrics[m] for m in DEFAULT_METRICS}
         out.append(
             Row.of(
@@ -189,12 +186,6 @@ def _histories(fold: Fold) -> NDArray[np.int32]:
     return np.concatenate([np.empty(0, np.int32), *parts])
 
 
-def _distinct(rows: NDArray[np.int32], lengths: NDArray[np.int64]) -> bool:
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    key = owner * (np.int64(rows.max(initial=0)) + 1) + rows
-    return len(np.unique(key)) == len(key)
-
-
 def _fit_seconds(row: str, seconds: Mapping[str, float]) -> float | None:
     if row in ("fusion", "identity", "shuffle", "cascade"):
         return round(sum(seconds.values()), 2)
@@ -209,9 +200,17 @@ def _baselines(config: EngineConfig, valid: Mapping[str, RowFigures], figures: M
     return list(dict.fromkeys(n for n in named if n is not None and n in figures))
 
 
-def _foreign(runs: Mapping[str, Path], fold: Fold, data: Dataset) -> dict[str, Slates]:
+def _foreign(runs: Mapping[str, Path], fold: Fold, data: Dataset) -> tuple[dict[str, Slates], list[str]]:
     users = [data.log.users[u] for u in fold.users]
-    return {name: read_run(path, users, data.items.vocabulary).slates for name, path in runs.items()}
+    lists, remarks = {}, []
+    for name, path in runs.items():
+        run = read_run(path, users, data.items.vocabulary)
+        lists[name] = run.slates
+        remarks.append(
+            f"{name} is a run file: {run.missing} of {len(users)} requests have no list in it (misses), "
+            f"{run.report.dropped} of its {run.report.read} lines could not be used."
+        )
+    return lists, remarks
 
 
 def _repeat_share(fold: Fold) -> float:
@@ -232,7 +231,7 @@ def _counter(progress: Progress) -> Callable[[int], None]:
     return count
 
 
-def _notes(folds: Split, shown: bool, share: float, base: Fitted, config: EngineConfig) -> tuple[str, ...]:
+def _notes(folds: Split, shown: bool, base: Fitted) -> tuple[str, ...]:
     test = folds.test
     cold = (
         np.bincount(test.fit.events.rows, minlength=int(test.targets.rows.max(initial=0)) + 1)[test.targets.rows] == 0

@@ -1,0 +1,137 @@
+"""``recsys recommend`` and ``recsys similar``: ask a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys.cli.output import Json, console, print_json, table
+from recsys.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recsys.engine import Engine
+    from recsys.types import Filter, Result
+
+BundleOption = Annotated[Path, typer.Option("--bundle", metavar="BUNDLE", help="What `recsys fit` wrote.")]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", metavar="DUMP", help="Catalogue and events: what `recsys dump` wrote.")
+]
+SourceOption = Annotated[
+    str | None, typer.Option("--data", metavar="READER:PATH", help="Catalogue and events: a data set instead.")
+]
+K = Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the list.")]
+Brands = Annotated[list[str] | None, typer.Option("--where-brand", help="Only this brand; repeatable.")]
+Categories = Annotated[list[str] | None, typer.Option("--where-category", help="Only this category; repeatable.")]
+MinPrice = Annotated[float | None, typer.Option("--where-min-price", help="Lowest price.")]
+MaxPrice = Annotated[float | None, typer.Option("--where-max-price", help="Highest price.")]
+SoldOut = Annotated[bool, typer.Option("--where-sold-out-too", help="Show items without stock as well.")]
+Variant = Annotated[str | None, typer.Option("--variant", help="Plan to use instead of the bundle's own.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command("recommend")(recommend)
+    app.command("similar")(similar)
+
+
+def recommend(
+    bundle: BundleOption,
+    user: Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")] = None,
+    store: StoreOption = None,
+    data: SourceOption = None,
+    k: K = 10,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", metavar="ITEM", help="Item of the page or cart; repeatable.")
+    ] = None,
+    brand: Brands = None,
+    category: Categories = None,
+    min_price: MinPrice = None,
+    max_price: MaxPrice = None,
+    sold_out: SoldOut = False,
+    variant: Variant = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend items to a shopper: what is in --store or --data is their history."""
+    if user is not None and store is None and data is None:
+        raise ConfigError(
+            "a bundle knows no shopper: give --store DUMP or --data READER:PATH with --user, or leave --user out"
+        )
+    engine = opened(bundle, store, data)
+    where = _filter(brand, category, min_price, max_price, sold_out)
+    result = engine.recommend(user, k, where=where, context=context or (), variant=variant)
+    _give(result, f"for {user}" if user is not None else "for a stranger", {"user_id": user}, as_json)
+
+
+def similar(
+    bundle: BundleOption,
+    item: Annotated[str, typer.Option("--item", help="Item id.")],
+    store: StoreOption = None,
+    data: SourceOption = None,
+    k: K = 10,
+    brand: Brands = None,
+    category: Categories = None,
+    min_price: MinPrice = None,
+    max_price: MaxPrice = None,
+    sold_out: SoldOut = False,
+    as_json: Json = False,
+) -> None:
+    """List items that go with an item, by behaviour, attributes and text."""
+    where = _filter(brand, category, min_price, max_price, sold_out)
+    result = opened(bundle, store, data).similar_items(item, k, where=where)
+    _give(result, f"like {item}", {"item_id": item}, as_json)
+
+
+def opened(bundle: Path, store: Path | None, data: str | None) -> Engine:
+    """Return the engine of a bundle over a dump or a data set; over its own catalogue without either."""
+    from recsys.data.source import open_data
+    from recsys.engine import Engine
+    from recsys.saving import saved_config
+    from recsys.store.dump import restore
+    from recsys.store.memory import MemoryStore
+
+    if store is not None and data is not None:
+        raise ConfigError("give --store or --data, not both")
+    if store is None and data is None:
+        return Engine.load(bundle)
+    weights = saved_config(bundle).events.weights
+    if store is not None:
+        held = MemoryStore(weights=weights)
+        restore(held, store)
+    else:
+        held = MemoryStore.of(open_data(data or "")[0], weights=weights)
+    return Engine.load(bundle, store=held)
+
+
+def _filter(
+    brands: list[str] | None, categories: list[str] | None, low: float | None, high: float | None, sold_out: bool
+) -> Filter:
+    from recsys.types import Filter
+
+    return Filter(
+        brands=tuple(brands or ()), categories=tuple(categories or ()), min_price=low, max_price=high,
+        in_stock=not sold_out,
+    )  # fmt: skip
+
+
+def _give(result: Result, title: str, who: dict[str, Any], as_json: bool) -> None:
+    trace = result.trace
+    if as_json:
+        print_json(
+            {**who, "items": result.to_dicts(), "took_ms": round(trace.took_ms, 3), "bundle": trace.bundle,
+             "degraded": list(trace.degraded), "warnings": list(trace.warnings)}
+        )  # fmt: skip
+        return
+    console().print(result_table(result, f"{len(result)} items {title}"))
+    typer.echo(f"{trace.took_ms:.1f} ms" + (f", degraded: {', '.join(trace.degraded)}" if trace.degraded else ""))
+
+
+def result_table(result: Result, title: str) -> Any:
+    """Return a list as a rich table."""
+    lines = [
+        (str(r.rank), r.item_id, r.title, "" if r.price is None else f"{r.price:.2f}", f"{r.score:.4f}",
+         ", ".join(r.sources))
+        for r in result
+    ]  # fmt: skip
+    return table(title, ("#", "item", "title", "price", "score", "found by"), lines, numbers=(0, 3, 4))
