@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import recsys.data.shop
 from recsys.data.shop import CAUSES, Shop, make_shop
 from recsys.data.shop.lists import LIST_LENGTH, examination
 from recsys.errors import ConfigError
@@ -158,3 +161,12 @@ def test_departments_have_seasons(shop: Shop) -> None:
     month = np.array(log.events.times[looks], dtype="datetime64[s]").astype("datetime64[M]").astype(int) % 12 + 1
     share = [garden[log.events.rows[looks]][month == m].mean() for m in (5, 11)]
     assert share[0] > 1.5 * share[1]
+
+
+def test_the_simulator_shares_no_code_with_what_it_tests() -> None:
+    folder = Path(recsys.data.shop.__file__).parent
+    sources = {p.name: p.read_text("utf-8") for p in folder.glob("*.py")}
+    assert len(sources) > 10
+    used = {m for text in sources.values() for m in re.findall(r"^\s*(?:from|import) (recsys[\w.]*)", text, re.M)}
+    outside = {m for m in used if not m.startswith("recsys.data.shop")}
+    assert outside <= {"recsys.dataset", "recsys.errors", "recsys.protocols", "recsys.types"}
