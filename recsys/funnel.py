@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from recsys.candidates.fuse import Fusion, score_all, union
 from recsys.errors import NotFittedError, StageError
@@ -68,7 +71,7 @@ class Funnel:
                     "candidates",
                     name,
                     len(requests),
-                    lambda g=generator, n=max(plan.sizes[name], k): g.generate(requests, n),
+                    partial(generator.generate, requests, max(plan.sizes[name], k)),
                 )
             except Exception as error:  # whatever a plug-in raises must not take the list down with it
                 if self.strict:
@@ -83,14 +86,31 @@ class Funnel:
         self, requests: Sequence[Request], found: Mapping[str, Slates], watch: Stopwatch | None = None,
         n: int | None = None,
     ) -> Slates:  # fmt: skip
-        """Return the united lists with complete columns, ordered by the fused score, cut to ``n``, else ``n_fused``."""
-        plan, watch = self.plan, watch or Stopwatch()
-        slates = union(found, len(requests))
-        alive = {name: plan.generators[name] for name in found}
-        slates = watch.time("score", ", ".join(alive), len(slates.items), lambda: score_all(requests, slates, alive))
-        return watch.time(
-            "fuse", "fusion", len(slates.items), lambda: plan.fusion.fuse(slates, list(alive), n or plan.n_fused)
+        """Return the united lists with complete columns, ordered by the fused score, cut to ``n``, else ``n_fused``.
+
+        A generator without a list in ``found`` scores nothing, so that every column is there whoever failed.
+        """
+        nothing = Slates.of([[] for _ in requests])
+        # In the order of the plan, whoever is missing: the place is the generator's bit in the column "found".
+        slates = union({name: found.get(name, nothing) for name in self.plan.generators}, len(requests))
+        return self._scored(requests, slates, list(found), n or self.plan.n_fused, watch or Stopwatch())
+
+    def _scored(
+        self, requests: Sequence[Request], slates: Slates, alive: Sequence[str], n: int | None, watch: Stopwatch
+    ) -> Slates:
+        plan, failed = self.plan, dict[str, Exception]()
+        scorers = {
+            name: _Guarded(name, g if name in alive else None, failed, self.strict)
+            for name, g in plan.generators.items()
+        }
+        scored = watch.time("score", ", ".join(alive), len(slates.items), lambda: score_all(requests, slates, scorers))
+        if failed and len(failed) == len(alive):
+            raise StageError("score", ", ".join(alive), "every generator failed") from next(iter(failed.values()))
+        fused = watch.time(
+            "fuse", "fusion", len(slates.items), lambda: plan.fusion.fuse(scored, list(plan.generators), n)
         )
+        degraded = tuple(f"score:{name}:{type(error).__name__}" for name, error in failed.items())
+        return fused.note(Notes(degraded=degraded)) if degraded else fused
 
     def candidates(self, requests: Sequence[Request], watch: Stopwatch | None = None) -> Slates:
         """Return `unite` of `generate`; generators that failed are noted."""
@@ -107,7 +127,7 @@ class Funnel:
             return watch.time(
                 "rank", plan.ranker_name, len(slates.items), lambda: plan.ranker.rank(requests, slates, n)
             )
-        except Exception as error:  # as above: the fused order is a good list too
+        except Exception as error:  # as in generate: the fused order is a good list too
             if self.strict:
                 raise StageError("rank", plan.ranker_name, str(error)) from error
             kept = slates.ordered(slates.scores, n)
@@ -119,12 +139,30 @@ class Funnel:
 
     def score_given(self, requests: Sequence[Request], slates: Slates, watch: Stopwatch | None = None) -> Slates:
         """Return given items with complete columns and the fused score, in fused order; nothing is dropped."""
-        plan, watch = self.plan, watch or Stopwatch()
-        scored = watch.time(
-            "score", ", ".join(plan.generators), len(slates.items),
-            lambda: score_all(requests, slates, plan.generators),
-        )  # fmt: skip
-        return plan.fusion.fuse(scored, list(plan.generators))
+        return self._scored(requests, slates, list(self.plan.generators), None, watch or Stopwatch())
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A scorer that scores nothing (NaN) when there is none, or when it raises; ``failed`` then holds the error."""
+
+    name: str
+    inner: Any
+    failed: dict[str, Exception]
+    strict: bool
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return the scores of the inner scorer, or NaN. Raises `StageError` in strict mode."""
+        if self.inner is not None:
+            try:
+                scored: Slates = self.inner.score(requests, slates)
+                return scored
+            except Exception as error:  # as in generate: one plug-in must not take the list down
+                if self.strict:
+                    raise StageError("score", self.name, str(error)) from error
+                self.failed[self.name] = error
+        unknown = np.full(len(slates.items), np.nan, dtype=np.float32)
+        return Slates(slates.items, unknown, slates.offsets, slates.columns, slates.notes)
 
 
 def updated(components: Mapping[str, Any], delta: Delta) -> dict[str, Any]:
