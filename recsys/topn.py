@@ -105,7 +105,8 @@ def best_loop(
         size = 0
         for j in range(scores.shape[1]):
             value = scores[i, j]
-            # A comparison with NaN is False, so NaN never gets past this line.
-            if value > floor:
+            # A comparison with NaN is False, so NaN never gets past these lines. The second one spares most calls:
+            # a heap costs far more than a look at its top.
+            if value > floor and (size < len(rows) or value >= values[0]):
                 size = push(rows, values, size, j, value)
         finish(rows, values, size)

@@ -81,7 +81,9 @@ def search_loop(
         size = 0
         for i in range(count):
             doc = touched[i]
-            if total[doc] > 0 and (masks.shape[0] == 0 or masks[q, doc]):
+            if total[doc] <= 0 or (size == rows.shape[1] and total[doc] < scores[q, 0]):
+                continue
+            if masks.shape[0] == 0 or masks[q, doc]:
                 size = push(rows[q], scores[q], size, doc, total[doc])
         finish(rows[q], scores[q], size)
         lengths[q] = size
