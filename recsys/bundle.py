@@ -129,6 +129,30 @@ def rollback(path: Path, wait_s: float = LOCK_WAIT_S) -> str:
     return previous
 
 
+def previous(path: Path) -> str | None:
+    """Return the id of the version that `rollback` would go to, or None."""
+    return _pointer(path)[1]
+
+
+def copy_bundle(path: Path, to: Path, wait_s: float = LOCK_WAIT_S) -> Bundle:
+    """Copy the current version to ``to``, a new or empty folder, as a bundle of one version; return the copy.
+
+    Every file is checked against its sha256 before and after.
+
+    Raises:
+        ModelError: ``path`` holds no sound bundle, or ``to`` is not empty.
+    """
+    bundle = open_bundle(path)
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise ModelError(f"{to} is not empty: name a new folder for the copy")
+    to.mkdir(parents=True, exist_ok=True)
+    with _lock(to, wait_s):
+        shutil.copytree(bundle.folder, to / VERSIONS / bundle.id)
+        copy = _open_version(to, bundle.id, verify=True)
+        _point(to, bundle.id, None)
+    return copy
+
+
 def _open_version(path: Path, bundle_id: str, verify: bool) -> Bundle:
     versions = path / VERSIONS
     folder = versions / bundle_id

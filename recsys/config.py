@@ -126,6 +126,21 @@ class EngineConfig(_Section):
             raise ConfigError(f"{path} is not TOML: {error}") from error
         return cls.of(values, path.name)
 
+    def trimmed(self) -> EngineConfig:
+        """Return the settings without generators and rankers that no variant uses: an evaluation has more of them."""
+        used = list(self.variants.values())
+        if any(v.candidates is None for v in used):
+            names = set(self.candidates)
+        else:
+            names = {name for v in used for name in v.candidates or ()}
+        rankers = {v.rank for v in used}
+        return self.model_copy(
+            update={
+                "candidates": {n: s for n, s in self.candidates.items() if n in names},
+                "rank": {n: s for n, s in self.rank.items() if n in rankers},
+            }
+        )
+
     def plain(self) -> dict[str, Any]:
         """Return the settings as plain values, ready for JSON and TOML."""
         return self.model_dump(mode="json", exclude_none=True)

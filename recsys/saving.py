@@ -40,6 +40,11 @@ def save_fitted(path: Path, config: EngineConfig, items: ItemTable, fitted: Fitt
     return write_bundle(path, write, {"settings_hash": config.hash, "items": len(items)})
 
 
+def saved_config(path: Path) -> EngineConfig:
+    """Return the settings in a bundle: what a store needs to know before the engine is loaded over it."""
+    return EngineConfig.of(read_json(open_bundle(path, verify=False).folder / SETTINGS)["config"], SETTINGS)
+
+
 def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineConfig, ItemTable, Fitted, str]:
     """Read a bundle: settings, catalogue, components and its id.
 

@@ -110,7 +110,7 @@ def fit(
             kept = settings or Path("settings") / f"{slug(found.name)}.toml"
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_text(kept, to_toml(chosen, f"Tuned on the validation fold of {found.name}, split {split}."))
-        engine = Engine(chosen).fit(found, progress=tell)
+        engine = Engine(chosen.trimmed()).fit(found, progress=tell)
         tell(f"saving to {out}")
         bundle = engine.save(out)
         if dump is not None:

@@ -1,0 +1,225 @@
+"""``recsys evaluate`` and ``recsys compare``: honest tables."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys.cli.data import DataOption
+from recsys.cli.fit import ConfigOption
+from recsys.cli.output import Json, JsonFile, OptionalFile, console, give_json, print_json, progress, write_text
+from recsys.cli.output import table as rich_table
+from recsys.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from recsys.eval.results import Results
+    from recsys.eval.tables import Table
+
+
+class Repeats(StrEnum):
+    """What happens to items that a shopper has chosen before."""
+
+    auto = "auto"
+    masked = "masked"
+    shown = "shown"
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command("evaluate", cls=OptionalFile)(evaluate)
+    app.command("compare")(compare)
+
+
+def evaluate(
+    data: DataOption,
+    split: Annotated[str, typer.Option("--split", help="global-time or leave-one-out.")] = "global-time",
+    config: ConfigOption = None,
+    rows: Annotated[str | None, typer.Option("--rows", help="Only these rows, separated by commas.")] = None,
+    repeats: Annotated[
+        Repeats, typer.Option("--repeats", help="Items chosen before: never again, again, or as the data asks for.")
+    ] = Repeats.auto,
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="NAME=FILE", help="A run file (TREC, CSV) as another row; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
+    refit: Annotated[bool, typer.Option(help="Also measure rows @refit, with validation's events fitted.")] = True,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
+    per_user: Annotated[
+        Path | None, typer.Option("--per-user", metavar="FILE", help="Every metric of every shopper: .csv, .parquet.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Fit, choose on validation, measure on test: every generator, every control, with intervals and paired tests."""
+    from recsys.config import EngineConfig
+    from recsys.data.source import open_data
+    from recsys.eval.evaluate import evaluate as measured
+    from recsys.eval.per_user import write_per_user
+    from recsys.eval.report import to_html, to_markdown
+
+    runs = _runs(run or [])
+    for target in (html, markdown, per_user, Path(json_file) if json_file else None):
+        if target is not None and not target.parent.is_dir():  # hours of work should not end here
+            raise ConfigError(f"there is no folder {target.parent} to write {target.name} into")
+    settings = None if config is None else EngineConfig.read(config)
+    with progress() as tell:
+        tell(f"reading {data}")
+        found, _ = open_data(data)
+        evaluation = measured(
+            found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
+            progress=tell,
+        )  # fmt: skip
+    results = evaluation.results
+    if json_file is not None:
+        give_json(results.to_dict(), json_file)
+    for path, make in ((html, to_html), (markdown, to_markdown)):
+        if path is not None:
+            write_text(path, make(results))
+    if per_user is not None:
+        write_per_user(per_user, evaluation.users, evaluation.per_user)
+    if json_file != "-":
+        show(results)
+
+
+def _names(rows: str | None) -> list[str] | None:
+    return None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]
+
+
+def _runs(given: list[str]) -> dict[str, Path]:
+    out: dict[str, Path] = {}
+    for text in given:
+        name, mark, file = text.partition("=")
+        if not (name and mark and file):
+            raise ConfigError(f"--run must be NAME=FILE, got {text!r}")
+        if name in out:
+            raise ConfigError(f"--run names {name!r} twice")
+        out[name] = Path(file)
+    return out
+
+
+def show(results: Results) -> None:
+    """Print the main table, the comparison with the first baseline and the facts that they rest on."""
+    from recsys.eval.tables import accuracy, against, headline
+
+    out = console()
+    _print(out, accuracy(results), notes=False)
+    for base in results.baselines[:1]:
+        _print(out, against(results, base), notes=True)
+    typer.echo(headline(results))
+    for note in results.notes:
+        typer.echo(f"- {note}")
+
+
+def _print(out: Any, table: Table, notes: bool) -> None:
+    lines = [
+        [" ".join((("* " if cell.best else "") + cell.text, cell.note if notes or not i else "")).strip()
+         for i, cell in enumerate(line)]
+        for line in table.lines
+    ]  # fmt: skip
+    out.print(rich_table(table.title, table.head, lines, numbers=range(1, len(table.head))))
+    for line in table.legend:
+        typer.echo(line)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="What `recsys evaluate --json` wrote.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
+    metric: Annotated[str, typer.Option("--metric", help="Metric to compare.")] = "ndcg@10",
+    as_json: Json = False,
+) -> None:
+    """Set the rows of two evaluations side by side, with their intervals; says where the protocols differ."""
+    a, b = _read(first), _read(second)
+    facts: dict[str, Any] = {
+        "metric": metric, "a": str(first), "b": str(second), "differs": differences(a, b),
+        "rows": side_by_side(a, b, metric),
+    }  # fmt: skip
+    if as_json:
+        print_json(facts)
+        return
+    lines = [
+        (row["name"], _with_interval(row["a"]), _with_interval(row["b"]), _change(row["relative"]), row["intervals"])
+        for row in facts["rows"]
+    ]  # fmt: skip
+    head = ("row", f"a: {first.name}", f"b: {second.name}", "b against a", "intervals")
+    console().print(rich_table(f"{metric}, a and b", head, lines, numbers=(1, 2, 3)))
+    for name, (left, right) in facts["differs"].items():
+        typer.echo(f"{name} differs: {left} and {right}")
+    if {"data", "split", "users", "items"} & facts["differs"].keys():
+        typer.echo("These are two protocols: figures compare only within one.")
+
+
+def _read(path: Path) -> Results:
+    from recsys.eval.results import Results
+
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"{path} is not JSON: {error}; type 'recsys evaluate --json {path} ...' to write one"
+        ) from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} holds no evaluation: type 'recsys evaluate --json {path} ...' to write one")
+    return Results.from_dict(value)
+
+
+def differences(a: Results, b: Results) -> dict[str, tuple[Any, Any]]:
+    """Return what of protocol and settings differs, by name."""
+    names = ("data", "split", "users", "items", "seed", "settings_hash")
+    return {n: (getattr(a, n), getattr(b, n)) for n in names if getattr(a, n) != getattr(b, n)}
+
+
+def side_by_side(a: Results, b: Results, metric: str) -> list[dict[str, Any]]:
+    """Return one dict a row name of either, in order of appearance; None where a side has no such row.
+
+    ``intervals`` is "apart" where the 95 % intervals of both do not meet, a conservative sign of a difference;
+    the paired tests, which see more, are those within one evaluation.
+
+    Raises:
+        ConfigError: no row has the metric.
+    """
+    out = []
+    for name in dict.fromkeys(row.name for results in (a, b) for row in results.rows):
+        left, right = _figure(a, name, metric), _figure(b, name, metric)
+        line: dict[str, Any] = {"name": name, "a": left, "b": right, "relative": None, "intervals": ""}
+        if left is not None and right is not None:
+            line["intervals"] = _meet(left, right)
+            line["relative"] = right["mean"] / left["mean"] - 1 if left["mean"] else None
+        out.append(line)
+    if not any(row["a"] or row["b"] for row in out):
+        known = sorted({m for results in (a, b) for row in results.rows for m in row.metrics})
+        raise ConfigError(f"no row has the metric {metric!r}: choose one of {', '.join(known)}")
+    return out
+
+
+def _figure(results: Results, name: str, metric: str) -> dict[str, Any] | None:
+    row = next((r for r in results.rows if r.name == name), None)
+    if row is None or metric not in row.metrics:
+        return None
+    return {"mean": row.metrics[metric], "ci95": list(row.ci95[metric]) if metric in row.ci95 else None}
+
+
+def _meet(left: dict[str, Any], right: dict[str, Any]) -> str:
+    a, b = left["ci95"], right["ci95"]
+    if a is None or b is None:
+        return ""
+    return "apart" if a[1] < b[0] or b[1] < a[0] else "overlap"
+
+
+def _with_interval(figure: dict[str, Any] | None) -> str:
+    from recsys.eval.tables import NONE, number
+
+    if figure is None:
+        return NONE
+    ci = figure["ci95"]
+    return number(figure["mean"]) + (f" [{number(ci[0])}, {number(ci[1])}]" if ci else "")
+
+
+def _change(relative: float | None) -> str:
+    from recsys.eval.tables import percent
+
+    return percent(relative)

@@ -1,0 +1,207 @@
+"""The demo: an engine on the sample shop, what it recommends to three shoppers, and how close that is to the truth.
+
+The shop's simulator knows how much every shopper would truly like every item. Nothing of that reaches the engine,
+and everything of it is used to grade the lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys import __version__
+from recsys.artifacts import write_json
+from recsys.config import EngineConfig, Variant
+from recsys.data.shop import Shop, make_shop
+from recsys.engine import Engine
+from recsys.errors import ModelError
+from recsys.eval.metrics import per_request
+from recsys.fitting import Progress, silent
+from recsys.requests import compile_filter, seen
+from recsys.settings import settings_for
+from recsys.store.memory import MemoryStore
+from recsys.targets import Targets
+from recsys.types import KIND_CODES, KINDS, Event, Filter, Result, Slates
+
+N_SHOPPERS = 5000
+N_GRADED = 400  # shoppers whose lists are graded: the standard error of their mean NDCG@10 is about .008
+N_SHOWN = 3
+N_HISTORY = 8
+POPULARITY = "popularity"
+FINGERPRINT = "demo.json"
+_IMPRESSION = KIND_CODES["impression"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Demo:
+    """A fitted engine on a shop. ``now`` is the second after the shop's last event: the moment of every request."""
+
+    shop: Shop
+    engine: Engine
+    now: int
+    fitted_anew: bool
+
+
+def prepare(
+    folder: Path | None, *, seed: int = 0, n_shoppers: int = N_SHOPPERS, config: EngineConfig | None = None,
+    progress: Progress = silent,
+) -> Demo:  # fmt: skip
+    """Make the shop and fit an engine on it, or load the one that an earlier call kept in ``folder``.
+
+    The shop itself is made anew from its seed, which is quicker than reading it. A bundle of other settings, another
+    shop or another version of recsys is replaced, and so is one that is damaged. None keeps nothing.
+    """
+    progress("making the sample shop")
+    shop = make_shop(seed, n_shoppers)
+    config = with_popularity((config or settings_for("shop") or EngineConfig()).trimmed())
+    now = int(shop.dataset.log.events.times.max()) + 1
+    mark = _fingerprint(shop, config)
+    if folder is not None and _kept(folder) == mark:
+        progress("loading the bundle of the last run")
+        try:
+            store = MemoryStore.of(shop.dataset, weights=config.events.weights)
+            return Demo(shop, Engine.load(folder / "bundle", store), now, fitted_anew=False)
+        except ModelError as error:
+            progress(f"the bundle cannot be used and is made again: {error}")
+    engine = Engine(config).fit(shop.dataset, progress=progress)
+    if folder is not None:
+        progress("saving the bundle for the next run")
+        folder.mkdir(parents=True, exist_ok=True)
+        engine.save(folder / "bundle")
+        write_json(folder / FINGERPRINT, {"fingerprint": mark})
+    return Demo(shop, engine, now, fitted_anew=True)
+
+
+def with_popularity(config: EngineConfig) -> EngineConfig:
+    """Return the settings with a further variant "popularity", which the engine's lists are compared with."""
+    plain = config.plain()
+    for variant in plain["variants"].values():
+        variant.setdefault("candidates", list(config.candidates))
+    plain["candidates"].setdefault(POPULARITY, {"use": "popularity"})
+    plain["variants"][POPULARITY] = Variant(candidates=(POPULARITY,)).model_dump(mode="json", exclude_none=True)
+    return EngineConfig.of(plain)
+
+
+def _fingerprint(shop: Shop, config: EngineConfig) -> str:
+    events = shop.dataset.log.events
+    digest = hashlib.sha256(f"{__version__} {config.hash} {len(shop.dataset.items)}".encode())
+    for column in (events.rows, events.times, events.kinds):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _kept(folder: Path) -> str:
+    file = folder / FINGERPRINT
+    if not file.is_file():
+        return ""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return ""  # a half-written mark: fit again
+    return str(value.get("fingerprint", "")) if isinstance(value, dict) else ""
+
+
+def report(demo: Demo, *, n_graded: int = N_GRADED, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
+    """Return what the demo shows, plain and ready for JSON: ``shoppers`` and ``truth``.
+
+    ``truth`` holds the mean NDCG@10, linear gains 0..3 by the shopper's own order of the items that may be shown:
+    of the engine, of popularity, of random lists and of the oracle that knows the truth.
+    """
+    progress("recommending to three shoppers")
+    log = demo.shop.dataset.log
+    chosen = shoppers(demo, N_SHOWN, seed)
+    results = demo.engine.recommend_batch([log.users[u] for u in chosen], now=demo.now)
+    shown = [
+        {"user_id": log.users[u], "history": history(demo, u), "items": items_of(result)}
+        for u, result in zip(chosen, results, strict=True)
+    ]
+    progress("grading lists against true tastes")
+    return {"shoppers": shown, "truth": grade(demo, n_graded, seed)}
+
+
+def shoppers(demo: Demo, n: int, seed: int = 0) -> list[int]:
+    """Return up to ``n`` shoppers by seed: first those with five to thirty purchases, who are easy to read."""
+    log = demo.shop.dataset.log
+    bought = np.bincount(log.owner[log.events.kinds == KIND_CODES["purchase"]], minlength=log.n_users)
+    order = np.random.default_rng(seed).permutation(log.n_users)
+    telling = (bought[order] >= 5) & (bought[order] <= 30)
+    return [int(u) for u in (*order[telling], *order[~telling])][:n]
+
+
+def history(demo: Demo, user: int, n: int = N_HISTORY) -> list[dict[str, Any]]:
+    """Return the latest ``n`` acts of a shopper, oldest first; what was merely shown is left out."""
+    items, events = demo.shop.dataset.items, demo.shop.dataset.log.history(user)
+    acts = events.take(events.kinds != _IMPRESSION)
+    latest = acts.take(slice(max(0, len(acts) - n), None))
+    return [
+        {
+            "item_id": item_id, "title": items.titles[row], "kind": KINDS[kind],
+            "time": datetime.fromtimestamp(time, UTC).isoformat(),
+        }
+        for item_id, row, kind, time in zip(
+            items.vocabulary.ids(latest.rows), latest.rows.tolist(), latest.kinds.tolist(), latest.times.tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
+
+
+def items_of(result: Result) -> list[dict[str, Any]]:
+    """Return a list as the demo's JSON has it."""
+    names = ("rank", "item_id", "title", "score", "sources")
+    return [{name: row[name] for name in names} for row in result.to_dicts()]
+
+
+def grade(demo: Demo, n: int, seed: int = 0) -> dict[str, float]:
+    """Return the mean NDCG@10 of ``n`` shoppers drawn by seed, of the engine and of three controls."""
+    log, items = demo.shop.dataset.log, demo.shop.dataset.items
+    rng = np.random.default_rng(seed)
+    users = np.sort(rng.choice(log.n_users, min(n, log.n_users), replace=False))
+    names = [log.users[u] for u in users]
+    open_now = compile_filter(items, Filter())
+    allowed = np.stack([_without_seen(demo, name, open_now) for name in names])
+    every = np.broadcast_to(np.arange(len(items)), allowed.shape)
+    gains = np.where(allowed, demo.shop.truth.gains(users, every), 0)
+    utility = np.where(allowed, demo.shop.truth.utility(users), -np.inf)
+    lists: Mapping[str, Sequence[Sequence[int]]] = {
+        "": _rows(demo, demo.engine.recommend_batch(names, now=demo.now)),
+        "_popularity": _rows(demo, demo.engine.recommend_batch(names, now=demo.now, variant=POPULARITY)),
+        "_random": [rng.permutation(np.flatnonzero(row))[:10].tolist() for row in allowed],
+        "_oracle": np.argsort(-utility, axis=1, kind="stable")[:, :10].tolist(),
+    }
+    return {f"ndcg@10{name}": ndcg(found, gains) for name, found in lists.items()}
+
+
+def ndcg(lists: Sequence[Sequence[int]], gains: NDArray[np.float32]) -> float:
+    """Return the mean NDCG@10 of lists of rows, best first, against gains (b, n_items) of those who like something."""
+    some = np.flatnonzero((gains > 0).any(axis=1)).tolist()
+    wanted = [np.flatnonzero(gains[i] > 0) for i in some]
+    targets = Targets.of(
+        [w.tolist() for w in wanted], [gains[i][w].tolist() for i, w in zip(some, wanted, strict=True)]
+    )  # fmt: skip
+    values = per_request(Slates.of([lists[i] for i in some]), targets, ("ndcg@10",), gain="linear")["ndcg@10"]
+    return round(float(values.mean()), 4)
+
+
+def _without_seen(demo: Demo, user: str, open_now: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    out = open_now.copy()
+    out[seen(demo.engine.store.history(user, demo.now))] = False
+    return out
+
+
+def _rows(demo: Demo, results: Sequence[Result]) -> list[list[int]]:
+    vocabulary = demo.shop.dataset.items.vocabulary
+    return [vocabulary.rows([r.item_id for r in result]).tolist() for result in results]
+
+
+def guest(demo: Demo, item_id: str, user: str = "guest") -> Result:
+    """Let a guest, unknown until now, look at one item and return the list that they get at once."""
+    demo.engine.add_events([Event(user_id=user, item_id=item_id, kind="view", time=demo.now)])
+    return demo.engine.recommend(user, now=demo.now + 1)
