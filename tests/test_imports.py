@@ -22,8 +22,8 @@ LEVELS = [
     ("runtime", "store", "data", "manifest", "bundle"),
     ("embed", "profile"),
     ("candidates", "search", "rank", "rerank", "explain"),
-    ("requests", "funnel", "fitting", "saving", "tune", "engine"),
-    ("eval", "serving", "demo", "cli", "__main__"),
+    ("requests", "funnel", "fitting", "saving", "settings", "engine"),
+    ("eval", "tune", "serving", "demo", "cli", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 STAGES = {"candidates", "search", "rank", "rerank", "explain"}
@@ -47,7 +47,7 @@ AT_HOME = {
 LATE = {
     "torch", "onnxruntime", "lightgbm", "tantivy", "numba", "bm25s", "rank_bm25", "implicit", "sklearn", "pyarrow",
     "matplotlib", "pandas", "polars", "transformers", "tokenizers", "safetensors", "onnx", "onnxscript",
-    "onnxmltools", "threadpoolctl",
+    "onnxmltools",
 }  # fmt: skip
 IMPORTERS = {"import_optional", "import_module", "__import__"}
 

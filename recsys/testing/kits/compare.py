@@ -36,7 +36,8 @@ def assert_same(a: Any, b: Any, what: str = "the two answers") -> None:
             _assert_same_list(a[i], b[i], f"{what}, request {i}")
     else:
         assert np.shape(a) == np.shape(b), f"{what}: shape {np.shape(a)} against {np.shape(b)}"
-        assert close(a, b).all(), f"{what}: largest difference {np.nanmax(np.abs(np.asarray(a) - np.asarray(b)))}"
+        agree = np.asarray(close(a, b))
+        assert agree.all(), f"{what}: {np.asarray(a)[~agree][:5]} against {np.asarray(b)[~agree][:5]}"
 
 
 def _assert_same_list(a: Slates, b: Slates, what: str) -> None:
