@@ -16,9 +16,10 @@ from recsys.dataset import Dataset, EventLog
 from recsys.errors import DataError
 from recsys.funnel import Funnel, Plan
 from recsys.protocols import Deps, FitOptions
+from recsys.rank.lightgbm import POSITION
 from recsys.registry import Registry
 from recsys.requests import fold_requests, labels_of
-from recsys.types import Request, Slates, offsets_of
+from recsys.types import NO_ROWS, Request, Slates, offsets_of
 
 Progress = Callable[[str], None]
 
@@ -103,11 +104,32 @@ def training_slates(
             Request(user=r.user, history=r.history, now=r.now, k=r.k) for r, h in zip(chunk, hit, strict=True) if h
         ]
         columns = {name: values[keep] for name, values in slates.columns.items()}
+        if fold.shown is not None:
+            columns[POSITION] = _positions(slates, fold, part)[keep]
         parts.append(Slates(slates.items[keep], slates.scores[keep], offsets_of(slates.lengths[hit]), columns))
         labels.append(y[keep])
     if not requests:
         raise DataError("no candidate list holds what its shopper chose next: too few events to train a ranker")
     return requests, _joined(parts), np.concatenate(labels)
+
+
+def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Return (m,) where each candidate was last shown on the way to its request's target, 0 = it was not."""
+    out = np.zeros(len(slates.items), dtype=np.int32)
+    assert fold.shown is not None
+    parts = [fold.shown.history(int(u)) for u in fold.users[part]]
+    owner = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+    rows = np.concatenate([NO_ROWS, *(p.rows for p in parts)])
+    places = np.concatenate([np.empty(0, np.int16), *(p.positions for p in parts)])
+    if len(rows):
+        width = np.int64(max(rows.max(), slates.items.max(initial=0))) + 1
+        # The last of equal keys counts: unique() of the reversed array gives the first of those.
+        keys, last = np.unique((owner * width + rows)[::-1], return_index=True)
+        wanted = slates.request_index * width + slates.items
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        found = keys[at] == wanted
+        out[found] = places[::-1][last[at[found]]]
+    return out
 
 
 def _joined(parts: list[Slates]) -> Slates:

@@ -40,8 +40,8 @@ class ALS(Factors):
 
     SPACE = {
         "decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-        "alpha": [3.0, 10.0, 30.0],
-        "regularisation": [0.02, 0.1, 1.0, 5.0],
+        "alpha": [3.0, 30.0],
+        "regularisation": [0.2, 2.0],
     }
 
     def __init__(self, config: Config | None = None) -> None:

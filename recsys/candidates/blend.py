@@ -45,7 +45,7 @@ class Blend(WholeCatalogue):
             return self
 
     SPACE: ClassVar[dict[str, list[Any]]] = {
-        "weights": [{"attributes": w} for w in (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)]
+        "weights": [{"attributes": w} for w in (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)]
     }
 
     def __init__(self, config: Config, parts: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ class EASE(ItemMatrix):
         limit: int = Field(50, ge=1)
         max_items: int = Field(25_000, ge=1)
 
-    SPACE = {"decay": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9], "regularisation": [50.0, 200.0]}
+    SPACE = {"decay": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9]}
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()

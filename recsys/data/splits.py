@@ -16,6 +16,8 @@ from recsys.types import KIND_CODES, Events, offsets_of
 # A choice that was made, as opposed to a look: only these are targets, and only these hide an item as "seen".
 EXPLICIT = ("interaction", "purchase", "rating", "like", "dislike", "return", "not-interested")
 _EXPLICIT_CODES = np.array([KIND_CODES[k] for k in EXPLICIT], dtype=np.int8)
+_OPINIONS = np.array([KIND_CODES[k] for k in ("rating", "like")], dtype=np.int8)
+_ACQUIRED = np.array([KIND_CODES[k] for k in ("interaction", "purchase")], dtype=np.int8)
 
 
 def explicit(events: Events) -> NDArray[np.bool_]:
@@ -23,9 +25,23 @@ def explicit(events: Events) -> NDArray[np.bool_]:
     return np.isin(events.kinds, _EXPLICIT_CODES)
 
 
-def chosen(events: Events) -> NDArray[np.bool_]:
-    """Return (n,) True for explicit events that speak for the item: what evaluation asks a list to foresee."""
-    return explicit(events) & (events.weights > 0)
+def chosen(events: Events, owner: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+    """Return (n,) explicit events that speak for the item: what evaluation asks a list to foresee.
+
+    A rating or like of something that the same shopper bought before is an opinion about it, no new choice.
+    ``owner`` (n,) tells shoppers apart; None means that all events are of one.
+    """
+    picks = explicit(events) & (events.weights > 0)
+    opinions = np.flatnonzero(picks & np.isin(events.kinds, _OPINIONS))
+    bought = np.flatnonzero(picks & np.isin(events.kinds, _ACQUIRED))
+    if len(opinions) and len(bought):
+        whose = np.zeros(len(events), dtype=np.int64) if owner is None else owner
+        key = whose * (np.int64(events.rows.max()) + 1) + events.rows
+        keys, first = np.unique(key[bought], return_index=True)
+        at = np.minimum(np.searchsorted(keys, key[opinions]), len(keys) - 1)
+        known = (keys[at] == key[opinions]) & (bought[first[at]] < opinions)
+        picks[opinions[known]] = False
+    return picks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +49,8 @@ class Fold:
     """One measurement. Request i is that of ``fit.users[users[i]]``, made at ``now[i]``.
 
     ``fit`` is all that generators and features may learn from, ``history`` what the request itself may show.
+    ``shown`` are the impressions between history and target: only training reads them, to see past the place at
+    which a choice was offered.
     """
 
     fit: EventLog
@@ -40,6 +58,7 @@ class Fold:
     users: NDArray[np.int64]
     now: NDArray[np.int64]
     targets: Targets
+    shown: EventLog | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -49,7 +68,7 @@ class Fold:
         if n >= len(self):
             return self
         pick = np.sort(np.random.default_rng(seed).choice(len(self), n, replace=False))
-        return Fold(self.fit, self.history, self.users[pick], self.now[pick], self.targets.take(pick))
+        return Fold(self.fit, self.history, self.users[pick], self.now[pick], self.targets.take(pick), self.shown)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,13 +94,15 @@ def leave_one_out(log: EventLog) -> Split:
     A history ends with the last choice before its target: the looks and carts of the visit that led to the target
     would give it away. A shopper with too few choices for a fold is left out of that fold only.
     """
-    picks = chosen(log.events)
+    picks = chosen(log.events, log.owner)
     owner = log.owner
     # places[i] = how many choices follow event i, itself included; 1 = the last choice and what led to it.
     total = np.bincount(owner[picks], minlength=log.n_users)
-    before = np.cumsum(picks) - picks
+    before: NDArray[np.int64] = np.cumsum(picks) - picks
     first = np.concatenate([[0], np.cumsum(total)])[:-1]
     left = total[owner] - (before - first[owner])
+
+    impressions = (log.events.kinds == KIND_CODES["impression"]) & (log.events.positions > 0)
 
     def cut(k: int) -> EventLog:
         # Keep the choices with more than k left, and what came before the last of them.
@@ -94,7 +115,8 @@ def leave_one_out(log: EventLog) -> Split:
         history = cut(k)
         at = np.flatnonzero(picks & (left == k) & (np.diff(history.offsets)[owner] > 0))
         target = log.events.rows[at]
-        return Fold(cut(fitted), history, owner[at], log.events.times[at], Targets.single(target))
+        shown = log.where(impressions & (left == k)) if impressions.any() else None
+        return Fold(cut(fitted), history, owner[at], log.events.times[at], Targets.single(target), shown)
 
     return Split("leave-one-out", fold(3, 3), fold(2, 2), fold(2, 1), fold(2, 2), fold(1, 1))
 
@@ -108,7 +130,7 @@ def global_time(log: EventLog, shares: tuple[float, float, float] = (0.7, 0.8, 0
     Raises:
         DataError: the log is too short in time to have four periods.
     """
-    picks = chosen(log.events)
+    picks = chosen(log.events, log.owner)
     if not picks.any():
         raise DataError("no chosen events (purchases, ratings of 3 or more, likes): nothing to split")
     times = np.sort(log.events.times[picks])
