@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ from recsys.candidates.fuse import FOUND
 from recsys.config import EngineConfig
 from recsys.data.splits import leave_one_out
 from recsys.dataset import Dataset, ItemTable
-from recsys.errors import ConfigError, DataError, NotFittedError
+from recsys.errors import ConfigError, DataError, NotFittedError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.funnel import Funnel, Stopwatch, updated
 from recsys.protocols import Delta, FitOptions, Store
@@ -26,6 +27,7 @@ from recsys.store.dump import dump, restore
 from recsys.store.histories import join
 from recsys.store.memory import MemoryStore
 from recsys.types import (
+    KIND_CODES,
     NO_ROWS,
     Event,
     Events,
@@ -107,7 +109,9 @@ class Engine:
         options = options or FitOptions(seed=self.config.seed)
         fold = leave_one_out(data.log).refit
         fitted = fit_all(self.config, self.registry, data, fold, data.log, options, progress)
-        self._snapshot = self._made(data.items, fitted)
+        with self._lock:
+            self._snapshot = self._made(data.items, fitted)
+            self._take_in(data.items)  # what was added while the fit was under way
         return self
 
     def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> _Snapshot:
@@ -132,7 +136,7 @@ class Engine:
     # -- live changes --------------------------------------------------------------------------------------------
 
     def add_items(self, items: Sequence[Item]) -> None:
-        """Add or change items; text, attributes and rules serve them at once, collaborative parts after the next fit."""
+        """Add or change items: text, attributes and rules serve them at once, collaborative parts after a fit."""
         with self._lock:
             rows = self.store.put_items(items)
             self._apply(Events.of(()), rows)
@@ -153,19 +157,32 @@ class Engine:
             fresh = self.store.unknown(events)
             count: int = self.store.put_events(fresh)
             if count and self._snapshot is not None:
-                users = dict.fromkeys(e.user_id for e in fresh)
-                first = min(utc(e.time) for e in fresh if e.time is not None) if all(e.time for e in fresh) else None
-                latest = [self._fresh_of(user, fresh, first) for user in users]
-                self._apply(join(latest), NO_ROWS)
+                by_user: dict[str, list[Event]] = {}
+                for event in fresh:
+                    by_user.setdefault(event.user_id, []).append(event)
+                self._apply(join([self._as_stored(user, theirs) for user, theirs in by_user.items()]), NO_ROWS)
             return count
 
-    def _fresh_of(self, user: str, fresh: Sequence[Event], first: int | None) -> Events:
+    def _as_stored(self, user: str, fresh: Sequence[Event]) -> Events:
         # The store weighs events in the light of the whole history (a return takes a purchase back), so the new
-        # ones are read back from it rather than weighed here a second time.
-        wanted = sum(e.user_id == user for e in fresh)
+        # ones are read back from it rather than weighed here a second time. They are found by what they say: a
+        # late event is not the last of its shopper, and one without a time got its time from the store.
         history: Events = self.store.history(user)
-        since = history.take(history.times >= first) if first is not None else history
-        return replace(since.take(slice(max(0, len(since) - wanted), None)), ids=())
+        rows = self._rows(self.store.items(), [e.item_id for e in fresh]).tolist()
+        wanted = Counter(
+            (row, KIND_CODES[e.kind], None if e.time is None else utc(e.time))
+            for row, e in zip(rows, fresh, strict=True)
+        )
+        places = []
+        for place in range(len(history) - 1, -1, -1):
+            row, kind = int(history.rows[place]), int(history.kinds[place])
+            found = next((k for k in ((row, kind, int(history.times[place])), (row, kind, None)) if wanted[k]), None)
+            if found is not None:
+                wanted[found] -= 1
+                places.append(place)
+            if len(places) == len(fresh):
+                break
+        return replace(history.take(np.array(places[::-1], dtype=np.int64)), ids=())
 
     def _apply(self, events: Events, changed: ItemRows) -> None:
         if self._snapshot is None:
@@ -244,7 +261,8 @@ class Engine:
         rows = self._rows(items, item_ids)
         if len(np.unique(rows)) != len(rows):
             raise DataError("item_ids names an item twice")
-        request = self._request(user, np.ones(len(items), dtype=np.bool_), NO_ROWS, len(rows), now)
+        everything = np.ones(len(items), dtype=np.bool_)
+        request = self._request(user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
         given = Slates(
             rows, np.zeros(len(rows), np.float32), offsets_of(np.array([len(rows)])),
             {FOUND: np.zeros(len(rows), dtype=np.uint64)},
@@ -252,7 +270,7 @@ class Engine:
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         scored = funnel.score_given([request], given, watch)
-        ranked = funnel.rank([request], scored, len(rows) if k is None else k, watch)
+        ranked = funnel.rank([request], scored, request.k, watch)
         return self._results(ranked, items, snapshot, funnel, watch)[0]
 
     def _funnel(self, snapshot: _Snapshot, variant: str | None, strict: bool) -> Funnel:
@@ -332,7 +350,8 @@ class Engine:
     ) -> Self:
         """Read a bundle. Without a ``store`` the catalogue of the bundle is served to strangers.
 
-        A store may hold more items than the bundle was fitted on: they are taken in as live additions.
+        A store may hold more items than the bundle was fitted on: they are taken in as live additions,
+        and so are items whose description changed.
 
         Raises:
             ModelError: the bundle is damaged, foreign or newer, or the store's rows are not the bundle's.
@@ -348,14 +367,17 @@ class Engine:
         return engine
 
     def _take_in(self, fitted_on: ItemTable) -> None:
-        held = self.store.items()
+        """Serve what the store holds now: items that are new or described otherwise than when they were fitted."""
+        held: ItemTable = self.store.items()
+        if held is fitted_on:
+            return
         ours = fitted_on.ids
         if held.ids[: len(ours)] != ours:
-            raise ConfigError(
+            raise ShapeMismatch(
                 "the store's items are not the ones that the bundle was fitted on: fit again on this store"
             )
-        if len(held) > len(ours):
-            self._apply(Events.of(()), np.arange(len(ours), len(held), dtype=np.int32))
+        changed = [row for row, (a, b) in enumerate(zip(_words(held), _words(fitted_on), strict=False)) if a != b]
+        self._apply(Events.of(()), np.array([*changed, *range(len(ours), len(held))], dtype=np.int32))
 
     def dump(self, place: Path | str) -> dict[str, int]:
         """Write the store's items, events and reviews to a folder or one ``.jsonl.gz``; return how many of each."""
@@ -364,6 +386,10 @@ class Engine:
     def restore(self, place: Path | str) -> dict[str, int]:
         """Fill the empty store from a dump; return how many items, events and reviews it holds."""
         return restore(self.store, Path(place))
+
+
+def _words(items: ItemTable) -> Iterator[tuple[Any, ...]]:
+    return zip(items.titles, items.texts, items.brands, items.categories, items.attributes, strict=True)
 
 
 def _sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from recsys.types import Event, Events, Item, ItemRows, Request, RowMask, Scores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
-    """How to fit: ``seed`` fixes all randomness, ``threads`` bounds the cores, ``deadline`` is a `time.monotonic` value."""
+    """How to fit: ``seed`` fixes all randomness, ``threads`` bounds the cores, ``deadline`` is `time.monotonic`."""
 
     seed: int = 0
     device: str = "cpu"
@@ -143,7 +143,7 @@ class Store(Protocol):
 
 @runtime_checkable
 class Trainable(Protocol):
-    """Anything with state that is learned from data. Files it writes: npy, npz, safetensors, onnx, text, json; no pickle."""
+    """Anything with state that is learned from data. It writes npy, npz, safetensors, onnx, text, json; no pickle."""
 
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Learn from ``data`` and return self; a second fit forgets the first."""

@@ -80,7 +80,8 @@ def normalised(scores: Scores, slates: Slates) -> Scores:
     filled = slates.lengths > 0
     if filled.any():
         best[filled] = np.maximum.reduceat(clean, slates.offsets[:-1][filled])
-    return clean / np.repeat(np.where(best > 0, best, 1.0), slates.lengths).astype(np.float32)
+    share: NDArray[np.float32] = clean / np.repeat(np.where(best > 0, best, np.float32(1)), slates.lengths)
+    return share
 
 
 class Fusion:

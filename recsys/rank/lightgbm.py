@@ -164,7 +164,8 @@ class LightGBMRanker:
 
     def _with_prior(self, scores: Scores, slates: Slates) -> Scores:
         fused = np.nan_to_num(slates.columns["fused_score"], nan=0.0)
-        return (scores + np.float32(self.config.prior) * fused).astype(np.float32)
+        total: Scores = (scores + np.float32(self.config.prior) * fused).astype(np.float32)
+        return total
 
     def native_scores(self, requests: Sequence[Request], slates: Slates) -> Scores:
         """Return what LightGBM itself predicts, ``(m,)``: the reference for the ONNX graph."""

@@ -35,7 +35,7 @@ class Facts:
     def categories(self) -> sparse.csr_array:
         """(n, n_categories) float32, idf-weighted, rows of unit length: a rare shared category says more."""
         codes: dict[str, int] = {}
-        lists = [[codes.setdefault(c, len(codes)) for c in set(cs)] for cs in self.items.categories]
+        lists = [[codes.setdefault(c, len(codes)) for c in dict.fromkeys(cs)] for cs in self.items.categories]
         indptr = np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)
         columns = np.fromiter((c for x in lists for c in x), dtype=np.int32, count=int(indptr[-1]))
         frequency = np.maximum(np.bincount(columns, minlength=len(codes)), 1)

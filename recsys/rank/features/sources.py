@@ -42,7 +42,8 @@ def _share(scores: NDArray[np.float32], slates: Slates) -> NDArray[np.float32]:
     filled = slates.lengths > 0
     if filled.any():
         best[filled] = np.maximum.reduceat(clean, slates.offsets[:-1][filled])
-    return clean / np.repeat(np.where(best > 0, best, 1.0), slates.lengths).astype(np.float32)
+    share: NDArray[np.float32] = clean / np.repeat(np.where(best > 0, best, np.float32(1)), slates.lengths)
+    return share
 
 
 def _bits(mask: NDArray[np.uint64]) -> NDArray[np.float32]:
