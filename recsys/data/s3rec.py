@@ -57,7 +57,7 @@ class S3Rec:
         for line in read_lines(source, tally):
             tally.start(source.name, line.number, line.repairs)
             words = line.text.split()
-            if len(words) < 2 or not all(w.isascii() and w.isdigit() and len(w) < 10 for w in words[1:]):
+            if len(words) < 2 or not all(_is_number(w) for w in words[1:]):
                 tally.drop("not a line of 'user item item ...' with item numbers")
                 continue
             users.append(words[0])
@@ -96,6 +96,11 @@ class S3Rec:
             codes = found if isinstance(found, dict) else {}
             tally.keep() if isinstance(found, dict) else tally.drop("not one JSON object")
         return ItemTable.of(_item(n, described.get(n, {}), codes.get(str(n), [])) for n in order.tolist()), row_of
+
+
+def _is_number(word: str) -> bool:
+    # Items count from 1.
+    return word.isascii() and word.isdigit() and len(word) < 10 and int(word) > 0
 
 
 def _item(number: int, record: dict[str, Any], codes: Any) -> Item:

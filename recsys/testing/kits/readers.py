@@ -45,16 +45,17 @@ class ReaderTests:
             assert 0 <= report.repaired <= report.kept, report
             assert report.read > 0
 
-    def test_read_log_is_sound(self, component: Make, place: str) -> None:
+    def test_read_log_is_sound(self, component: Make, place: str, dirty: str | None) -> None:
         """Every event has an item, each shopper's events are in time order, nobody occurs twice."""
-        data, _ = component().read(place)
-        rows = data.log.events.rows
-        assert rows.dtype == np.int32
-        assert (rows >= 0).all()
-        assert (rows < len(data.items)).all()
-        assert len(set(data.log.users)) == data.log.n_users
-        for u in range(data.log.n_users):
-            assert (np.diff(data.log.history(u).times) >= 0).all()
+        for one in [place, *([dirty] if dirty else [])]:
+            data, _ = component().read(one)
+            rows = data.log.events.rows
+            assert rows.dtype == np.int32
+            assert (rows >= 0).all()
+            assert (rows < len(data.items)).all()
+            assert len(set(data.log.users)) == data.log.n_users
+            for u in range(data.log.n_users):
+                assert (np.diff(data.log.history(u).times) >= 0).all()
 
     def test_read_ids_are_text(self, component: Make, place: str) -> None:
         """Item and shopper ids are non-empty strings."""
