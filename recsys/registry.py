@@ -24,7 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 # Which optional extra brings a module that a built-in imports.
 EXTRAS: Mapping[str, str] = {
-    "torch": "train", "transformers": "train", "onnxscript": "minilm", "pyarrow": "parquet", "matplotlib": "report",
+    "torch": "train", "transformers": "train", "onnx": "minilm", "pyarrow": "parquet", "matplotlib": "report",
 }  # fmt: skip
 
 

@@ -58,6 +58,8 @@ class BM25:
         self.config = config or self.Config()
         self._terms: Terms | None = None
         self._backend: Backend | None = None
+        self._held = sparse.csr_array((0, 0), dtype=np.float32)
+        self._idf = np.empty(0, np.float64)
 
     @classmethod
     def from_config(cls, config: Config, deps: Deps) -> Self:
@@ -70,8 +72,15 @@ class BM25:
 
     def _index(self, terms: Terms) -> Self:
         c = self.config
-        self._terms = terms
-        self._backend = BACKENDS[c.backend](terms, c.method, c.k1, c.b, c.delta)
+        return self._hold(terms, BACKENDS[c.backend](terms, c.method, c.k1, c.b, c.delta))
+
+    def _hold(self, terms: Terms, backend: Backend) -> Self:
+        """Keep the index, and what histories are read with: which words an item holds, and what a word is worth."""
+        counts = terms.counts
+        self._terms, self._backend = terms, backend
+        self._held = sparse.csr_array((np.ones_like(counts.data), counts.indices, counts.indptr), shape=counts.shape)
+        # The lucene idf: it is never negative, so a word that half the shop uses is merely the last to be chosen.
+        self._idf = idf_of(terms.frequencies, counts.shape[0], "lucene")
         return self
 
     def _texts(self, items: ItemTable, rows: Sequence[int]) -> list[str]:
@@ -95,13 +104,10 @@ class BM25:
         spoken = terms.query([r.text or "" for r in requests])
         silent = [Request() if r.text is not None else r for r in requests]
         weights = profile(silent, terms.counts.shape[0], self.config.decay, self.config.limit)
-        held = sparse.csr_array((np.ones_like(terms.counts.data), terms.counts.indices, terms.counts.indptr))
-        held.resize(terms.counts.shape)
-        return sparse.csr_array(spoken + self._informative(sparse.csr_array(weights @ held), terms))
+        return sparse.csr_array(spoken + self._informative(sparse.csr_array(weights @ self._held)))
 
-    def _informative(self, bags: sparse.csr_array, terms: Terms) -> sparse.csr_array:
-        # The lucene idf: it is never negative, so a word that half the shop uses is merely the last to be chosen.
-        value = bags.data * idf_of(terms.frequencies, terms.counts.shape[0], "lucene")[bags.indices]
+    def _informative(self, bags: sparse.csr_array) -> sparse.csr_array:
+        value = bags.data * self._idf[bags.indices]
         owner = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
         order = np.lexsort((bags.indices, -value, owner))
         place = np.arange(len(order)) - bags.indptr[owner]
@@ -123,7 +129,8 @@ class BM25:
         queries = self.queries(requests)
         owner, items = slates.request_index, slates.items
         known = (items >= 0) & (items < self.n_items)
-        known[known] = np.diff(terms.counts.indptr)[items[known]] > 0
+        at = items[known]
+        known[known] = terms.counts.indptr[at + 1] > terms.counts.indptr[at]
         known &= np.diff(queries.indptr)[owner] > 0
         lengths = np.bincount(owner[known], minlength=len(requests))
         out = np.full(len(items), np.nan, dtype=np.float32)
@@ -139,9 +146,7 @@ class BM25:
         grown = terms.put(changed.tolist(), self._texts(delta.items, changed.tolist()), len(delta.items))
         # Rows between the old end and the new one exist now, described or not.
         touched = np.union1d(changed, np.arange(terms.counts.shape[0], grown.counts.shape[0]))
-        out = copy.copy(self)
-        out._terms, out._backend = grown, backend.updated(grown, touched)
-        return out
+        return copy.copy(self)._hold(grown, backend.updated(grown, touched))
 
     def save(self, folder: Path) -> None:
         """Write words, counts and settings: every back end is built from them again in seconds."""

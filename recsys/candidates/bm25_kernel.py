@@ -27,7 +27,8 @@ def search(index: sparse.csr_array, queries: sparse.csr_array, n: int, allowed: 
     masks = np.empty((0, 0), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
     rows, scores = np.empty((b, n), np.int32), np.empty((b, n), np.float32)
     lengths = np.zeros(b, np.int64)
-    compiled(search_loop)(*arrays(queries), *arrays(index), n_docs, masks, rows, scores, lengths)
+    if n:  # the loop looks at the first place of each list
+        compiled(search_loop)(*arrays(queries), *arrays(index), n_docs, masks, rows, scores, lengths)
     filled = np.arange(n) < lengths[:, None]
     return Slates(rows[filled], scores[filled], offsets_of(lengths))
 

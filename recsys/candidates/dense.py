@@ -53,6 +53,7 @@ class Dense(WholeCatalogue):
         self.embedder = embedder
         self.config = config or self.Config()
         self._vectors: Vectors | None = None
+        self._silent: NDArray[np.int64] = np.empty(0, np.int64)
         self._centre: NDArray[np.float32] = np.empty(0, np.float32)
 
     @classmethod
@@ -66,6 +67,11 @@ class Dense(WholeCatalogue):
         if self._vectors is None:
             raise NotFittedError("Dense is not fitted: call fit() or load() first")
         return self._vectors
+
+    def _hold(self, vectors: Vectors) -> Self:
+        """Keep the vectors, and which rows have none."""
+        self._vectors, self._silent = vectors, np.flatnonzero(~_filled(vectors))
+        return self
 
     @property
     def n_items(self) -> int:
@@ -81,8 +87,7 @@ class Dense(WholeCatalogue):
         self._centre = np.zeros(raw.shape[1], dtype=np.float32)
         if self.config.centre and spoken.sum() > 1:
             self._centre = raw[spoken].mean(axis=0, dtype=np.float64).astype(np.float32)
-        self._vectors = self._centred(raw)
-        return self
+        return self._hold(self._centred(raw))
 
     def _texts(self, items: ItemTable, rows: Sequence[int]) -> list[str]:
         if self.config.fields == "title":
@@ -109,7 +114,7 @@ class Dense(WholeCatalogue):
         users = self.users(requests)
         scores = users @ self.vectors.T
         scores[~_filled(users)] = np.nan
-        scores[:, ~_filled(self.vectors)] = np.nan
+        scores[:, self._silent] = np.nan
         return scores
 
     def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
@@ -160,9 +165,7 @@ class Dense(WholeCatalogue):
         vectors = np.zeros((max(len(delta.items), self.n_items), self.vectors.shape[1]), dtype=np.float32)
         vectors[: self.n_items] = self.vectors
         vectors[changed] = self._centred(fresh)
-        out = copy.copy(self)
-        out._vectors = vectors
-        return out
+        return copy.copy(self)._hold(vectors)
 
     def save(self, folder: Path) -> None:
         """Write vectors, centre, settings, and the embedder where it was fitted."""
@@ -181,10 +184,10 @@ class Dense(WholeCatalogue):
         if isinstance(embedder, Trainable):
             embedder = type(embedder).load(folder / "embedder", deps)
         out = cls(embedder, config)
-        out._vectors, out._centre = read_array(folder / "vectors.npy"), read_array(folder / "centre.npy")
-        if out._vectors.ndim != 2 or out._centre.shape != out._vectors.shape[1:]:
-            raise ShapeMismatch(f"{folder}: vectors {out._vectors.shape}, centre {out._centre.shape}")
-        return out
+        vectors, out._centre = read_array(folder / "vectors.npy"), read_array(folder / "centre.npy")
+        if vectors.ndim != 2 or out._centre.shape != vectors.shape[1:]:
+            raise ShapeMismatch(f"{folder}: vectors {vectors.shape}, centre {out._centre.shape}")
+        return out._hold(vectors)
 
 
 def _filled(rows: NDArray[np.float32]) -> NDArray[np.bool_]:

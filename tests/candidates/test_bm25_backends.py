@@ -171,7 +171,7 @@ def test_settings_that_a_backend_lacks() -> None:
 def test_compiled_loops_equal_plain_python() -> None:
     index = Eager(TERMS, "okapi", 1.2, 0.75, 1.0).index
     masks = np.random.default_rng(4).random((5, N)) < 0.5
-    for n, mask in ((7, masks), (200, masks), (7, np.empty((0, 0), np.bool_)), (0, masks)):
+    for n, mask in ((7, masks), (200, masks), (7, np.empty((0, 0), np.bool_))):
         want = bm25_kernel.search(index, QUERIES, n, mask if len(mask) else None)
         width = min(n, N)
         rows, scores = np.full((5, width), -1, np.int32), np.zeros((5, width), np.float32)
