@@ -48,6 +48,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     refit: Annotated[bool, typer.Option(help="Also measure rows @refit, with validation's events fitted.")] = True,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Also the cascade without each of its generators.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
     per_user: Annotated[
@@ -72,7 +73,7 @@ def evaluate(
         found, _ = open_data(data)
         evaluation = measured(
             found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
-            progress=tell,
+            ablate=ablate, progress=tell,
         )  # fmt: skip
     results = evaluation.results
     if json_file is not None:

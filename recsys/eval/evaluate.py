@@ -4,35 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.scoring import top
 from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
 from recsys.eval.compare import Comparison, compare
-from recsys.eval.measure import CONTROLS, RowFigures, Table
+from recsys.eval.measure import CONTROLS, DEPTH, Extra, RowFigures, Table, part_of
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
 from recsys.eval.results import Results, Row
 from recsys.eval.runfile import read_run
 from recsys.eval.slices import history_slices, repeat_slices, slice_means, target_popularity_slices
-from recsys.fitting import Fitted, Progress, fit_all, fit_generators, fit_ranker, silent
+from recsys.fitting import Fitted, Progress, deps_for, fit_all, fit_generators, fit_ranker, silent
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
+from recsys.requests import seen
 from recsys.settings import evaluation_config
-from recsys.targets import Targets
-from recsys.types import Slates, offsets_of
+from recsys.types import Events, Slates, offsets_of
 
 MAIN = "ndcg@10"
 REFIT_ROWS = ("transitions", "transitions+attributes", "fusion", "cascade")
 SLICE_METRICS = ("hr@10", "ndcg@10")
 VALIDATION_REQUESTS = 8_000  # enough to choose a row: the standard error of NDCG@10 is about .002
 Repeats = Literal["auto", "masked", "shown"]
+# (shopper, history, time) -> (n_items,): the true chance of each item to be chosen next.
+Oracle = Callable[[int, Events, int], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +57,8 @@ def evaluate(
     rows: Sequence[str] | None = None,
     repeats: Repeats = "auto",
     runs: Mapping[str, Path] | None = None,
+    oracle: Oracle | None = None,
+    ablate: bool = False,
     refit: bool = True,
     latency: bool = True,
     progress: Progress = silent,
@@ -62,7 +68,10 @@ def evaluate(
     Generators and ranker are fitted as ``config`` says (None: the settings kept for this data set, else defaults).
     Validation only chooses ``best_by_validation``; the test is measured once. ``repeats``: "masked" never shows an
     item again, "shown" does, "auto" shows them where at least 1 % of the validation targets are repeats.
-    ``runs`` are run files, TREC or CSV, that join the table.
+    ``runs`` are run files, TREC or CSV, that join the table; ``oracle`` knows the true chances of every item and
+    shows what could be reached at most (None: the one that simulated data brings along). ``ablate`` adds a row
+    "cascade-without-NAME" for each of the cascade's generators: taken out of candidates, fusion and ranker, which is
+    trained anew.
 
     Raises:
         ConfigError: an unknown row or split. DataError: too little data for the split.
@@ -80,8 +89,11 @@ def evaluate(
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
     options = FitOptions(seed=seed)
     base = _fit_base(config, registry, data, folds, wanted, options, progress)
-    foreign, remarks = _foreign(runs or {}, folds.test, data)
-    table = Table(config, base, variant, wanted, foreign, registry)
+    extra, remarks = _foreign(runs or {}, folds.test, data)
+    oracle = oracle or data.info.get("oracle")
+    if oracle is not None:
+        extra = {"oracle": _oracle_row(oracle, folds.test, not shown), **extra}
+    table = Table(config, base, variant, wanted, extra, registry)
     n_items = len(data.items)
     progress("measuring on validation")
     valid = Table(config, base, variant, wanted, {}, registry).measure(
@@ -94,6 +106,8 @@ def evaluate(
         for row in wanted:
             progress(f"timing {row}")
             figures[row].latency_ms = table.latency(row, folds.test, n_items)
+    if ablate:
+        figures |= _ablations(config, registry, data, folds, base, variant, options, progress)
     seconds = dict(base.fit_s)
     if refit:
         again = [r for r in REFIT_ROWS if r in wanted]
@@ -131,7 +145,7 @@ def _refit(
     config: EngineConfig, registry: Registry, data: Dataset, folds: Split, base: Fitted, rows: Sequence[str],
     variant: Variant, options: FitOptions, progress: Progress,
 ) -> dict[str, RowFigures]:  # fmt: skip
-    """Everything refitted with validation's events in it. The ranker learns from the base generators' own candidates."""
+    """Refit with validation's events in it; the ranker learns from candidates of the base generators."""
     rankers = {}
     if "cascade" in rows and variant.rank is not None and variant.rank in base.rankers:
         progress("refit: ranker")
@@ -174,8 +188,9 @@ def _rows(
         out.append(
             Row.of(
                 row, shown, versus=versus[row], seed=seed, fit_s=_fit_seconds(row, seconds), latency_ms=f.latency_ms,
-                peak_rss_mb=f.peak_rss_mb, ceiling={f"recall@{n}": float(f.metrics[f"recall@{n}"].mean()) for n in CEILING},
-                beyond=beyond, slices=slice_means({m: f.metrics[m] for m in SLICE_METRICS}, masks),
+                peak_rss_mb=f.peak_rss_mb, beyond=beyond,
+                ceiling={f"recall@{n}": float(f.metrics[f"recall@{n}"].mean()) for n in CEILING},
+                slices=slice_means({m: f.metrics[m] for m in SLICE_METRICS}, masks),
             )
         )  # fmt: skip
     return out
@@ -200,17 +215,54 @@ def _baselines(config: EngineConfig, valid: Mapping[str, RowFigures], figures: M
     return list(dict.fromkeys(n for n in named if n is not None and n in figures))
 
 
-def _foreign(runs: Mapping[str, Path], fold: Fold, data: Dataset) -> tuple[dict[str, Slates], list[str]]:
+def _foreign(runs: Mapping[str, Path], fold: Fold, data: Dataset) -> tuple[dict[str, Extra], list[str]]:
     users = [data.log.users[u] for u in fold.users]
-    lists, remarks = {}, []
+    lists: dict[str, Extra] = {}
+    remarks = []
     for name, path in runs.items():
         run = read_run(path, users, data.items.vocabulary)
-        lists[name] = run.slates
+        lists[name] = partial(part_of, run.slates)
         remarks.append(
             f"{name} is a run file: {run.missing} of {len(users)} requests have no list in it (misses), "
             f"{run.report.dropped} of its {run.report.read} lines could not be used."
         )
     return lists, remarks
+
+
+def _oracle_row(oracle: Oracle, fold: Fold, hide_seen: bool) -> Extra:
+    def answer(part: slice) -> Slates:
+        rows = []
+        for i in range(part.start, part.stop):
+            user = int(fold.users[i])
+            history = fold.history.history(user)
+            scores = oracle(user, history, int(fold.now[i])).astype(np.float32)
+            if hide_seen:
+                scores[seen(history)] = -np.inf
+            rows.append(scores)
+        return top(np.stack(rows), DEPTH, None)
+
+    return answer
+
+
+def _ablations(
+    config: EngineConfig, registry: Registry, data: Dataset, folds: Split, base: Fitted, variant: Variant,
+    options: FitOptions, progress: Progress,
+) -> dict[str, RowFigures]:  # fmt: skip
+    names = list(variant.candidates or config.candidates)
+    if variant.rank is None or variant.rank not in base.rankers:
+        return {}
+    earlier, _ = fit_generators(config, registry, data, folds.rank.fit, options, progress, names)
+    final = deps_for(data, registry, folds.test.fit)
+    figures = {}
+    for out in names:
+        progress(f"without {out}")
+        less = variant.model_copy(update={"candidates": tuple(n for n in names if n != out)})
+        smaller = config.model_copy(update={"variants": {**config.variants, config.variant: less}})
+        ranker = fit_ranker(smaller, registry, data, folds.rank, variant.rank, options, generators=earlier)
+        fitted = Fitted(base.generators, {variant.rank: ranker.on_snapshot(final)})
+        table = Table(smaller, fitted, less, ["cascade"], {}, registry)
+        figures[f"cascade-without-{out}"] = table.measure(folds.test, len(data.items))["cascade"]
+    return figures
 
 
 def _repeat_share(fold: Fold) -> float:
@@ -243,6 +295,6 @@ def _notes(folds: Split, shown: bool, base: Fitted) -> tuple[str, ...]:
         "Base rows: the ranker learned on the third last choice, validation (the second last) only chose settings and "
         "the best row, generators saw neither it nor the test. Rows @refit: the same settings, validation fitted too."
         if folds.name == "leave-one-out"
-        else "Periods by time: fit, ranking labels, validation, test. Rows @refit: the same settings, validation fitted too.",
+        else "Periods by time: fit, ranking labels, validation, test. Rows @refit: validation fitted too.",
     ]
     return (*notes, *base.warnings)

@@ -38,6 +38,8 @@ class RowFigures:
 
 
 Answer = Callable[[Sequence[Request]], Slates]
+# A row that is not ours to compute: which of the fold's requests, to their lists. A run file, an oracle.
+Extra = Callable[[slice], Slates]
 
 
 class Table:
@@ -48,12 +50,12 @@ class Table:
 
     def __init__(
         self, config: EngineConfig, fitted: Fitted, variant: Variant, rows: Sequence[str],
-        runs: Mapping[str, Slates] | None = None, registry: Registry | None = None,
+        extra: Mapping[str, Extra] | None = None, registry: Registry | None = None,
     ) -> None:  # fmt: skip
         self.config = config
         self.fitted = fitted
-        self.rows = (*rows, *(runs or {}))
-        self.runs = dict(runs or {})
+        self.rows = (*rows, *(extra or {}))
+        self.extra = dict(extra or {})
         plan = plan_for(config, fitted, variant)
         self.cascade = Funnel(plan, strict=True)
         deps = Deps()
@@ -104,19 +106,19 @@ class Table:
                 answers[name] = ranker.rank(requests, fused, DEPTH)
             if "cascade" in self.rows:
                 answers["cascade"] = self.cascade.rank(requests, fused, DEPTH)
-        for name, run in self.runs.items():
-            answers[name] = _part(run, part)
+        for name, extra in self.extra.items():
+            answers[name] = extra(part)
         return answers
 
     def _needs_fusion(self) -> bool:
         return bool({"fusion", "identity", "shuffle", "cascade"} & set(self.rows))
 
     def answer(self, row: str) -> Answer | None:
-        """Return what answers one request of a row the way it would be served; None for a foreign run."""
+        """Return what answers one request of a row the way it would be served; None for an extra row."""
         if row in self.fitted.generators:
             return lambda requests: self.fitted.generators[row].generate(requests, TOP)
         if row == "fusion":
-            return lambda requests: self.cascade.candidates(requests)
+            return self.cascade.candidates
         if row == "cascade":
             return lambda requests: self.cascade.run(requests, TOP)
         if row in self.controls:
@@ -145,7 +147,8 @@ def _head(slates: Slates) -> ItemRows:
     return out
 
 
-def _part(run: Slates, part: slice) -> Slates:
+def part_of(run: Slates, part: slice) -> Slates:
+    """Return the lists of some of the requests."""
     lo, hi = int(run.offsets[part.start]), int(run.offsets[part.stop])
     return Slates(run.items[lo:hi], run.scores[lo:hi], run.offsets[part.start : part.stop + 1] - lo)
 
