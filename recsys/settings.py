@@ -24,7 +24,7 @@ SINGLES: dict[str, dict[str, Any]] = {
     "bm25": {},
     "dense": {},
 }
-CASCADE = ("transitions", "attributes", "item-knn", "als", "ease", "dense", "popularity")
+CASCADE = ("transitions", "attributes", "item-knn", "als", "ease", "bm25", "dense", "popularity")
 EASE_LIMIT = 25_000
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys.candidates import bm25_kernel
+from recsys.candidates import sparse_search
 from recsys.candidates.scoring import top
 from recsys.embed.words import Terms
 from recsys.errors import ConfigError
@@ -64,11 +64,11 @@ class Eager:
 
     def search(self, queries: sparse.csr_array, n: int, allowed: NDArray[np.bool_] | None) -> Slates:
         """Return the best rows of each query."""
-        return bm25_kernel.search(self.index, queries, n, allowed)
+        return sparse_search.search(self.index, queries, n, allowed)
 
     def given(self, queries: sparse.csr_array, slates: Slates) -> NDArray[np.float32]:
         """Return the score of each given row."""
-        return bm25_kernel.given(self.index, queries, slates)
+        return sparse_search.given(self.index, queries, slates)
 
     def updated(self, terms: Terms, changed: NDArray[np.int64]) -> Backend:
         """Return a new index of all items."""

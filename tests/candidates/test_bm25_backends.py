@@ -4,7 +4,7 @@ import rank_bm25
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys.candidates import bm25_kernel
+from recsys.candidates import sparse_search
 from recsys.candidates.bm25_backends import BACKENDS, Backend, Eager, RankBM25
 from recsys.candidates.bm25_tantivy import Tantivy
 from recsys.embed.words import Terms
@@ -172,17 +172,17 @@ def test_compiled_loops_equal_plain_python() -> None:
     index = Eager(TERMS, "okapi", 1.2, 0.75, 1.0).index
     masks = np.random.default_rng(4).random((5, N)) < 0.5
     for n, mask in ((7, masks), (200, masks), (7, np.empty((0, 0), np.bool_))):
-        want = bm25_kernel.search(index, QUERIES, n, mask if len(mask) else None)
+        want = sparse_search.search(index, QUERIES, n, mask if len(mask) else None)
         width = min(n, N)
         rows, scores = np.full((5, width), -1, np.int32), np.zeros((5, width), np.float32)
         lengths = np.zeros(5, np.int64)
-        parts = (*bm25_kernel.arrays(QUERIES), *bm25_kernel.arrays(index), N)
-        bm25_kernel.search_loop(*parts, mask, rows, scores, lengths)
+        parts = (*sparse_search.arrays(QUERIES), *sparse_search.arrays(index), N)
+        sparse_search.search_loop(*parts, mask, rows, scores, lengths)
         assert lengths.tolist() == want.lengths.tolist()
         for q in range(5):
             assert rows[q, : lengths[q]].tolist() == want[q].items.tolist()
             assert np.allclose(scores[q, : lengths[q]], want[q].scores)
     slates = Slates.of([[3, 1], [], [0], list(range(N)), [9]])
     out = np.zeros(len(slates.items), np.float32)
-    bm25_kernel.given_loop(*parts, slates.items, slates.offsets, out)
-    assert np.allclose(out, bm25_kernel.given(index, QUERIES, slates))
+    sparse_search.given_loop(*parts, slates.items, slates.offsets, out)
+    assert np.allclose(out, sparse_search.given(index, QUERIES, slates))

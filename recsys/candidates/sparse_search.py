@@ -1,4 +1,4 @@
-"""Term-at-a-time search of an eager-scored index: the inner loops, compiled by numba when first used.
+"""Term-at-a-time search of a sparse index: the inner loops, compiled by numba when first used.
 
 An index is a CSR matrix (n_terms, n_docs) of finished scores, queries are a CSR matrix (b, n_terms) of word weights;
 a document's score is the weighted sum over the query's words, so only documents that hold one are ever touched.
