@@ -61,6 +61,7 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
 
 
 def imports(tree: ast.AST, module: str, top_only: bool = False) -> Iterator[str]:
@@ -71,7 +72,7 @@ def imports(tree: ast.AST, module: str, top_only: bool = False) -> Iterator[str]
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: write absolute imports"
-            # "from recsys.candidates import bm25_kernel" imports a module, "from recsys.types import Item" does not
+            # "from recsys.candidates import sparse_search" imports a module, "from recsys.types import Item" does not
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 yield full if full in MODULES else str(node.module)
@@ -93,11 +94,7 @@ def at_import(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def all_imports(top_only: bool = False) -> list[tuple[str, str]]:
-    return [
-        (module, name)
-        for module, path in MODULES.items()
-        for name in imports(ast.parse(path.read_text(encoding="utf-8")), module, top_only)
-    ]
+    return [(module, name) for module, tree in TREES.items() for name in imports(tree, module, top_only)]
 
 
 def place(module: str) -> str:
@@ -157,8 +154,8 @@ def test_heavy_libraries_are_imported_late():
 def test_no_eval():
     wrong = [
         f"{module}:{node.lineno}"
-        for module, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"eval", "exec"}
     ]
     assert wrong == []
