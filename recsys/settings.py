@@ -34,7 +34,7 @@ def slug(name: str) -> str:
 
 
 def settings_for(name: str) -> EngineConfig | None:
-    """Return what ``recsys fit --tune`` wrote for this data set: ``settings/NAME.toml`` here, else the packaged file."""
+    """Return what ``recsys fit --tune`` wrote for this data set: ``settings/NAME.toml``, else the packaged file."""
     local = Path("settings") / f"{slug(name)}.toml"
     if local.is_file():
         return EngineConfig.read(local)

@@ -58,9 +58,7 @@ def preference(
     return out
 
 
-def take_back(
-    owner: NDArray[np.int64], rows: NDArray[np.int32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def take_back(owner: NDArray[np.int64], rows: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return weights in which a dislike or return cancels the same owner's earlier likes of that item.
 
     A product that came back was no purchase: leaving its +1 beside the -1 would still teach every

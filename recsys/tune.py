@@ -63,7 +63,8 @@ def tune(
 
 
 def _generator(
-    config: EngineConfig, registry: Registry, data: Dataset, name: str, batch: _Batch, options: FitOptions, progress: Progress
+    config: EngineConfig, registry: Registry, data: Dataset, name: str, batch: _Batch, options: FitOptions,
+    progress: Progress,
 ) -> tuple[EngineConfig, Any]:  # fmt: skip
     stage = config.candidates[name]
     fit_data = data.with_log(batch.fold.fit)

@@ -1,1 +1,1 @@
-"""..."""
+"""Candidate generators, one a file, and what unites their lists."""

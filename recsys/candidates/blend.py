@@ -27,7 +27,7 @@ class Blend(WholeCatalogue):
     floor = 0.0
 
     class Config(BaseModel):
-        """``parts``: name to the options of a generator ("use" names the plug-in); ``weights``: one for each but the first."""
+        """``parts``: name to options of a generator ("use" names the plug-in); ``weights``: of each but the first."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 

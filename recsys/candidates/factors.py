@@ -59,7 +59,7 @@ class Factors(WholeCatalogue):
         users = self.user_factors(requests)
         owner = slates.request_index
         usable = (slates.items >= 0) & (slates.items < len(factors))
-        usable[usable] &= known[slates.items[usable]]
+        usable &= np.take(known, np.where(usable, slates.items, 0))
         usable &= users.any(axis=1)[owner] if len(owner) else usable
         out = np.full(len(slates.items), np.nan, dtype=np.float32)
         out[usable] = np.einsum("mf,mf->m", users[owner[usable]], factors[slates.items[usable]])

@@ -9,7 +9,7 @@ from recsys.dataset import Dataset
 
 
 def user_items(data: Dataset, binary: bool = True) -> sparse.csr_array:
-    """Return ``(n_users, n_items)`` float32 of liked events; repeats count once when ``binary``, else their weights add up."""
+    """Return ``(n_users, n_items)`` float32 of liked events; weights of repeats add up, or count 1 if ``binary``."""
     liked = data.log.liked()
     shape = (liked.n_users, len(data.items))
     out = sparse.csr_array((liked.events.weights.astype(np.float32), (liked.owner, liked.events.rows)), shape=shape)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import sparse
 
-from recsys.candidates.sparse_search import given, search
 from recsys.candidates.scoring import chunks, join
+from recsys.candidates.sparse_search import given, search
 from recsys.history import allowed_matrix
 from recsys.types import Request, Slates
 

@@ -1,1 +1,1 @@
-"""..."""
+"""Readers of public data sets, splits, the sample shop."""

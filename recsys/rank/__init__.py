@@ -1,1 +1,1 @@
-"""..."""
+"""The pre-ranker and its controls."""

@@ -1,1 +1,1 @@
-"""..."""
+"""Where a shop's items, events and reviews live."""

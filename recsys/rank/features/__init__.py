@@ -1,1 +1,1 @@
-"""..."""
+"""Features of the pre-ranker, one family a file."""
