@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from recsys.config import EngineConfig
+from recsys.eval.results import Results
+
+ROWS = "transitions,popularity,fusion"
+
+
+@pytest.fixture(scope="module")
+def measured(call, shop_folder, source, tmp_path_factory):
+    """One evaluation with everything written that can be."""
+    out = tmp_path_factory.mktemp("evaluated")
+    run = out / "mine.csv"
+    run.write_text("user,item,rank\n" + "".join(f"u{u},i{u % 2},1\n" for u in range(60)))
+    result = call(
+        "evaluate", "--data", source, "--split", "leave-one-out", "--config", shop_folder / "recsys.toml",
+        "--rows", ROWS, "--run", f"mine={run}", "--seed", 5, "--json", out / "out.json", "--html", out / "out.html",
+        "--markdown", out / "out.md", "--per-user", out / "out.csv",
+    )  # fmt: skip
+    return out, result
+
+
+def test_the_json_is_the_contract(measured, shop_folder):
+    value = json.loads((measured[0] / "out.json").read_text())
+    keys = ("data", "split", "users", "items", "seed", "settings_hash", "versions", "best_by_validation", "rows")
+    assert set(keys) <= set(value)
+    assert (value["users"], value["items"], value["seed"], value["split"]) == (60, 24, 5, "leave-one-out")
+    names = [row["name"] for row in value["rows"]]
+    assert {"transitions", "popularity", "fusion", "mine", "transitions@refit"} <= set(names)
+    for row in value["rows"]:
+        assert {"name", "metrics", "ci95", "p_vs", "fit_s", "latency_ms", "peak_rss_mb"} <= set(row)
+        low, high = row["ci95"]["ndcg@10"]
+        assert low <= row["metrics"]["ndcg@10"] <= high
+    found = Results.from_dict(value)
+    # Shoppers stay on one side, which popularity cannot know.
+    assert found.row("transitions").metrics["hr@10"] > found.row("popularity").metrics["hr@10"]
+
+
+def test_the_table_is_printed_and_the_reports_are_written(measured):
+    out, result = measured
+    assert "Ranking quality" in result.stdout
+    assert "transitions" in result.stdout
+    assert (out / "out.html").read_text().startswith("<!DOCTYPE html>")
+    assert "| transitions" in (out / "out.md").read_text()
+    with (out / "out.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert {line["row"] for line in lines} >= {"transitions", "mine"}
+    assert len({line["user"] for line in lines}) == 60
+
+
+def test_json_alone_on_stdout(answer, source, shop_folder):
+    words = ("evaluate", "--data", source, "--split", "leave-one-out", "--config", shop_folder / "recsys.toml")
+    value = answer(*words, "--rows", "popularity", "--no-refit", "--json")
+    assert [row["name"] for row in value["rows"]] == ["popularity"]
+    assert answer(*words, "--rows", "popularity", "--no-refit", "--json", "-")["settings_hash"]
+    masked = {**EngineConfig.read(shop_folder / "recsys.toml").plain(), "seed": 0}
+    assert value["settings_hash"] == EngineConfig.of(masked).hash
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (("--split", "by-moon"), 2, "leave-one-out"),
+        (("--rows", "none-such"), 2, "none-such"),
+        (("--run", "no-file"), 2, "NAME=FILE"),
+        (("--run", "a=x", "--run", "a=y"), 2, "twice"),
+        (("--html", "no/such/folder/out.html"), 2, "there is no folder"),
+        (("--repeats", "often"), 2, "often"),
+        (("--config", "none.toml"), 2, "recsys init"),
+    ],
+)
+def test_errors_name_what_is_wrong(call, source, shop_folder, words, code, hint):
+    config = () if "--config" in words else ("--config", shop_folder / "recsys.toml")
+    assert hint in call("evaluate", "--data", source, *config, *words, code=code).stderr
+
+
+def results(name: str, shift: float, **other) -> dict:
+    def row(name, mean, width=0.01):
+        return {"name": name, "metrics": {"ndcg@10": mean}, "ci95": {"ndcg@10": [mean - width, mean + width]}}
+
+    rows = [row("popularity", 0.1), row("transitions", 0.2 + shift)]
+    return {
+        "data": name, "split": "leave-one-out", "users": 60, "items": 24, "seed": 0, "settings_hash": "x",
+        "versions": {}, "best_by_validation": None, "rows": rows, **other,
+    }  # fmt: skip
+
+
+def test_compare_sets_rows_side_by_side(call, answer, tmp_path):
+    a, b = tmp_path / "a.json", tmp_path / "b.json"
+    a.write_text(json.dumps(results("d", 0)))
+    later = results("d", 0.1, seed=4)
+    later["rows"].append({"name": "ease", "metrics": {"ndcg@10": 0.3}, "ci95": {}})
+    b.write_text(json.dumps(later))
+    found = answer("compare", a, b, "--json")
+    rows = {row["name"]: row for row in found["rows"]}
+    assert found["differs"] == {"seed": [0, 4]}
+    assert rows["transitions"]["relative"] == pytest.approx(0.5)
+    assert rows["transitions"]["intervals"] == "apart"
+    assert rows["popularity"]["intervals"] == "overlap"
+    assert rows["popularity"]["relative"] == 0
+    assert rows["ease"]["a"] is None
+    assert rows["ease"]["intervals"] == ""
+    text = call("compare", a, b).stdout
+    assert "+50.0 %" in text
+    assert "seed differs" in text
+    assert "two protocols" not in text
+
+
+def test_compare_warns_of_two_protocols(call, tmp_path):
+    a, b = tmp_path / "a.json", tmp_path / "b.json"
+    a.write_text(json.dumps(results("d", 0)))
+    b.write_text(json.dumps(results("other", 0, items=25)))
+    assert "two protocols" in call("compare", a, b).stdout
+
+
+@pytest.mark.parametrize(("text", "hint"), [("{", "not JSON"), ("[]", "no evaluation"), ("{}", "results.data")])
+def test_compare_refuses_other_files(call, tmp_path, text, hint):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    assert hint in call("compare", path, path, code=1).stderr
+
+
+def test_compare_names_the_metrics(call, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(results("d", 0)))
+    assert "ndcg@10" in call("compare", path, path, "--metric", "hr@7", code=2).stderr
+    assert call("compare", path, tmp_path / "none.json", code=1).stderr.startswith("error: ")

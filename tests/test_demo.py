@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from recsys.bundle import open_bundle
+from recsys.cli.app import app
+from recsys.config import EngineConfig
+from recsys.demo import POPULARITY, Demo, grade, guest, history, ndcg, prepare, report, shoppers, with_popularity
+from recsys.engine import Engine
+from recsys.errors import NotFittedError
+
+N = 150
+QUICK = EngineConfig.of(
+    {"candidates": {"attributes": {}, "transitions": {}, "ease": {}}, "variants": {"no-llm": {}}, "rank": {}}
+)
+TRUTH = {"ndcg@10", "ndcg@10_popularity", "ndcg@10_random", "ndcg@10_oracle"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(folder) -> Demo:
+    return prepare(folder, n_shoppers=N, config=QUICK)
+
+
+def test_the_contract(demo):
+    found = json.loads(json.dumps(report(demo, n_graded=50)))
+    assert set(found) == {"shoppers", "truth"}
+    assert len(found["shoppers"]) == 3
+    catalogue = set(demo.shop.dataset.items.ids)
+    for shopper in found["shoppers"]:
+        assert set(shopper) == {"user_id", "history", "items"}
+        assert 1 <= len(shopper["history"]) <= 8
+        assert all(set(h) == {"item_id", "title", "kind", "time"} for h in shopper["history"])
+        assert [h["time"] for h in shopper["history"]] == sorted(h["time"] for h in shopper["history"])
+        assert [r["rank"] for r in shopper["items"]] == list(range(1, 11))
+        for row in shopper["items"]:
+            assert set(row) == {"rank", "item_id", "title", "score", "sources"}
+            assert row["item_id"] in catalogue
+            assert row["title"]
+            assert row["sources"]
+    assert set(found["truth"]) == TRUTH
+
+
+def test_the_engine_is_nearer_to_the_truth_than_its_controls(demo):
+    truth = grade(demo, 150)
+    assert truth["ndcg@10_oracle"] == 1.0
+    assert truth["ndcg@10"] > truth["ndcg@10_popularity"]
+    assert truth["ndcg@10"] > 1.5 * truth["ndcg@10_random"]
+    assert truth["ndcg@10_random"] < 0.15
+    assert grade(demo, 150) == truth
+
+
+def test_ndcg_by_hand():
+    gains = np.array([[3, 0, 1], [0, 0, 0]], dtype=np.float32)
+    ideal = 3 + 1 / np.log2(3)
+    assert ndcg([[0, 2, 1], [0, 1, 2]], gains) == 1.0  # the second shopper likes nothing: left out
+    assert ndcg([[2, 0], []], gains) == pytest.approx((1 + 3 / np.log2(3)) / ideal, abs=1e-4)
+    assert ndcg([[1], [0]], gains) == 0.0
+
+
+def test_the_second_run_loads_what_the_first_one_saved(demo, folder):
+    again = prepare(folder, n_shoppers=N, config=QUICK)
+    assert demo.fitted_anew
+    assert not again.fitted_anew
+    assert report(again, n_graded=20) == report(demo, n_graded=20)
+
+
+def test_another_shop_is_fitted_anew(folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "demo"
+    shutil.copytree(folder, copy)
+    other = prepare(copy, seed=1, n_shoppers=30, config=QUICK)
+    assert other.fitted_anew
+    assert not prepare(copy, seed=1, n_shoppers=30, config=QUICK).fitted_anew
+
+
+@pytest.mark.parametrize("damage", ["bundle", "mark"])
+def test_a_damaged_bundle_is_made_again(folder, tmp_path, damage):
+    prepare(tmp_path, n_shoppers=30, config=QUICK)
+    if damage == "bundle":
+        next(open_bundle(tmp_path / "bundle").folder.rglob("*.npy")).write_bytes(b"x")
+    else:
+        (tmp_path / "demo.json").write_text('{"finger')
+    said: list[str] = []
+    assert prepare(tmp_path, n_shoppers=30, config=QUICK, progress=said.append).fitted_anew
+    assert any("made again" in line for line in said) == (damage == "bundle")
+    assert not prepare(tmp_path, n_shoppers=30, config=QUICK).fitted_anew
+
+
+def test_nothing_about_the_truth_or_a_person_is_kept(demo, folder):
+    text = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
+    assert not any(user.encode() in text for user in demo.shop.dataset.log.users)
+
+
+def test_a_guest_gets_a_list_at_once(demo):
+    item = demo.shop.dataset.items.ids[7]
+    before = demo.engine.recommend("guest-7", now=demo.now)
+    after = guest(demo, item, "guest-7")
+    assert {s for r in before for s in r.sources} == {"popularity"} or not len(before)
+    assert len(after) == 10
+    assert {"attributes", "ease", "transitions"} & {s for r in after for s in r.sources}
+
+
+def test_histories_leave_out_what_was_merely_shown(demo):
+    for user in shoppers(demo, 20):
+        acts = history(demo, user, 1000)
+        assert acts
+        assert all(act["kind"] != "impression" for act in acts)
+        assert len(history(demo, user, 2)) == min(2, len(acts))
+
+
+def test_the_popularity_variant_is_beside_the_others():
+    config = with_popularity(QUICK)
+    assert config.variants["no-llm"].candidates == ("attributes", "transitions", "ease")
+    assert config.variants[POPULARITY].candidates == ("popularity",)
+    assert with_popularity(EngineConfig()).candidates["popularity"].n == 30
+    with pytest.raises(NotFittedError):
+        Engine(config).recommend(variant=POPULARITY)
+
+
+def test_the_verb(tmp_path, monkeypatch):
+    import recsys.demo
+
+    monkeypatch.setattr(recsys.demo, "settings_for", lambda name: QUICK)
+    words = ["demo", "--no-serve", "--shoppers", "40", "--folder", str(tmp_path)]
+    bare = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    found = json.loads(bare.stdout)
+    assert set(found["truth"]) == TRUTH
+    text = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "out.json")], catch_exceptions=False).stdout
+    assert json.loads((tmp_path / "out.json").read_text()) == found
+    for shopper in found["shoppers"]:
+        assert shopper["user_id"] in text
+    assert "oracle" in text
+    assert "a guest" in text
+    served = CliRunner().invoke(app, [*words, "--serve"], catch_exceptions=False).stdout
+    assert "no web page yet" in served
