@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.dataset import ItemTable
+from recsys.rank.features.builder import MISSING, FeatureBuilder
+from recsys.rank.features.facts import Facts
+from recsys.rank.features.pair import LIMIT
+from recsys.testing import strategies
+from recsys.testing.worlds import requests_of, small_shop
+from recsys.types import Events, Item, Request, Slates
+
+DAY = 86_400
+T = 1_700_000_000
+CREATED = datetime.fromtimestamp(T - 10 * DAY, UTC)
+TABLE = ItemTable.of(
+    [
+        Item(item_id="a", brand="Oak", categories=("Home", "Chairs"), price=np.e - 1, created=CREATED),
+        Item(item_id="b", brand="Oak", categories=("Home", "Tables"), price=np.e**2 - 1),
+        Item(item_id="c", brand="Elm", categories=("Garden",), price=np.e**3 - 1),
+        Item(item_id="d"),
+        Item(item_id="e", brand="Elm", categories=("Home",)),
+    ]
+)
+FACTS = Facts(TABLE, np.array([5, 2, 2, 0, 9], dtype=np.float32))
+SHOP = small_shop()
+SHOP_FACTS = Facts(SHOP.items, np.arange(40, dtype=np.float32))
+
+
+def slates_of(lists, n: int = 40) -> Slates:
+    """Lists with the columns of two generators; the second cannot score odd rows."""
+    plain = lists if isinstance(lists, Slates) else Slates.of(lists)
+    rows = plain.items
+    columns = {
+        "one_score": (rows / 2).astype(np.float32), "one_rank": np.arange(1, len(rows) + 1, dtype=np.float32),
+        "two_score": np.where(rows % 2, np.nan, rows).astype(np.float32),
+        "two_rank": np.full(len(rows), 3, np.float32), "fused_score": (rows / 4).astype(np.float32),
+        "found": (rows % 4).astype(np.uint64),
+    }  # fmt: skip
+    return Slates(rows, plain.scores, plain.offsets, columns)
+
+
+def table_of(requests, lists, facts: Facts = FACTS) -> dict[str, list[float]]:
+    builder = FeatureBuilder(["one", "two"])
+    matrix = builder.compute(requests, slates_of(lists), facts)
+    return {name: matrix[:, i].tolist() for i, name in enumerate(builder.names)}
+
+
+def test_names_and_columns_fit():
+    builder = FeatureBuilder(["one", "two"])
+    matrix = builder.compute(requests_of(SHOP)[:3], slates_of([[1, 2], [3], [4, 5, 6]]), SHOP_FACTS)
+    assert matrix.shape == (6, len(builder.names))
+    assert matrix.dtype == np.float32
+    assert matrix.flags.c_contiguous
+    assert len(set(builder.names)) == len(builder.names)
+    assert builder.names[:6] == ["one_score", "one_share", "one_place", "two_score", "two_share", "two_place"]
+    assert len(FeatureBuilder(["one"]).names) == len(builder.names) - 3
+
+
+def test_what_the_generators_said():
+    got = table_of([Request(), Request()], [[4, 2, 3], [0]])
+    assert got["one_score"] == [2, 1, 1.5, 0]
+    assert got["one_share"] == pytest.approx([1, 0.5, 0.75, 0])
+    assert got["one_place"] == pytest.approx(np.log([1, 2, 3, 4]).tolist())
+    assert got["two_score"] == [4, 2, -1, 0]
+    assert got["two_share"] == pytest.approx([1, 0.5, 0, 0])
+    assert got["fused"] == [1, 0.5, 0.75, 0]
+    assert got["fused_place"] == pytest.approx(np.log([1, 2, 3, 1]).tolist())
+    assert got["n_found"] == [0, 1, 2, 0]
+
+
+def test_what_an_item_is():
+    got = table_of([Request(now=T)], [[0, 1, 2, 3, 4]])
+    assert got["item_popularity"] == pytest.approx([0.6, 0.2, 0.2, 0, 0.8])
+    assert got["item_age_days"] == [10, *[MISSING] * 4]
+    assert got["item_log_price"] == pytest.approx([1, 2, 3, MISSING, MISSING], abs=1e-5)
+    assert got["item_n_categories"] == [2, 2, 1, 0, 1]
+
+
+def test_who_asks():
+    history = Events.of([0, 2, 1], times=[T - 9 * DAY, T - 5 * DAY, T - 2 * DAY], weights=[1, -1, 0.3])
+    got = table_of([Request(history=history, now=T), Request(now=T)], [[3, 4], [4]])
+    assert got["user_n_events"] == [3, 3, 0]
+    assert got["user_dislikes"] == pytest.approx([1 / 3, 1 / 3, MISSING])
+    assert got["user_days_idle"] == [2, 2, MISSING]
+    assert got["user_popularity"] == pytest.approx([1 / 3, 1 / 3, MISSING])
+    assert got["user_last_popularity"] == pytest.approx([0.2, 0.2, MISSING])
+
+
+def test_how_an_item_meets_the_history():
+    history = Events.of([2, 0, 3], weights=[1, 1, -1])  # liked c, then a; a dislike is nothing to be like
+    got = table_of([Request(history=history), Request()], [[1, 4, 3], [1]])
+    assert got["same_brand_as_last"] == [1, 0, 0, MISSING]
+    assert got["brand_share"] == [0.5, 0.5, 0, MISSING]
+    home, rare = np.log(6 / 3), np.log(6 / 1)
+    like_b, like_e = home**2 / (home**2 + rare**2), home / np.hypot(home, rare)
+    assert got["category_like_last"] == pytest.approx([like_b, like_e, 0, MISSING], abs=1e-5)
+    assert got["category_like_history"] == pytest.approx([like_b / 2, like_e / 2, 0, MISSING], abs=1e-5)
+    assert got["category_best"] == pytest.approx([like_b, like_e, 0, MISSING], abs=1e-5)
+    assert got["price_step"] == pytest.approx([(2 - 1 + 2 - 3) / 2, MISSING, MISSING, MISSING], abs=1e-5)
+    assert got["price_step_last"] == pytest.approx([1, MISSING, MISSING, MISSING], abs=1e-5)
+
+
+def test_only_the_latest_events_are_met():
+    long = Events.of([2] * LIMIT + [0] * LIMIT)
+    assert table_of([Request(history=long)], [[1, 4]])["brand_share"] == [1, 0]
+
+
+def test_empty_slates_and_batches():
+    builder = FeatureBuilder(["one", "two"])
+    for requests, lists in (([], []), ([Request()], [[]]), (requests_of(SHOP)[:2], [[], []])):
+        assert builder.compute(requests, slates_of(lists), SHOP_FACTS).shape == (0, len(builder.names))
+    some = table_of([Request(now=T), Request(now=T), Request(now=T)], [[], [1], []])
+    assert all(len(values) == 1 for values in some.values())
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_nan_and_no_neighbours_influence(data):
+    requests = data.draw(st.lists(strategies.requests(40, unknown=True), min_size=1, max_size=4))
+    slates = slates_of(data.draw(strategies.slates(40, size=len(requests), odd=True, columns=False)))
+    builder = FeatureBuilder(["one", "two"])
+    matrix = builder.compute(requests, slates, SHOP_FACTS)
+    assert np.isfinite(matrix).all()
+    # The same code fits (many requests at once) and serves (one): the same rows come out.
+    for i, request in enumerate(requests):
+        alone = builder.compute([request], slates[i], SHOP_FACTS)
+        np.testing.assert_allclose(alone, matrix[slates.offsets[i] : slates.offsets[i + 1]], rtol=1e-5, atol=1e-5)
+
+
+def test_facts_are_the_same_in_any_order_of_a_set():
+    weights = FACTS.categories.toarray()
+    assert np.linalg.norm(weights, axis=1).tolist() == pytest.approx([1, 1, 1, 0, 1])
+    assert FACTS.brands.tolist() == [0, 0, 1, -1, 1]
+    twice = ItemTable.of([Item(item_id="a", categories=("x", "y", "x")), Item(item_id="b")])
+    assert Facts(twice, np.zeros(2, np.float32)).categories[[0]].nnz == 2
+
+
+def test_facts_of_an_empty_shop():
+    facts = Facts(ItemTable.of([]), np.empty(0, np.float32))
+    assert facts.categories.shape == (0, 1)
+    assert facts.popularity_level.shape == (0,)
