@@ -60,7 +60,8 @@ class Factors(WholeCatalogue):
         owner = slates.request_index
         usable = (slates.items >= 0) & (slates.items < len(factors))
         usable &= np.take(known, np.where(usable, slates.items, 0))
-        usable &= users.any(axis=1)[owner] if len(owner) else usable
+        says = np.asarray(users.any(axis=1))
+        usable &= says[owner]
         out = np.full(len(slates.items), np.nan, dtype=np.float32)
         out[usable] = np.einsum("mf,mf->m", users[owner[usable]], factors[slates.items[usable]])
         return Slates(slates.items, out, slates.offsets, slates.columns, slates.notes)
