@@ -221,3 +221,33 @@ def test_split_by_name():
         assert split(one, name).name == name
     with pytest.raises(ConfigError, match="split must be one of leave-one-out, global-time; got 'random'"):
         split(one, "random")
+
+
+def test_an_opinion_about_what_was_bought_is_no_choice():
+    events = [
+        Event(user_id="one", item_id="a", kind="purchase", time=1),
+        Event(user_id="one", item_id="b", kind="like", time=2),
+        Event(user_id="one", item_id="a", kind="rating", value=5, time=3),
+        Event(user_id="two", item_id="a", kind="rating", value=5, time=1),
+        Event(user_id="two", item_id="a", kind="purchase", time=2),
+    ]  # fmt: skip
+    one = Dataset.of(ITEMS, events).log
+    assert chosen(one.events, one.owner).tolist() == [True, True, False, True, True]
+    assert chosen(one.history(0)).tolist() == [True, True, False]
+    assert text(leave_one_out(one).test) == {"one": "a > b", "two": "a > a"}
+
+
+def test_impressions_on_the_way_to_a_target_are_for_training_alone():
+    events = [
+        Event(user_id="one", item_id=item, kind=kind, time=time, position=position)
+        for time, (item, kind, position) in enumerate(
+            [("a", "purchase", None), ("c", "impression", 1), ("b", "impression", 2), ("b", "purchase", 2),
+             ("d", "impression", 1), ("e", "purchase", 3)]
+        )
+    ]  # fmt: skip
+    folds = leave_one_out(Dataset.of(ITEMS, events).log)
+    assert text(folds.valid) == {"one": "a > b"}
+    shown = folds.valid.shown.history(0)
+    assert shown.rows.tolist() == [2, 1]
+    assert shown.positions.tolist() == [1, 2]
+    assert folds.valid.sample(1).shown is folds.valid.shown
