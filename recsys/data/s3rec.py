@@ -67,22 +67,23 @@ class S3Rec:
             raise DataError(f"{source} holds no sequence: every line should read 'user item item ...'")
         lengths = np.array([len(p) for p in parts])
         numbers = np.concatenate([np.asarray(p, dtype=np.int64) for p in parts])
-        items, row_of = self._items(folder, numbers, tally)
+        items, rows = self._items(folder, numbers, tally)
         times = np.concatenate([np.arange(n, dtype=np.int64) for n in lengths])
-        log = EventLog.of(np.repeat(users, lengths).tolist(), Events.of(row_of[numbers], times=times))
+        log = EventLog.of(np.repeat(users, lengths).tolist(), Events.of(rows, times=times))
         return Dataset(items, log, (), name=f"s3rec:{folder.name}", info={"has_times": False}), tally.freeze()
 
     @staticmethod
     def _items(folder: Path, numbers: np.ndarray[Any, Any], tally: Tally) -> tuple[ItemTable, np.ndarray[Any, Any]]:
-        top = int(numbers.max())
-        order = np.random.default_rng(20_080_873).permutation(top) + 1
-        row_of = np.full(top + 1, -1, dtype=np.int32)
-        row_of[order] = np.arange(top, dtype=np.int32)
+        present, place = np.unique(numbers, return_inverse=True)
+        order = np.random.default_rng(20_080_873).permutation(len(present))
+        row_of = np.empty(len(present), dtype=np.int32)
+        row_of[order] = np.arange(len(present), dtype=np.int32)
+        known = set(present.tolist())
         described: dict[int, dict[str, Any]] = {}
         if (source := _find(folder, "items.jsonl")) is not None:
             for record in json_lines(source, tally):
                 number = record.value.get("item_id")
-                if not isinstance(number, int) or not 1 <= number <= top:
+                if number not in known or not isinstance(number, int):
                     tally.drop("item_id is not a number of the sequences")
                     continue
                 described[number] = record.value
@@ -95,7 +96,9 @@ class S3Rec:
             found = parse_json(text, tally)
             codes = found if isinstance(found, dict) else {}
             tally.keep() if isinstance(found, dict) else tally.drop("not one JSON object")
-        return ItemTable.of(_item(n, described.get(n, {}), codes.get(str(n), [])) for n in order.tolist()), row_of
+        return ItemTable.of(
+            _item(n, described.get(n, {}), codes.get(str(n), [])) for n in present[order].tolist()
+        ), row_of[place]
 
 
 def _is_number(word: str) -> bool:
