@@ -136,6 +136,11 @@ class Filter:
     in_stock: bool = True
     exclude_item_ids: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("brands", "categories", "exclude_item_ids"):
+            if isinstance(getattr(self, name), str):
+                raise DataError(f"where.{name} must be a tuple of strings, got the string {getattr(self, name)!r}")
+
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False

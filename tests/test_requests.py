@@ -47,6 +47,13 @@ def test_every_condition_holds(where, expected):
     assert ids(where) == expected
 
 
+@pytest.mark.parametrize("name", ["brands", "categories", "exclude_item_ids"])
+def test_one_string_is_no_list_of_strings(name):
+    # "Oak" would match every brand that is a part of it, and no brand at all.
+    with pytest.raises(DataError, match=rf"where\.{name} must be a tuple of strings, got the string 'Oakum'"):
+        Filter(**{name: "Oakum"})
+
+
 def test_withdrawn_items_pass_no_filter():
     table = TABLE.without(np.array([0, 3], dtype=np.int32))
     assert ids(Filter(in_stock=False), table) == "bce"
