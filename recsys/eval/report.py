@@ -48,7 +48,7 @@ def to_markdown(results: Results) -> str:
     parts.append("\n".join(f"- {_md(name)}: {_md(value)}" for name, value in facts(results)))
     for table in tables(results):
         parts.append(f"## {_md(table.title)}")
-        parts.append(_md_table(table))
+        parts.append(markdown_table(table))
         parts += [_md(line) for line in table.legend]
     parts.append("## Protocol")
     parts.append("\n".join(f"- {_md(note)}" for note in (*PROTOCOL_NOTES, *results.notes)))
@@ -59,7 +59,8 @@ def _md(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", escape(clean(text), quote=False))
 
 
-def _md_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """Return the cells of a table as GitHub-flavoured Markdown, without its title and legend."""
     lines = [" | ".join(map(_md, table.head)), " | ".join([":--", *["--:"] * (len(table.head) - 1)])]
     lines += [" | ".join(_md_cell(cell) for cell in line) for line in table.lines]
     return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,51 @@
+"""``python -m benchmarks [all|bm25|implicit|funnel|batch|import|evaluate|tables] [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import tables
+from benchmarks.evaluations import SETS, evaluate_sets
+from benchmarks.runner import BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=["all", *BENCHMARKS, "evaluate", "tables", "case"],
+        help="all = every speed benchmark, then the tables; evaluate = quality on the data of RECSYS_DATA",
+    )  # fmt: skip
+    parser.add_argument("arguments", nargs="*", help=f"evaluate: which sets of {', '.join(SETS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
+    parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
+    options = parser.parse_args(argv)
+    if options.arguments and options.what not in ("evaluate", "case"):
+        parser.error(f"{options.what} takes no further arguments")
+    if options.what == "case":  # one measurement, in the process that the runner started for it
+        benchmark, case, folder = options.arguments
+        json.dump(module_of(benchmark).run(json.loads(case), Path(folder)), sys.stdout)
+        return 0
+    results = options.results or (ROOT / "benchmarks" / "results-quick" if options.quick else RESULTS)
+    results.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    if options.what == "evaluate":
+        if unknown := [name for name in options.arguments if name not in SETS]:
+            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(SETS)}")
+        failed = evaluate_sets(options.arguments or list(SETS), results, quick=options.quick)
+    elif options.what != "tables":
+        names = list(BENCHMARKS) if options.what == "all" else [options.what]
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
+            failed = run_benchmarks(names, results, Path(scratch), quick=options.quick)
+    # Small sizes say nothing about speed: they never reach the tables.
+    if results == RESULTS:
+        for path in tables.rewrite(results):
+            print(f"tables: {path.relative_to(ROOT)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Quality on the public data sets: ``recsys evaluate`` on each, one after another, into the results."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.runner import ROOT
+from recsys.data.source import available, data_folder
+
+# Set -> what ``--data`` names, and the protocol.
+SETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "beauty": ("s3rec:beauty", ("--split", "leave-one-out")),
+    "sports": ("s3rec:sports", ("--split", "leave-one-out")),
+    "toys": ("s3rec:toys", ("--split", "leave-one-out")),
+    "yelp": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "shown")),
+    "yelp-masked": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "masked")),
+    "ml-latest-small": ("ml-latest-small", ("--split", "global-time")),
+    "gift-cards": ("gift-cards", ("--split", "global-time")),
+    "musical-instruments": ("musical-instruments", ("--split", "global-time")),
+}
+
+
+def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> int:
+    """Evaluate each set whose data is here and return how many failed; ``quick`` measures two rows alone."""
+    here = available(data_folder())
+    failed = 0
+    for name in names:
+        if SETS[name][0] not in here:
+            print(f"{name}: skipped, {SETS[name][0]} is not in the folder that RECSYS_DATA names")
+            continue
+        print(f"{name}:", flush=True)
+        final = results / f"evaluate-{name}.json"
+        fresh = final.with_suffix(".part")
+        done = subprocess.run(command(name, fresh, quick), cwd=ROOT, check=False)
+        if done.returncode:
+            fresh.unlink(missing_ok=True)
+            failed += 1
+        else:
+            fresh.replace(final)
+    return failed
+
+
+def command(name: str, target: Path, quick: bool = False) -> list[str]:
+    """Return the command line of one set."""
+    data, protocol = SETS[name]
+    few = ["--rows", "popularity,transitions", "--no-refit"] if quick else []
+    return [
+        sys.executable,
+        "-m",
+        "recsys",
+        "evaluate",
+        "--data",
+        data,
+        *protocol,
+        *few,
+        "--json",
+        str(target.resolve()),
+    ]

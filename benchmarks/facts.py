@@ -1,0 +1,63 @@
+"""What a figure depends on besides the code measured: versions, hardware, commit, day."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "recsys-engine", "numpy", "scipy", "implicit", "rank-bm25", "bm25s", "tantivy", "numba", "lightgbm", "onnxruntime",
+    "scikit-learn",
+)  # fmt: skip
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@cache
+def facts() -> dict[str, Any]:
+    """Return what every result line carries; nothing in it names a machine, a folder or a person."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
+        "hardware": hardware(),
+        "commit": commit(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Return CPU model, usable cores, memory in GiB, system."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        cores = os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {"cpu": cpu_model(), "cores": cores, "memory_gib": round(memory, 1), "system": platform.system()}
+
+
+def cpu_model(source: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the model name of the first CPU, else the architecture."""
+    if source.is_file():
+        for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, mark, value = line.partition(":")
+            if mark and name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """Return the short commit measured, with "+" when the package differs from it, or "" outside a checkout."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    return head + "+" if head and _git("status", "--porcelain", "--", "recsys") else head
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

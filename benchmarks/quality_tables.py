@@ -1,0 +1,90 @@
+"""The tables of quality, from the JSON of ``recsys evaluate`` to Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from recsys.eval.report import markdown_table
+from recsys.eval.results import Results, Row
+from recsys.eval.tables import NONE, Cell, Table, compact, number, p_text, percent
+
+SHOWN = ("hr@10", "ndcg@10")
+
+
+def read(name: str, results: Path) -> Results | None:
+    """Return the evaluation of one set, None when it has not been measured."""
+    path = results / f"evaluate-{name}.json"
+    return Results.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def best_single(results: Results) -> str | None:
+    """Return the generator that was best on validation: the first of the baselines that rows are compared with."""
+    # A baseline is not compared with itself, so only the other rows have the whole list.
+    return next((next(iter(r.p_vs)) for r in results.rows if r.p_vs and r.name not in results.baselines), None)
+
+
+def with_interval(row: Row, metric: str) -> Cell:
+    """Return the mean with its interval as small print."""
+    interval = row.ci95.get(metric)
+    note = f"{number(interval[0])}–{number(interval[1])}" if interval else ""
+    return Cell(number(row.metrics.get(metric)), note)
+
+
+def versus(row: Row, base: str | None) -> tuple[Cell, Cell]:
+    """Return the relative difference to a baseline, and its p."""
+    if base is None or base not in row.p_vs:
+        return Cell(NONE), Cell(NONE)
+    effect = row.effect.get(base)
+    return Cell(percent(effect.relative if effect else None)), Cell(p_text(row.p_vs[base]).removeprefix("p = "))
+
+
+def of_set(name: str, folder: Path) -> str:
+    """Return every row of one set."""
+    found = read(name, folder)
+    if found is None:
+        return f"Not measured yet: `python -m benchmarks evaluate {name}`."
+    base = best_single(found)
+    lines = []
+    for row in found.rows:
+        speed = tuple(Cell(compact(row.latency_ms.get(q))) for q in ("p50", "p95"))
+        title = Cell(row.name, "chosen by validation" if row.name == found.best_by_validation else "")
+        lines.append((title, *(with_interval(row, m) for m in SHOWN), *versus(row, base), *speed))
+    head = ("Row", "HR@10", "NDCG@10", "Against it", "p (Holm)", "p50, ms", "p95, ms")
+    repeats = found.protocol.get("repeats")
+    about = [
+        f"`{found.data}`, {found.split}: {found.users:,} requests, {found.items:,} items"
+        + (f", items chosen before are {repeats}" if repeats else "")
+        + f"; settings {found.settings_hash}, seed {found.seed}.",
+        f"“Against it” is the NDCG@10 relative to {base}, the best single generator on validation." if base else "",
+    ]
+    return "\n\n".join([markdown_table(Table("", head, tuple(lines))), " ".join(filter(None, about))])
+
+
+def summary(names: Sequence[str], folder: Path) -> str:
+    """Return one line a set: the best single generator, the whole funnel, and what lies between them."""
+    lines = []
+    for name in names:
+        found = read(name, folder)
+        rows = {row.name: row for row in found.rows} if found else {}
+        if found is None or "cascade" not in rows:
+            continue
+        base = best_single(found)
+        single = Cell(number(rows[base].metrics.get("ndcg@10")), base) if base in rows else Cell(NONE)
+        popular = rows.get("popularity")
+        lines.append(
+            (
+                Cell(name), Cell(found.split), Cell(f"{found.users:,}"),
+                Cell(number(popular.metrics.get("ndcg@10") if popular else None)), single,
+                with_interval(rows["cascade"], "ndcg@10"), *versus(rows["cascade"], base),
+                with_interval(rows["cascade"], "hr@10"),
+            )
+        )  # fmt: skip
+    if not lines:
+        return "Not measured yet: `python -m benchmarks evaluate`."
+    head = (
+        "Set", "Split", "Requests", "NDCG@10 popularity", "NDCG@10 best single", "NDCG@10 cascade", "Gain", "p (Holm)",
+        "HR@10 cascade",
+    )  # fmt: skip
+    return markdown_table(Table("", head, tuple(lines)))

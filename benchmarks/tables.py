@@ -1,0 +1,58 @@
+"""The marked regions of the README files, written anew from the committed results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from benchmarks import quality_tables, speed_tables
+from benchmarks.evaluations import SETS
+from benchmarks.runner import ROOT
+
+PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
+REGION = re.compile(r"(<!-- table:([a-z0-9-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+# Region -> what makes its text from the folder of results.
+TABLES: Mapping[str, Callable[[Path], str]] = {
+    "bm25": speed_tables.bm25,
+    "implicit": speed_tables.implicit,
+    "funnel": speed_tables.funnel,
+    "funnel-stages": speed_tables.funnel_stages,
+    "batch": speed_tables.batch,
+    "import": speed_tables.startup,
+    "quality": partial(quality_tables.summary, list(SETS)),
+    **{f"evaluate-{name}": partial(quality_tables.of_set, name) for name in SETS},
+}
+
+
+def filled(text: str, results: Path) -> str:
+    """Return a page with every marked region made from ``results``; what is outside the marks stays as it is.
+
+    Raises:
+        ValueError: a region that no table is made for, or a mark without its other half.
+    """
+
+    def made(match: re.Match[str]) -> str:
+        opening, name, closing = match.groups()
+        if name not in TABLES:
+            raise ValueError(f"no table {name!r}: choose one of {', '.join(TABLES)}")
+        return f"{opening}{TABLES[name](results).strip()}\n{closing}"
+
+    out, regions = REGION.subn(made, text)
+    if regions != out.count("<!-- table:") or regions != out.count("<!-- /table -->"):
+        raise ValueError("a mark <!-- table:NAME --> or <!-- /table --> stands alone, or its name is malformed")
+    return out
+
+
+def rewrite(results: Path, pages: tuple[Path, ...] = PAGES) -> list[Path]:
+    """Write the regions of the pages and return the pages that changed."""
+    changed = []
+    for page in pages:
+        old = page.read_text(encoding="utf-8")
+        new = filled(old, results)
+        if new != old:
+            page.write_text(new, encoding="utf-8")
+            changed.append(page)
+    return changed
