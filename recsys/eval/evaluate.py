@@ -211,7 +211,7 @@ def _baselines(config: EngineConfig, valid: Mapping[str, RowFigures], figures: M
     """Return what every row is compared with: the best single generator on validation, and the named controls."""
     singles = [r for r in valid if r in config.candidates]
     best = max(singles, key=lambda r: float(valid[r].metrics[MAIN].mean()), default=None)
-    named = [best, "transitions", "fusion", "own-history" if "own-history" in figures else "popularity"]
+    named = [best, "transitions", "fusion", "popularity", "own-history"]
     return list(dict.fromkeys(n for n in named if n is not None and n in figures))
 
 

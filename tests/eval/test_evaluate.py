@@ -1,0 +1,209 @@
+"""The whole evaluation on a small data set whose order is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys import evaluate
+from recsys.config import EngineConfig
+from recsys.data.splits import split
+from recsys.dataset import Dataset
+from recsys.errors import ConfigError
+from recsys.eval.evaluate import Evaluation
+from recsys.eval.runfile import write_run
+from recsys.settings import default_config, settings_for, slug
+from recsys.tune import to_toml, tune
+from recsys.types import Event, Item, Slates
+
+SMALL: Mapping[str, Any] = {
+    "candidates": {"transitions": {}, "popularity": {"n": 20}, "own-history": {}},
+    "rank": {"lightgbm": {"min_data_in_leaf": 5, "max_rounds": 20, "folds": 2}},
+    "variants": {"no-llm": {"rank": "lightgbm", "candidates": ["transitions", "popularity"]}},
+}
+
+
+def chain(shoppers: int = 120, items: int = 30, seed: int = 0) -> Dataset:
+    """Everybody walks up a ring of items, one step at a time in four cases of five: the next item is known."""
+    rng = np.random.default_rng(seed)
+    events = []
+    for user in range(shoppers):
+        place, seen = int(rng.integers(items)), set()
+        for step in range(7):
+            while place in seen:
+                place = (place + 1) % items
+            seen.add(place)
+            events.append(
+                Event(
+                    user_id=f"u{user}", item_id=f"i{place}", kind="purchase", time=1_700_000_000 + step * 86_400 + user
+                )
+            )
+            place = (place + 1) % items if rng.random() < 0.8 else int(rng.integers(items))
+    return Dataset.of([Item(item_id=f"i{i}", title=f"item {i}") for i in range(items)], events, name="chain")
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return chain()
+
+
+@pytest.fixture(scope="module")
+def found(data: Dataset) -> Evaluation:
+    return evaluate(data, "leave-one-out", EngineConfig.of(SMALL), ablate=True)
+
+
+def test_the_known_order_is_found(found: Evaluation) -> None:
+    results = found.results
+    assert results.row("transitions").metrics["hr@5"] > 0.6
+    assert results.row("transitions").metrics["ndcg@10"] > 3 * results.row("popularity").metrics["ndcg@10"]
+    assert results.best_by_validation in {"transitions", "fusion", "cascade"}
+    assert results.row("transitions").p_vs["popularity"] < 0.05
+    assert results.row("own-history").metrics["hr@10"] == 0  # seen items are masked
+
+
+def test_every_row_and_control_is_there(found: Evaluation) -> None:
+    names = [row.name for row in found.results.rows]
+    assert names[:7] == ["transitions", "popularity", "own-history", "fusion", "identity", "shuffle", "cascade"]
+    assert {"transitions@refit", "fusion@refit", "cascade@refit"} <= set(names)
+    assert {"cascade-without-transitions", "cascade-without-popularity"} <= set(names)
+
+
+def test_identity_is_fusion_and_shuffle_knows_nothing(found: Evaluation) -> None:
+    fusion, identity = found.per_user["fusion"]["ndcg@10"], found.per_user["identity"]["ndcg@10"]
+    np.testing.assert_allclose(fusion, identity)
+    assert found.results.row("shuffle").metrics["ndcg@10"] < found.results.row("fusion").metrics["ndcg@10"]
+
+
+def test_taking_the_only_signal_out_costs(found: Evaluation) -> None:
+    without = found.results.row("cascade-without-transitions").metrics["ndcg@10"]
+    assert without < 0.5 * found.results.row("cascade").metrics["ndcg@10"]
+
+
+def test_the_contract_of_the_json(found: Evaluation) -> None:
+    plain = json.loads(found.results.to_json())
+    assert {
+        "data",
+        "split",
+        "users",
+        "items",
+        "seed",
+        "settings_hash",
+        "versions",
+        "best_by_validation",
+        "rows",
+    } <= set(plain)
+    row = next(r for r in plain["rows"] if r["name"] == "cascade")
+    assert {"name", "metrics", "ci95", "p_vs", "fit_s", "latency_ms", "peak_rss_mb"} <= set(row)
+    assert set(row["latency_ms"]) == {"p50", "p95"}
+    low, high = row["ci95"]["ndcg@10"]
+    assert low <= row["metrics"]["ndcg@10"] <= high
+    assert row["ceiling"]["recall@100"] >= row["metrics"]["hr@10"]
+
+
+def test_a_run_file_joins_the_table(data: Dataset, tmp_path: Path) -> None:
+    fold = split(data.log, "leave-one-out").test
+    users = [data.log.users[u] for u in fold.users]
+    write_run(tmp_path / "perfect.trec", users, Slates.of([[int(r)] for r in fold.targets.rows]), data.items.vocabulary)
+    out = evaluate(
+        data, "leave-one-out", EngineConfig.of(SMALL), rows=["popularity"], runs={"perfect": tmp_path / "perfect.trec"},
+        refit=False, latency=False,
+    )  # fmt: skip
+    assert out.results.row("perfect").metrics["ndcg@10"] == 1
+    assert any("perfect is a run file: 0 of" in note for note in out.results.notes)
+
+
+def test_an_oracle_is_a_row_and_obeys_the_mask(data: Dataset) -> None:
+    fold = split(data.log, "leave-one-out").test
+    truth = dict(zip(fold.users.tolist(), fold.targets.rows.tolist(), strict=True))
+
+    def oracle(user: int, history: Any, now: int) -> Any:
+        scores = np.zeros(len(data.items), dtype=np.float32)
+        scores[history.rows] = 9  # seen: has to be masked
+        scores[truth[user]] = 1
+        return scores
+
+    out = evaluate(
+        data, "leave-one-out", EngineConfig.of(SMALL), rows=["popularity"], oracle=oracle, refit=False, latency=False
+    )
+    assert out.results.row("oracle").metrics["hr@10"] == 1
+
+
+def test_repeats_are_shown_where_validation_has_them() -> None:
+    base = chain(60)
+    events = [
+        Event(user_id=u, item_id="i0", kind="purchase", time=1_700_000_000 + 86_400 * day + n)
+        for n, u in enumerate(base.log.users)
+        for day in (30, 40, 50)
+    ]
+    again = Dataset.of(
+        [base.items.item(r) for r in range(len(base.items))],
+        [
+            *(Event(user_id=u, item_id=base.items.ids[int(r)], kind="purchase", time=int(t))
+              for g, u in enumerate(base.log.users)
+              for r, t in zip(base.log.history(g).rows, base.log.history(g).times, strict=True)),
+            *events,
+        ],
+        name="again",
+    )  # fmt: skip
+    options = {"rows": ["own-history"], "refit": False, "latency": False}
+    shown = evaluate(again, "leave-one-out", EngineConfig.of(SMALL), **options)
+    masked = evaluate(again, "leave-one-out", EngineConfig.of(SMALL), repeats="masked", **options)
+    assert shown.results.protocol["repeats"] == "shown"
+    assert shown.results.row("own-history").metrics["hr@10"] == 1
+    assert masked.results.row("own-history").metrics["hr@10"] == 0
+    assert shown.results.row("own-history").slices["target repeat"]["hr@10"] == 1
+
+
+def test_global_time_counts_everybody(data: Dataset) -> None:
+    out = evaluate(data, "global-time", EngineConfig.of(SMALL), rows=["transitions", "cascade"], latency=False)
+    assert out.results.users == len(split(data.log, "global-time").test)
+    assert out.results.row("cascade@refit").metrics["hr@10"] > 0
+
+
+def test_an_unknown_row_is_refused(data: Dataset) -> None:
+    with pytest.raises(ConfigError, match="no row bananas: choose among transitions"):
+        evaluate(data, "leave-one-out", EngineConfig.of(SMALL), rows=["bananas"])
+
+
+def test_tuning_finds_the_better_setting_and_writes_what_can_be_read(data: Dataset, tmp_path: Path) -> None:
+    start = EngineConfig.of({**SMALL, "candidates": {"transitions": {"reverse": 2.0, "decay": 0.99}, "popularity": {}}})
+    said: list[str] = []
+    tuned = tune(data, "leave-one-out", start, progress=said.append)
+    assert tuned.candidates["transitions"].options["reverse"] < 2.0  # the ring is walked in one direction alone
+    assert tuned.fusion.weights["transitions"] > tuned.fusion.weights["popularity"]
+    assert any(line.startswith("lightgbm: ndcg@10") for line in said)
+    path = tmp_path / "chain.toml"
+    path.write_text(to_toml(tuned, "Chosen on validation.\nTwo lines."), encoding="utf-8")
+    assert EngineConfig.read(path).hash == tuned.hash
+
+    def score(config: EngineConfig) -> float:
+        out = evaluate(data, "leave-one-out", config, rows=["transitions"], refit=False, latency=False)
+        return out.results.row("transitions").metrics["ndcg@10"]
+
+    assert score(tuned) >= score(start)
+
+
+def test_settings_are_found_here_before_the_packaged_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Dataset
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings_for("chain") is None
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "chain.toml").write_text("[candidates.popularity]\nn = 7\n[rank]\n[variants.no-llm]\n")
+    here = settings_for("chain")
+    assert here is not None
+    assert here.candidates["popularity"].n == 7
+    out = evaluate(data, "leave-one-out", rows=["popularity"], refit=False, latency=False)
+    assert out.results.settings_hash == here.model_copy(update={"hide_seen": True}).hash
+
+
+def test_default_settings_fit_the_data(data: Dataset) -> None:
+    config = default_config(data, repeats=True)
+    assert "trending" in config.candidates
+    assert "own-history" in (config.variants["no-llm"].candidates or ())
+    assert slug("s3rec:Beauty") == "s3rec-beauty"
