@@ -96,6 +96,8 @@ class EngineConfig(_Section):
     def _plans_exist(self) -> Self:
         if not self.candidates:
             raise ValueError("candidates: at least one generator is needed")
+        if odd := [name for name in self.fusion.weights if name not in self.candidates]:
+            raise ValueError(f"fusion.weights: no generator {', '.join(odd)} (there are: {', '.join(self.candidates)})")
         if self.variant not in self.variants:
             raise ValueError(f"variant: no [variants.{self.variant}] (there are: {', '.join(self.variants)})")
         for name, variant in self.variants.items():

@@ -181,11 +181,13 @@ class EventLog:
     """All events, grouped by shopper and in time order within each; flat with offsets.
 
     ``users`` names the groups. It is needed to serve and to evaluate, never to fit: nothing of it reaches a bundle.
+    ``event_weights`` are what the events were weighed with, beside the defaults of `recsys.signal`.
     """
 
     events: Events
     offsets: Offsets
     users: tuple[str, ...]
+    event_weights: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -207,7 +209,17 @@ class EventLog:
     def where(self, mask: NDArray[np.bool_]) -> EventLog:
         """Return only the events of ``mask`` (n,); every shopper stays, perhaps with none."""
         lengths = np.bincount(self.owner[mask], minlength=self.n_users)
-        return EventLog(self.events.take(mask), offsets_of(lengths), self.users)
+        return EventLog(self.events.take(mask), offsets_of(lengths), self.users, self.event_weights)
+
+    def as_of(self, mask: NDArray[np.bool_]) -> EventLog:
+        """Return the log as it stood when only the events of ``mask`` (n,) had happened.
+
+        A purchase that was returned later was still a liked one then: weights are made anew from what is left.
+        """
+        out = self.where(mask)
+        if not (self.events.weights < 0).any():
+            return out
+        return replace(out, events=weighed(out.events, out.owner, self.event_weights))
 
     def liked(self) -> EventLog:
         """Return the events that speak for an item: what collaborative counts are made of."""
@@ -230,7 +242,7 @@ class EventLog:
         order = np.lexsort((columns.times, code))
         events, owner = columns.take(order), code[order]
         lengths = np.bincount(owner, minlength=len(names))
-        return cls(weighed(events, owner, event_weights), offsets_of(lengths), tuple(names))
+        return cls(weighed(events, owner, event_weights), offsets_of(lengths), tuple(names), dict(event_weights or {}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -251,3 +251,18 @@ def test_impressions_on_the_way_to_a_target_are_for_training_alone():
     assert shown.rows.tolist() == [2, 1]
     assert shown.positions.tolist() == [1, 2]
     assert folds.valid.sample(1).shown is folds.valid.shown
+
+
+def test_a_return_after_the_cut_takes_nothing_back_before_it() -> None:
+    kinds = ["purchase", "purchase", "purchase", "return", "purchase", "purchase"]
+    rows = [0, 4, 1, 0, 2, 3]
+    items = [Item(item_id=f"i{i}") for i in range(5)]
+    pairs = enumerate(zip(rows, kinds, strict=True))
+    events = [Event(user_id="u", item_id=f"i{r}", kind=k, time=100 + t) for t, (r, k) in pairs]
+    folds = leave_one_out(Dataset.of(items, events).log)
+    assert folds.test.history.history(0).weights.tolist() == [0, 1, 1, -1, 1]  # bought and returned by then
+    # When i1 was chosen, the first purchase had not come back yet.
+    early = folds.rank.history.history(0)
+    assert early.rows.tolist() == [0, 4]
+    assert early.weights.tolist() == [1, 1]
+    assert folds.rank.fit.events.weights.tolist() == [1, 1]

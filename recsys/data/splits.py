@@ -109,7 +109,7 @@ def leave_one_out(log: EventLog) -> Split:
         keep_choice = picks & (left > k)
         last = np.full(log.n_users, -1, dtype=np.int64)
         np.maximum.at(last, owner[keep_choice], np.flatnonzero(keep_choice))
-        return log.where(np.arange(len(log)) <= last[owner])
+        return log.as_of(np.arange(len(log)) <= last[owner])
 
     def fold(fitted: int, k: int) -> Fold:
         history = cut(k)
@@ -142,7 +142,7 @@ def global_time(log: EventLog, shares: tuple[float, float, float] = (0.7, 0.8, 0
     end = int(log.events.times.max()) + 1
 
     def before(moment: int) -> EventLog:
-        return log.where(log.events.times < moment)
+        return log.as_of(log.events.times < moment)
 
     def fold(fitted: int, moment: int, until: int) -> Fold:
         inside = picks & (log.events.times >= moment) & (log.events.times < until)

@@ -94,7 +94,9 @@ class Histories:
         order = np.argsort(owner, kind="stable")
         events = join([log.events.take(stay), *(events for _, events in parts)]).take(order)
         lengths = np.bincount(owner, minlength=len(users))
-        packed = EventLog(weighed(events, owner[order], self._weights), offsets_of(lengths), tuple(users))
+        packed = EventLog(
+            weighed(events, owner[order], self._weights), offsets_of(lengths), tuple(users), self._weights
+        )
         return Histories(packed, self._weights)
 
     @property

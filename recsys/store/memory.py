@@ -57,7 +57,7 @@ class MemoryStore:
         times = log.events.times
         if len(times) and not FIRST_SECOND <= int(times.min()) <= int(times.max()) <= LAST_SECOND:
             raise DataError(f"events have times from {times.min()} to {times.max()}: not epoch seconds (milliseconds?)")
-        log = EventLog(weighed(log.events, log.owner, self._weights), log.offsets, log.users)
+        log = EventLog(weighed(log.events, log.owner, self._weights), log.offsets, log.users, self._weights)
         self._items = data.items
         self._histories = Histories(log, self._weights)
         self._event_ids: set[str] = set()
