@@ -13,6 +13,9 @@ export RECSYS_DATA := $(BESIDE)
 endif
 endif
 
+# Threads that wait must not spin: tests and benchmarks share the cores with one another.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: help install demo test check bench clean
 
 help:  ## list the targets

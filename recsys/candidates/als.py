@@ -58,8 +58,9 @@ class ALS(Factors):
         """Factorise the liked matrix."""
         from threadpoolctl import threadpool_limits
 
-        model = self._new_model(options.seed, options.threads)
+        # The limit holds from the start: implicit looks at BLAS when a model is made, and warns of a pool.
         with threadpool_limits(1, "blas"):
+            model = self._new_model(options.seed, options.threads)
             model.fit(sparse.csr_matrix(user_items(data, binary=False)), show_progress=False)
         self.learned(model.item_factors, data)
         self._model = None

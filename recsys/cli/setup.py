@@ -20,7 +20,13 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "report": ("plots in the HTML report", ("matplotlib",)),
     "frames": ("results as data frames", ("pandas", "polars")),
 }
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+)
 MIN_PYTHON = (3, 11)
 
 
@@ -86,12 +92,12 @@ def _version(distribution: str) -> str:
 
 def _show(facts: dict[str, Any]) -> None:
     out = console()
-    threads = ", ".join(f"{n}={v}" for n, v in facts["threads"].items()) or "not limited"
+    threads = ", ".join(f"{n}={v}" for n, v in facts["threads"].items()) or "threads not limited"
     data = facts["data"]
     lines = [
         ("recsys", facts["recsys"] or "not installed as a package"),
         ("python", facts["python"]),
-        ("system", f"{facts['system']}, {facts['cpus']} cores, threads {threads}"),
+        ("system", f"{facts['system']}, {facts['cpus']} cores, {threads}"),
         ("data sets", f"{data['folder']}{'' if data['exists'] else ' (not there)'}: {', '.join(data['names'])}"),
     ]
     out.print(table("environment", ("", ""), lines))
