@@ -58,9 +58,8 @@ class ALS(Factors):
         """Factorise the liked matrix."""
         from threadpoolctl import threadpool_limits
 
-        # The limit holds from the start: implicit looks at BLAS when a model is made, and warns of a pool.
+        model = self._new_model(options.seed, options.threads)
         with threadpool_limits(1, "blas"):
-            model = self._new_model(options.seed, options.threads)
             model.fit(sparse.csr_matrix(user_items(data, binary=False)), show_progress=False)
         self.learned(model.item_factors, data)
         self._model = None
@@ -68,12 +67,16 @@ class ALS(Factors):
 
     def _new_model(self, seed: int, threads: int) -> Any:
         from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
 
         c = self.config
-        return AlternatingLeastSquares(
-            factors=c.factors, regularization=c.regularisation, alpha=c.alpha, iterations=c.iterations,
-            random_state=seed, num_threads=threads,
-        )  # fmt: skip
+        # implicit looks at BLAS when a model is made, and warns of a pool. The import above may load a BLAS of its
+        # own, which a limit set before it would miss.
+        with threadpool_limits(1, "blas"):
+            return AlternatingLeastSquares(
+                factors=c.factors, regularization=c.regularisation, alpha=c.alpha, iterations=c.iterations,
+                random_state=seed, num_threads=threads,
+            )  # fmt: skip
 
     def user_factors(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """Solve for the users of this batch with the item factors held fixed."""
