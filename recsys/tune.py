@@ -36,12 +36,14 @@ class _Batch:
 
 
 def tune(
-    data: Dataset, split_name: str, config: EngineConfig, *, requests: int = REQUESTS, progress: Progress = silent
-) -> EngineConfig:
+    data: Dataset, split_name: str, config: EngineConfig, *, requests: int = REQUESTS,
+    only: Sequence[str] | None = None, progress: Progress = silent,
+) -> EngineConfig:  # fmt: skip
     """Return ``config`` with every setting that a component declares in its SPACE chosen by NDCG@10 on validation.
 
     Coordinate search: one setting after the other, in the declared order, keeps its best value. The test fold is
-    never touched.
+    never touched. ``only`` names the generators and the ranker whose settings are searched (None: all); the fusion
+    weights always are.
 
     Raises:
         DataError: the data has too few events for the split.
@@ -54,17 +56,18 @@ def tune(
     batch = _Batch(fold, tuple(fold_requests(fold, len(data.items), config.hide_seen)))
     fitted: dict[str, Any] = {}
     for name in config.candidates:
-        config, fitted[name] = _generator(config, registry, data, name, batch, options, progress)
+        search = only is None or name in only
+        config, fitted[name] = _generator(config, registry, data, name, batch, options, progress, search)
     variant = config.variants[config.variant]
     config = _fusion(config, fitted, variant, batch, progress)
-    if variant.rank is not None:
+    if variant.rank is not None and (only is None or variant.rank in only):
         config = _ranker(config, registry, data, folds, variant, batch, fitted, options, progress)
     return config
 
 
 def _generator(
     config: EngineConfig, registry: Registry, data: Dataset, name: str, batch: _Batch, options: FitOptions,
-    progress: Progress,
+    progress: Progress, search: bool,
 ) -> tuple[EngineConfig, Any]:  # fmt: skip
     stage = config.candidates[name]
     fit_data = data.with_log(batch.fold.fit)
@@ -77,7 +80,7 @@ def _generator(
     if stage.use == "blend":
         config = _parts_of_blend(config, name)
         stage = config.candidates[name]
-    space: Mapping[str, Sequence[Any]] = getattr(registry.get("candidates", stage.use), "SPACE", {})
+    space: Mapping[str, Sequence[Any]] = getattr(registry.get("candidates", stage.use), "SPACE", {}) if search else {}
     values, generator, score = _search(
         made, space, {}, lambda g: _ndcg([g.generate(r, 10) for _, r in batch.chunks], batch)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,8 +81,6 @@ class ALS(Factors):
 
     def user_factors(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """Solve for the users of this batch with the item factors held fixed."""
-        from threadpoolctl import threadpool_limits
-
         factors = self.fitted()
         if self._model is None:
             model = self._new_model(0, 1)
@@ -91,7 +90,7 @@ class ALS(Factors):
             self._model = model
         history = profile(requests, self.n_items, self.config.decay, self.config.limit)
         # implicit's own BLAS calls are tiny: more than one BLAS thread makes them seven times slower.
-        with threadpool_limits(1, "blas"):
+        with _pools().limit(limits=1, user_api="blas"):
             users = self._model.recalculate_user(np.arange(len(requests)), sparse.csr_matrix(history))
         out = np.ascontiguousarray(users, dtype=np.float32)
         out[np.diff(history.indptr) == 0] = 0.0
@@ -110,3 +109,11 @@ class ALS(Factors):
         out.item_factors = read_array(folder / "item_factors.npy")
         out.known = read_array(folder / "known.npy")
         return out
+
+
+@cache
+def _pools() -> Any:
+    """Return the thread pools of this process, looked up once: the search takes longer than a fold-in."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
