@@ -19,6 +19,8 @@ from recsys.types import Result
 K, WARM, REQUESTS = 10, 20, 300
 SMALL = {"items": 12_000, "shoppers": 20_000}
 LARGE = {"items": 200_000, "shoppers": 100_000}
+# So many shoppers teach the ranker: collecting candidates for all of them would take most of the fit.
+RANK_REQUESTS = 5_000
 TINY = {"items": 300, "shoppers": 400}
 
 
@@ -31,14 +33,15 @@ def cases(quick: bool) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], scratch: Path) -> list[dict[str, Any]]:
     size = {"items": case["items"], "shoppers": case["shoppers"]}
     figures = fit(size, scratch) if case["step"] == "fit" else serve(size, scratch)
-    parameters = {**size, "generators": list(config(size).candidates)}
+    parameters = {**size, "generators": list(config(size).candidates), "rank_requests": RANK_REQUESTS}
     return [{"name": case["step"], "parameters": parameters, "figures": {**figures, **memory()}}]
 
 
 def config(size: dict[str, int]) -> EngineConfig:
     """Return the default engine; a catalogue too large for EASE's dense matrix goes without."""
     names = [name for name in DEFAULT_CANDIDATES if name != "ease" or size["items"] <= EASE_LIMIT]
-    return EngineConfig.of({"candidates": {name: dict(DEFAULT_CANDIDATES[name]) for name in names}})
+    chosen = {name: dict(DEFAULT_CANDIDATES[name]) for name in names}
+    return EngineConfig.of({"candidates": chosen, "rank_requests": RANK_REQUESTS})
 
 
 def bundle(size: dict[str, int], scratch: Path) -> Path:

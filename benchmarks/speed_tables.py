@@ -65,8 +65,8 @@ def bm25(results: Path) -> str:
 
 def implicit(results: Path) -> str:
     head = (
-        "Model", "Who answers", "Lists/s, one by one", "p50, ms", "recsys is faster by", "Lists/s, batch",
-        "recsys is faster by", "Items in common",
+        "Model", "Who answers", "Lists/s, one by one", "p50, ms", "recsys / this", "Lists/s, batch",
+        "recsys / this", "Items in common",
     )  # fmt: skip
     who = {
         "recsys": "recsys, folded in from history",

@@ -23,7 +23,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "batch": speed_tables.batch,
     "import": speed_tables.startup,
     "quality": partial(quality_tables.summary, list(SETS)),
-    **{f"evaluate-{name}": partial(quality_tables.of_set, name) for name in SETS},
+    **{name: partial(quality_tables.of_set, name) for name in SETS},
 }
 
 

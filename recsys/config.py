@@ -74,6 +74,7 @@ class EngineConfig(_Section):
     events: EventSettings = EventSettings()
     hide_seen: bool = True
     seed: int = 0
+    rank_requests: int = Field(40_000, ge=1)  # a ranker learns from at most so many shoppers, drawn at random
 
     @model_validator(mode="before")
     @classmethod
