@@ -144,3 +144,13 @@ def test_doctor_says_what_is_missing(call, monkeypatch):
     facts = json.loads(call("doctor", "--json", code=1).stdout)
     assert facts["missing"] == ["numpy"]
     assert facts["extras"]["train"]["present"] is False
+
+
+def test_what_no_variant_uses_is_not_fitted(answer, source, tmp_path):
+    path = tmp_path / "recsys.toml"
+    path.write_text(
+        "[candidates.transitions]\n[candidates.ease]\n[candidates.popularity]\n[rank.lightgbm]\n"
+        '[variants.no-llm]\ncandidates = ["transitions", "popularity"]\n'
+    )
+    facts = answer("fit", "--data", source, "--config", path, "--out", tmp_path / "bundle", "--json")
+    assert set(facts["fit_s"]) == {"transitions", "popularity"}
