@@ -13,7 +13,7 @@ from recsys.candidates.fuse import normalised
 from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.fitting import Fitted, Progress, build_generators, deps_for, plan_for, silent, training_slates
 from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
@@ -46,8 +46,10 @@ def tune(
     weights always are.
 
     Raises:
-        DataError: the data has too few events for the split.
+        DataError: the data has too few events for the split. ConfigError: ``only`` names what is not there.
     """
+    if odd := [name for name in only or () if name not in config.candidates and name not in config.rank]:
+        raise ConfigError(f"nothing to tune is named {', '.join(odd)}: choose among {', '.join(config.candidates)}")
     registry, options = Registry(), FitOptions(seed=config.seed)
     folds = split(data.log, split_name)
     if not len(folds.valid):

@@ -86,6 +86,9 @@ def fit(
         Path | None, typer.Option("--settings", metavar="FILE", help="Where --tune keeps them: settings/<data>.toml.")
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Split for --tune.")] = "leave-one-out",
+    only: Annotated[
+        str | None, typer.Option("--only", help="Tune only these generators and ranker, separated by commas.")
+    ] = None,
     dump: Annotated[
         Path | None,
         typer.Option("--dump", metavar="STORE", help="Also write catalogue and events, for recommend --store."),
@@ -106,7 +109,8 @@ def fit(
         chosen = config_for(config, found.name, seed)
         kept: Path | None = None
         if tune:
-            chosen = tuned(found, split, chosen, progress=tell)
+            names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
+            chosen = tuned(found, split, chosen, only=names, progress=tell)
             kept = settings or Path("settings") / f"{slug(found.name)}.toml"
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_text(kept, to_toml(chosen, f"Tuned on the validation fold of {found.name}, split {split}."))

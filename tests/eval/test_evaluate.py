@@ -207,3 +207,12 @@ def test_default_settings_fit_the_data(data: Dataset) -> None:
     assert "trending" in config.candidates
     assert "own-history" in (config.variants["no-llm"].candidates or ())
     assert slug("s3rec:Beauty") == "s3rec-beauty"
+
+
+def test_tuning_touches_only_what_is_named(data: Dataset) -> None:
+    start = EngineConfig.of({**SMALL, "candidates": {"transitions": {"reverse": 2.0}, "popularity": {}}})
+    tuned = tune(data, "leave-one-out", start, only=["popularity"])
+    assert tuned.candidates["transitions"] == start.candidates["transitions"]
+    assert tuned.rank == start.rank
+    with pytest.raises(ConfigError, match="nothing to tune is named bananas"):
+        tune(data, "leave-one-out", start, only=["bananas"])
