@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -54,7 +55,9 @@ def run_benchmarks(names: Sequence[str], results: Path, scratch: Path, quick: bo
 def run_case(benchmark: str, case: Mapping[str, Any], scratch: Path) -> list[dict[str, Any]]:
     """Return the complete result lines of one case. Raises `subprocess.CalledProcessError` with its stderr."""
     command = [sys.executable, "-m", "benchmarks", "case", benchmark, json.dumps(case), str(scratch)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    # As the command line of recsys does: threads that spin while they wait take the cores from those that work.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     # Libraries may print what they like: the measurements are the last line.
     measured = json.loads(done.stdout.strip().splitlines()[-1])
     return [{"benchmark": benchmark, **line, **facts()} for line in measured]
