@@ -68,7 +68,7 @@ class Engine:
     def __init__(
         self, config: EngineConfig | None = None, store: Store | None = None, registry: Registry | None = None
     ) -> None:
-        self.config = config or EngineConfig()
+        self.config = (config or EngineConfig()).trimmed()
         self.registry = registry or Registry()
         self.store: Any = store if store is not None else MemoryStore(weights=self.config.events.weights)
         self._snapshot: _Snapshot | None = None
@@ -285,8 +285,10 @@ class Engine:
         moment = self._now(now)
         history = Events.of(())
         if user is not None:
-            history = self.store.history(user, None if now is None else moment, self.config.events.history_limit)
+            history = self.store.history(user, None if now is None else moment)
         hidden = seen(history) if self.config.hide_seen else NO_ROWS
+        # What was bought long ago stays hidden; only what speaks of taste, and lately, is worth carrying further.
+        history = history.take(np.flatnonzero(history.weights)[-self.config.events.history_limit :])
         if len(page):
             looks = Events.of(page, times=[moment] * len(page), weights=[0.5] * len(page))
             history = join([replace(history, ids=()), looks])

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# OpenMP's waiting threads spin by default: on few cores, several test processes at once, that is most of the time.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:

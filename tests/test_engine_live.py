@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from engine_toys import CONFIG, FUSED, NOW, SHOPPERS, event, fitted, ids, score
 
+from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import DataError
-from recsys.testing.worlds import DAY
+from recsys.testing.worlds import DAY, small_shop
 from recsys.types import Event, Filter, Item
 
 
@@ -263,3 +264,24 @@ def test_many_threads_at_once():
     assert errors == []
     assert len(engine.store.items()) == 65
     assert engine.fitted.generators["attributes"].n_items == 65
+
+
+def test_old_purchases_stay_hidden_behind_many_impressions() -> None:
+    data = small_shop()
+    settings = {
+        "candidates": {"popularity": {}},
+        "rank": {},
+        "variants": {"no-llm": {}},
+        "events": {"history_limit": 3},
+    }
+    engine = Engine(EngineConfig.of(settings)).fit(data)
+    bought = engine.recommend(None, k=1)[0].item_id
+    others = [i for i in data.items.ids if i != bought][:8]
+    engine.add_events([Event(user_id="old", item_id=bought, kind="purchase", time=1_700_000_000)])
+    engine.add_events(
+        [Event(user_id="old", item_id=i, kind="impression", time=1_700_000_100 + n) for n, i in enumerate(others)]
+    )
+    engine.add_events(
+        [Event(user_id="old", item_id=i, kind="view", time=1_700_000_200 + n) for n, i in enumerate(others)]
+    )
+    assert bought not in [r.item_id for r in engine.recommend("old", k=len(data.items))]

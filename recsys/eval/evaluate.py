@@ -113,7 +113,8 @@ def evaluate(
         again = [r for r in REFIT_ROWS if r in wanted]
         figures |= _refit(config, registry, data, folds, base, again, variant, options, progress)
     notes = (*_notes(folds, shown, base), *remarks)
-    made = _rows(data, folds.test, figures, seconds, _baselines(config, valid, figures), best, seed)
+    baselines = _baselines(config, valid, figures)
+    made = _rows(data, folds.test, figures, seconds, baselines, seed)
     return Evaluation(
         Results.of(
             data=data.name, split=split_name, users=len(folds.test), items=n_items, seed=seed,
@@ -121,7 +122,7 @@ def evaluate(
             protocol={
                 "repeats": "shown" if shown else "masked", "repeat_targets_in_validation": round(share, 4),
                 "validation_" + MAIN: round(float(valid[best].metrics[MAIN].mean()), 4),
-                "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
+                "best_single_by_validation": baselines[0] if baselines else "", "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
                 "shoppers": data.log.n_users,
             },
             notes=notes,
@@ -164,7 +165,7 @@ def _refit(
 
 def _rows(
     data: Dataset, fold: Fold, figures: Mapping[str, RowFigures], seconds: Mapping[str, float],
-    baselines: Sequence[str], best: str, seed: int,
+    baselines: Sequence[str], seed: int,
 ) -> list[Row]:  # fmt: skip
     popularity = np.bincount(fold.fit.liked().events.rows, minlength=len(data.items))
     categories = category_matrix(data.items.categories) if any(data.items.categories) else None
