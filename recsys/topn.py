@@ -16,16 +16,46 @@ from numpy.typing import NDArray
 def best(scores: NDArray[np.float32], n: int, floor: float = -np.inf) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return columns and scores, both ``(b, min(n, width))``, best first; -1 and -inf pad.
 
-    Only scores above ``floor`` count, NaN never does. Equal scores are ordered by column. 5 to 10 times quicker
-    than a partition.
+    Only scores above ``floor`` count, NaN never does. Equal scores are ordered by column.
     """
     b, width = scores.shape
     n = min(n, width)
     columns = np.full((b, n), -1, dtype=np.int64)
     picked = np.full((b, n), -np.inf, dtype=np.float32)
     if n and b:
-        compiled(best_loop)(np.ascontiguousarray(scores, dtype=np.float32), np.float32(floor), columns, picked)
+        rest = np.arange(b)
+        if n < width and _mostly_above(scores, floor):
+            rest = _by_partition(scores, n, floor, columns, picked)
+        if len(rest):
+            some, least = np.ascontiguousarray(scores[rest], dtype=np.float32), np.float32(floor)
+            found, values = np.full((len(rest), n), -1, np.int64), np.full((len(rest), n), -np.inf, np.float32)
+            compiled(best_loop)(some, least, found, values)
+            columns[rest], picked[rest] = found, values
     return columns, picked
+
+
+def _mostly_above(scores: NDArray[np.float32], floor: float) -> bool:
+    """Return whether many entries count: then numpy's partition is quicker than a heap, else (mostly 0) far slower."""
+    sample = scores[:, :: max(1, scores.shape[1] // 64)]
+    return bool(np.count_nonzero(sample > floor) > 0.2 * sample.size)
+
+
+def _by_partition(
+    scores: NDArray[np.float32], n: int, floor: float, columns: NDArray[np.int64], picked: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Fill the rows whose n-th best is no tie; return the others: a partition would choose among equals at will."""
+    # NaN is above nothing, so this line drops it too.
+    clean = np.where(scores > floor, scores, np.float32(-np.inf))
+    place = np.argpartition(clean, clean.shape[1] - n, axis=1)[:, clean.shape[1] - n :]
+    values = np.take_along_axis(clean, place, axis=1)
+    last = values.min(axis=1, keepdims=True)
+    uncut = (last == -np.inf).ravel() | ((clean == last).sum(axis=1) == (values == last).sum(axis=1))
+    place, values = place[uncut], values[uncut]
+    order = np.lexsort((place, -values), axis=1)
+    values = np.take_along_axis(values, order, axis=1)
+    columns[uncut] = np.where(values > -np.inf, np.take_along_axis(place, order, axis=1), -1)
+    picked[uncut] = values
+    return np.flatnonzero(~uncut)
 
 
 @cache
