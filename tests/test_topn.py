@@ -55,8 +55,23 @@ def test_without_a_place_for_compiled_code(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(numba, "njit", refuse)
     topn.compiled.cache_clear()
     try:
-        got = best(np.array([[1, 3, 2]], np.float32), 2)
+        scores = np.zeros((1, 30), np.float32)
+        scores[0, 1:3] = 3, 2
+        got = best(scores, 2, 0.0)
     finally:
         topn.compiled.cache_clear()
     assert [o for o in asked if "nogil" in o] == [{"nogil": True, "cache": True}, {"nogil": True}]
     assert got[0].tolist() == [[1, 2]]
+
+
+def test_the_two_ways_agree_on_ties_nan_and_floor() -> None:
+    rng = np.random.default_rng(3)
+    for n in (1, 7, 40):
+        scores = np.round(rng.normal(size=(60, 200)), 1).astype(np.float32)  # many ties, most entries count
+        scores[rng.random(scores.shape) < 0.05] = np.nan
+        scores[5] = -np.inf
+        columns, picked = best(scores, n, -0.5)
+        plain, values = np.full((60, n), -1, np.int64), np.full((60, n), -np.inf, np.float32)
+        topn.best_loop(scores, -0.5, plain, values)
+        np.testing.assert_array_equal(columns, plain)
+        np.testing.assert_array_equal(picked, values)
