@@ -38,7 +38,7 @@ def settings_for(name: str) -> EngineConfig | None:
     local = Path("settings") / f"{slug(name)}.toml"
     if local.is_file():
         return EngineConfig.read(local)
-    packaged = files("recsys") / "settings" / f"{slug(name)}.toml"
+    packaged = files("recsys") / "tuned" / f"{slug(name)}.toml"
     return EngineConfig.read(Path(str(packaged))) if packaged.is_file() else None
 
 
