@@ -89,6 +89,7 @@ def fit(
     only: Annotated[
         str | None, typer.Option("--only", help="Tune only these generators and ranker, separated by commas.")
     ] = None,
+    requests: Annotated[int, typer.Option("--requests", min=1, help="Tune on so many validation requests.")] = 5000,
     dump: Annotated[
         Path | None,
         typer.Option("--dump", metavar="STORE", help="Also write catalogue and events, for recommend --store."),
@@ -110,7 +111,7 @@ def fit(
         kept: Path | None = None
         if tune:
             names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-            chosen = tuned(found, split, chosen, only=names, progress=tell)
+            chosen = tuned(found, split, chosen, requests=requests, only=names, progress=tell)
             kept = settings or Path("settings") / f"{slug(found.name)}.toml"
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_text(kept, to_toml(chosen, f"Tuned on the validation fold of {found.name}, split {split}."))

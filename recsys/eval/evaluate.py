@@ -122,7 +122,8 @@ def evaluate(
             protocol={
                 "repeats": "shown" if shown else "masked", "repeat_targets_in_validation": round(share, 4),
                 "validation_" + MAIN: round(float(valid[best].metrics[MAIN].mean()), 4),
-                "best_single_by_validation": baselines[0] if baselines else "", "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
+                "best_single_by_validation": baselines[0] if baselines else "",
+                "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
                 "shoppers": data.log.n_users,
             },
             notes=notes,
