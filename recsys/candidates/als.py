@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.candidates.factors import Factors
 from recsys.candidates.matrix import user_items
 from recsys.dataset import Dataset
 from recsys.history import profile
-from recsys.protocols import Deps, FitOptions
+from recsys.protocols import FitOptions
 from recsys.types import Request
 
 
@@ -46,14 +44,8 @@ class ALS(Factors):
     }
 
     def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or self.Config()
+        super().__init__(config)
         self._model: Any = None
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings."""
-        return cls(config)
 
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Factorise the liked matrix."""
@@ -94,20 +86,6 @@ class ALS(Factors):
             users = self._model.recalculate_user(np.arange(len(requests)), sparse.csr_matrix(history))
         out = np.ascontiguousarray(users, dtype=np.float32)
         out[np.diff(history.indptr) == 0] = 0.0
-        return out
-
-    def save(self, folder: Path) -> None:
-        """Write the item factors: no user has any."""
-        write_array(folder / "item_factors.npy", self.fitted())
-        write_array(folder / "known.npy", np.asarray(self.known))
-        write_json(folder / "config.json", self.config.model_dump())
-
-    @classmethod
-    def load(cls, folder: Path, deps: Deps) -> Self:
-        """Read what `save` wrote."""
-        out = cls(cls.Config.model_validate(read_json(folder / "config.json")))
-        out.item_factors = read_array(folder / "item_factors.npy")
-        out.known = read_array(folder / "known.npy")
         return out
 
 

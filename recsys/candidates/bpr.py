@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.candidates.factors import Factors
 from recsys.candidates.matrix import user_items
 from recsys.dataset import Dataset
 from recsys.history import profile
-from recsys.protocols import Deps, FitOptions
+from recsys.protocols import FitOptions
 from recsys.types import Request
 
 
@@ -41,15 +39,6 @@ class BPR(Factors):
 
     SPACE = {"decay": [0.6, 0.8, 1.0], "regularisation": [0.001, 0.01, 0.05]}
 
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or self.Config()
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings."""
-        return cls(config)
-
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Sample pairs on one thread: implicit's parallel updates race, and the same seed must give the same model."""
         from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -69,17 +58,3 @@ class BPR(Factors):
         users = np.asarray(history @ self.fitted(), dtype=np.float32)
         users[:, -1] = np.diff(history.indptr) > 0
         return users
-
-    def save(self, folder: Path) -> None:
-        """Write the item factors: no user has any."""
-        write_array(folder / "item_factors.npy", self.fitted())
-        write_array(folder / "known.npy", np.asarray(self.known))
-        write_json(folder / "config.json", self.config.model_dump())
-
-    @classmethod
-    def load(cls, folder: Path, deps: Deps) -> Self:
-        """Read what `save` wrote."""
-        out = cls(cls.Config.model_validate(read_json(folder / "config.json")))
-        out.item_factors = read_array(folder / "item_factors.npy")
-        out.known = read_array(folder / "known.npy")
-        return out

@@ -34,25 +34,6 @@ class EASE(ItemMatrix):
 
     SPACE = {"decay": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9]}
 
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or self.Config()
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings."""
-        return cls(config)
-
-    @property
-    def decay(self) -> float:
-        """Weight of an event relative to the one after it."""
-        return self.config.decay
-
-    @property
-    def limit(self) -> int:
-        """How many of the latest events count."""
-        return self.config.limit
-
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Invert the regularised Gram matrix by Cholesky, overwriting it.
 

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.candidates.scoring import WholeCatalogue
 from recsys.dataset import Dataset
 from recsys.errors import NotFittedError
+from recsys.protocols import Deps
 from recsys.types import Request, Slates
 
 
 class Factors(WholeCatalogue):
     """Item factors ``(n_items, f)`` float32; items without any event in the fit cannot be scored (NaN)."""
 
-    def __init__(self) -> None:
+    Config: ClassVar[type[Any]]
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config or self.Config()
         self.item_factors: NDArray[np.float32] | None = None
         self.known: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def from_config(cls, config: Any, deps: Deps) -> Self:
+        """Build from settings."""
+        return cls(config)
 
     @abstractmethod
     def user_factors(self, requests: Sequence[Request]) -> NDArray[np.float32]:
@@ -65,3 +76,17 @@ class Factors(WholeCatalogue):
         out = np.full(len(slates.items), np.nan, dtype=np.float32)
         out[usable] = np.einsum("mf,mf->m", users[owner[usable]], factors[slates.items[usable]])
         return Slates(slates.items, out, slates.offsets, slates.columns, slates.notes)
+
+    def save(self, folder: Path) -> None:
+        """Write the item factors: no user has any."""
+        write_array(folder / "item_factors.npy", self.fitted())
+        write_array(folder / "known.npy", np.asarray(self.known))
+        write_json(folder / "config.json", self.config.model_dump())
+
+    @classmethod
+    def load(cls, folder: Path, deps: Deps) -> Self:
+        """Read what `save` wrote."""
+        out = cls(cls.Config.model_validate(read_json(folder / "config.json")))
+        out.item_factors = read_array(folder / "item_factors.npy")
+        out.known = read_array(folder / "known.npy")
+        return out

@@ -36,25 +36,6 @@ class ItemKNN(ItemMatrix):
         "neighbours": [100, 200, 500],
     }
 
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or self.Config()
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings."""
-        return cls(config)
-
-    @property
-    def decay(self) -> float:
-        """Weight of an event relative to the one after it."""
-        return self.config.decay
-
-    @property
-    def limit(self) -> int:
-        """How many of the latest events count."""
-        return self.config.limit
-
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Find each item's neighbours among liked co-occurrences."""
         from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize, tfidf_weight

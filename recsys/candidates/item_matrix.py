@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from recsys.candidates.scoring import WholeCatalogue, as_dense
 from recsys.candidates.sparse_lists import sparse_generate, sparse_score
 from recsys.errors import NotFittedError
 from recsys.history import profile, stack
+from recsys.protocols import Deps
 from recsys.types import Request, Slates
 
 
@@ -26,20 +26,26 @@ class ItemMatrix(WholeCatalogue):
     """
 
     floor = 0.0
-    matrix: Any
+    Config: ClassVar[type[Any]]  # has ``decay``, the weight of an event relative to the one after it, and ``limit``
 
-    def __init__(self) -> None:
-        self.matrix = None
+    def __init__(self, config: Any = None) -> None:
+        self.config = config or self.Config()
+        self.matrix: Any = None
+
+    @classmethod
+    def from_config(cls, config: Any, deps: Deps) -> Self:
+        """Build from settings."""
+        return cls(config)
 
     @property
-    @abstractmethod
     def decay(self) -> float:
         """Weight of an event relative to the one after it."""
+        return float(self.config.decay)
 
     @property
-    @abstractmethod
     def limit(self) -> int:
         """How many of the latest events count."""
+        return int(self.config.limit)
 
     def fitted(self) -> Any:
         """Return the matrix. Raises `NotFittedError`."""

@@ -31,25 +31,6 @@ class OwnHistory(ItemMatrix):
 
     SPACE = {"decay": [0.5, 0.7, 0.8, 0.9, 0.95, 0.99]}
 
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or self.Config()
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings."""
-        return cls(config)
-
-    @property
-    def decay(self) -> float:
-        """Weight of an event relative to the one after it."""
-        return self.config.decay
-
-    @property
-    def limit(self) -> int:
-        """How many of the latest events count."""
-        return self.config.limit
-
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Take the size of the catalogue: there is nothing else to learn."""
         self.matrix = sparse.eye_array(len(data.items), dtype=np.float32, format="csr")

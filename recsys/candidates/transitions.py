@@ -46,25 +46,6 @@ class Transitions(ItemMatrix):
         "gap_power": [0.5, 0.75, 1.0, 1.5],
     }
 
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or self.Config()
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings."""
-        return cls(config)
-
-    @property
-    def decay(self) -> float:
-        """Weight of an event relative to the one after it."""
-        return self.config.decay
-
-    @property
-    def limit(self) -> int:
-        """How many of the latest events count."""
-        return self.config.limit
-
     def fit(self, data: Dataset, options: FitOptions) -> Self:
         """Count the transitions of liked items."""
         self.matrix = self._count(data.log.liked(), len(data.items))
