@@ -109,7 +109,9 @@ def show(results: Results) -> None:
 
     out = console()
     _print(out, accuracy(results), notes=False)
-    for base in results.baselines[:1]:
+    # What was the best single generator on validation comes first, then whatever else there is to compare with.
+    named = [str(results.protocol.get("best_single_by_validation", "")), *results.baselines]
+    for base in [b for b in named if b in results.baselines][:1]:
         _print(out, against(results, base), notes=True)
     typer.echo(headline(results))
     for note in results.notes:
