@@ -18,9 +18,9 @@ from recsys.types import Result
 
 K, WARM, REQUESTS = 10, 20, 300
 SMALL = {"items": 12_000, "shoppers": 20_000}
-LARGE = {"items": 200_000, "shoppers": 100_000}
+LARGE = {"items": 200_000, "shoppers": 60_000}
 # So many shoppers teach the ranker: collecting candidates for all of them would take most of the fit.
-RANK_REQUESTS = 5_000
+RANK_REQUESTS = 2_000
 TINY = {"items": 300, "shoppers": 400}
 
 
