@@ -124,7 +124,6 @@ def evaluate(
                 "validation_" + MAIN: round(float(valid[best].metrics[MAIN].mean()), 4),
                 "best_single_by_validation": baselines[0] if baselines else "",
                 "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
-                "shoppers": data.log.n_users,
             },
             notes=notes,
         ),
