@@ -1,4 +1,4 @@
-"""Quality on the public data sets: ``recsys evaluate`` on each, one after another, into the results."""
+"""Quality on the public data sets and the sample shop: ``recsys evaluate`` on each in turn, into the results."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ml-latest-small": ("ml-latest-small", ("--split", "global-time")),
     "gift-cards": ("gift-cards", ("--split", "global-time")),
     "musical-instruments": ("musical-instruments", ("--split", "global-time")),
+    "shop": ("shop", ("--split", "leave-one-out", "--ablate")),
 }
 
 

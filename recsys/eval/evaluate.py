@@ -28,7 +28,7 @@ from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import seen
 from recsys.settings import evaluation_config
-from recsys.types import Events, Slates, offsets_of
+from recsys.types import NO_ROWS, Events, ItemRows, Offsets, Slates, offsets_of
 
 MAIN = "ndcg@10"
 REFIT_ROWS = ("transitions", "transitions+attributes", "fusion", "cascade")
@@ -169,13 +169,11 @@ def _rows(
 ) -> list[Row]:  # fmt: skip
     popularity = np.bincount(fold.fit.liked().events.rows, minlength=len(data.items))
     categories = category_matrix(data.items.categories) if any(data.items.categories) else None
-    starts = fold.history.offsets[fold.users]
-    lengths = fold.history.offsets[fold.users + 1] - starts
-    rows = _histories(fold)
+    lengths = fold.history.offsets[fold.users + 1] - fold.history.offsets[fold.users]
     masks = (
         target_popularity_slices(fold.targets, popularity)
         | history_slices(lengths)
-        | repeat_slices(fold.targets, rows, offsets_of(lengths))
+        | repeat_slices(fold.targets, *_chosen_before(fold))
     )
     main = {row: f.metrics[MAIN] for row, f in figures.items()}
     versus: dict[str, dict[str, Comparison]] = {row: {} for row in figures}
@@ -197,9 +195,10 @@ def _rows(
     return out
 
 
-def _histories(fold: Fold) -> NDArray[np.int32]:
-    parts = [fold.history.history(int(u)).rows for u in fold.users]
-    return np.concatenate([np.empty(0, np.int32), *parts])
+def _chosen_before(fold: Fold) -> tuple[ItemRows, Offsets]:
+    """Return what each request's shopper chose before, flat: an item that was only looked at is no repeat."""
+    parts = [seen(fold.history.history(int(u))) for u in fold.users]
+    return np.concatenate([NO_ROWS, *parts]), offsets_of(np.array([len(p) for p in parts], dtype=np.int64))
 
 
 def _fit_seconds(row: str, seconds: Mapping[str, float]) -> float | None:
@@ -267,8 +266,7 @@ def _ablations(
 
 
 def _repeat_share(fold: Fold) -> float:
-    lengths = fold.history.offsets[fold.users + 1] - fold.history.offsets[fold.users]
-    among = fold.targets.among(_histories(fold), offsets_of(lengths))
+    among = fold.targets.among(*_chosen_before(fold))
     return float(among.mean()) if len(among) else 0.0
 
 

@@ -159,6 +159,24 @@ def test_repeats_are_shown_where_validation_has_them() -> None:
     assert shown.results.row("own-history").slices["target repeat"]["hr@10"] == 1
 
 
+def test_looks_are_no_repeats() -> None:
+    base = chain(60)
+    last = {u: base.items.ids[int(base.log.history(g).rows[-1])] for g, u in enumerate(base.log.users)}
+    looked = Dataset.of(
+        [base.items.item(r) for r in range(len(base.items))],
+        [
+            *(Event(user_id=u, item_id=base.items.ids[int(r)], kind="purchase", time=int(t))
+              for g, u in enumerate(base.log.users)
+              for r, t in zip(base.log.history(g).rows, base.log.history(g).times, strict=True)),
+            *(Event(user_id=u, item_id=i, kind="view", time=1_600_000_000) for u, i in last.items()),
+        ],
+        name="looked",
+    )  # fmt: skip
+    out = evaluate(looked, "leave-one-out", EngineConfig.of(SMALL), rows=["transitions"], refit=False, latency=False)
+    assert out.results.protocol["repeats"] == "masked"
+    assert "target repeat" not in out.results.row("transitions").slices
+
+
 def test_global_time_counts_everybody(data: Dataset) -> None:
     out = evaluate(data, "global-time", EngineConfig.of(SMALL), rows=["transitions", "cascade"], latency=False)
     assert out.results.users == len(split(data.log, "global-time").test)
