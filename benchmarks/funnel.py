@@ -12,9 +12,9 @@ from benchmarks.shops import make_shop
 from benchmarks.timing import latency, memory, rounded, timed
 from recsys.config import DEFAULT_CANDIDATES, EngineConfig
 from recsys.engine import Engine
+from recsys.result import Result
 from recsys.settings import EASE_LIMIT
 from recsys.store.memory import MemoryStore
-from recsys.types import Result
 
 K, WARM, REQUESTS = 10, 20, 300
 SMALL = {"items": 12_000, "shoppers": 20_000}

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from recsys.errors import RecsysError
     from recsys.eval.evaluate import evaluate
     from recsys.registry import Registry
-    from recsys.types import Event, Filter, Item, Request, Result, Review
+    from recsys.result import Result
+    from recsys.types import Event, Filter, Item, Request, Review
 
 __version__ = "0.1.0"
 
@@ -32,7 +33,7 @@ _HOME = {
     "RecsysError": "recsys.errors",
     "Registry": "recsys.registry",
     "Request": "recsys.types",
-    "Result": "recsys.types",
+    "Result": "recsys.result",
     "Review": "recsys.types",
     "evaluate": "recsys.eval.evaluate",
     "open_data": "recsys.data.source",

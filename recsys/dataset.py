@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import DataError
 from recsys.ids import Vocabulary, check_id
-from recsys.signal import preference, take_back
+from recsys.signal import forget, preference, take_back
 from recsys.types import KIND_CODES, Event, Events, Item, ItemRows, Offsets, Review, offsets_of, utc
 
 
@@ -173,7 +173,8 @@ def event_columns(events: Sequence[Event], vocabulary: Vocabulary, now: int | No
 def weighed(events: Events, owner: NDArray[np.int64], event_weights: Mapping[str, float] | None = None) -> Events:
     """Return events with their signed weights; ``owner`` (n,) says whose each is, in time order within an owner."""
     weights = preference(events.kinds, events.values, event_weights or {})
-    return replace(events, weights=take_back(owner, events.rows, weights))
+    weights = take_back(owner, events.rows, weights)
+    return replace(events, weights=forget(owner, events.rows, events.kinds, weights))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,10 +26,11 @@ from recsys.errors import ModelError
 from recsys.eval.metrics import per_request
 from recsys.fitting import Progress, silent
 from recsys.requests import compile_filter, seen
+from recsys.result import Result
 from recsys.settings import settings_for
 from recsys.store.memory import MemoryStore
 from recsys.targets import Targets
-from recsys.types import KIND_CODES, KINDS, Event, Filter, Result, Slates
+from recsys.types import KIND_CODES, KINDS, Event, Filter, Slates
 
 N_SHOPPERS = 5000
 N_GRADED = 400  # shoppers whose lists are graded: the standard error of their mean NDCG@10 is about .008

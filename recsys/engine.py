@@ -22,6 +22,7 @@ from recsys.funnel import Funnel, Stopwatch, updated
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
 from recsys.requests import compile_filter, seen, without
+from recsys.result import Recommendation, Result, Trace
 from recsys.saving import load_fitted, save_fitted
 from recsys.store.dump import dump, restore
 from recsys.store.histories import join
@@ -34,12 +35,9 @@ from recsys.types import (
     Filter,
     Item,
     ItemRows,
-    Recommendation,
     Request,
-    Result,
     RowMask,
     Slates,
-    Trace,
     offsets_of,
     utc,
 )

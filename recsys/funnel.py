@@ -13,7 +13,8 @@ import numpy as np
 from recsys.candidates.fuse import Fusion, score_all, union
 from recsys.errors import NotFittedError, StageError
 from recsys.protocols import Delta, Live
-from recsys.types import Notes, Request, Slates, StageTrace
+from recsys.result import StageTrace
+from recsys.types import Notes, Request, Slates
 
 
 @dataclass(frozen=True, slots=True, eq=False)

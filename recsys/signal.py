@@ -15,8 +15,10 @@ from recsys.types import KIND_CODES, KINDS
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "interaction": 1.0, "view": 0.3, "click": 0.3, "cart": 0.6, "purchase": 1.0, "like": 1.0,
     "dislike": -1.0, "return": -1.0, "not-interested": -1.0, "remove-from-cart": -0.3, "impression": 0.0,
+    "forget": 0.0,
 }  # fmt: skip
 RATING = KIND_CODES["rating"]
+FORGET = KIND_CODES["forget"]
 
 
 def check_weights(weights: dict[str, float]) -> dict[str, float]:
@@ -77,4 +79,23 @@ def take_back(owner: NDArray[np.int64], rows: NDArray[np.int32], weights: NDArra
     for place in suspects.tolist():
         if place < last[int(key[place])]:
             out[place] = 0.0
+    return out
+
+
+def forget(
+    owner: NDArray[np.int64], rows: NDArray[np.int32], kinds: NDArray[np.int8], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return weights in which a "forget" takes all earlier signals of its owner about its item out of the count.
+
+    It says nothing about the item: the shopper only asks not to be judged by it. Events are in time order within an
+    owner.
+    """
+    asked = np.flatnonzero(kinds == FORGET)
+    if not len(asked):
+        return weights
+    key = owner * (np.int64(rows.max()) + 2) + rows
+    last = dict(zip(key[asked].tolist(), asked.tolist(), strict=True))  # the last request of each pair wins
+    concerned = np.flatnonzero(np.isin(key, key[asked]))
+    out = weights.copy()
+    out[[place for place in concerned.tolist() if place < last[int(key[place])]]] = 0.0
     return out

@@ -27,7 +27,7 @@ UserKey = str
 # The closed list of event kinds; a code is an index into it, so it may only grow at the end.
 KINDS = (
     "interaction", "view", "click", "cart", "purchase", "rating", "like",
-    "dislike", "return", "not-interested", "remove-from-cart", "impression",
+    "dislike", "return", "not-interested", "remove-from-cart", "impression", "forget",
 )  # fmt: skip
 KIND_CODES: Mapping[str, int] = {name: code for code, name in enumerate(KINDS)}
 
@@ -119,6 +119,26 @@ class Review:
     rating: float | None = None
     time: int | None = None
     review_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One query that a shopper typed, and the items that they chose from its list; idempotent by ``search_id``."""
+
+    user_id: str
+    text: str
+    time: datetime | int | None = None
+    chosen: tuple[str, ...] = ()
+    search_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("user_id", "text"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
+                raise DataError(f"{name} must be a non-empty string, got {getattr(self, name)!r}")
+        if isinstance(self.chosen, str):
+            raise DataError(f"chosen must be a tuple of item ids, got the string {self.chosen!r}")
+        if self.time is not None:
+            utc(self.time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,107 +380,6 @@ def offsets_of(lengths: NDArray[np.integer[Any]]) -> Offsets:
     out = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=out[1:])
     return out
-
-
-@dataclass(frozen=True, slots=True)
-class StageTrace:
-    """One stage of one call: how long it took for the whole batch, and how many items went in and out."""
-
-    stage: str
-    plugin: str
-    took_ms: float
-    n_in: int
-    n_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What one call did, in order; ``degraded`` names the stages that fell back."""
-
-    stages: tuple[StageTrace, ...] = ()
-    bundle: str = ""
-    degraded: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def took_ms(self) -> float:
-        """All stages together, in milliseconds."""
-        return sum(s.took_ms for s in self.stages)
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One row of a `Result`; ``sources`` are the generators whose own list held the item, strongest first."""
-
-    rank: int
-    item_id: str
-    title: str
-    score: float
-    sources: tuple[str, ...] = ()
-    price: float | None = None
-    stock: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """An ordered list for one call; prints as a table, converts to dicts, pandas and polars."""
-
-    items: tuple[Recommendation, ...]
-    trace: Trace = Trace()
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __iter__(self) -> Iterator[Recommendation]:
-        return iter(self.items)
-
-    def __getitem__(self, i: int) -> Recommendation:
-        return self.items[i]
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one plain dict a row, ready for JSON."""
-        names = ("rank", "item_id", "title", "score", "sources", "price", "stock")
-        return [{n: list(v) if isinstance(v := getattr(r, n), tuple) else v for n in names} for r in self.items]
-
-    def to_pandas(self) -> Any:
-        """Return a `pandas.DataFrame`, one row an item. Raises `PluginUnavailable` without pandas."""
-        return _frame_library("pandas").DataFrame(self.to_dicts())
-
-    def to_polars(self) -> Any:
-        """Return a `polars.DataFrame`, one row an item. Raises `PluginUnavailable` without polars."""
-        return _frame_library("polars").DataFrame(self.to_dicts())
-
-    def __str__(self) -> str:
-        if not self.items:
-            return "(no items)"
-        width = min(60, max(len(r.title) for r in self.items) or 1)
-        lines = [f"{'#':>3}  {'item':<14} {'title':<{width}} {'score':>8}  sources"]
-        lines += [
-            f"{r.rank:>3}  {r.item_id:<14.14} {r.title:<{width}.{width}} {r.score:>8.4f}  {', '.join(r.sources)}"
-            for r in self.items
-        ]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td>{r.rank}</td><td>{escape(r.item_id)}</td><td>{escape(r.title)}</td>"
-            f"<td>{r.score:.4f}</td><td>{escape(', '.join(r.sources))}</td></tr>"
-            for r in self.items
-        )
-        return f"<table><tr><th>#<th>item<th>title<th>score<th>sources</tr>{rows}</table>"
-
-
-def _frame_library(name: str) -> Any:
-    import importlib
-
-    from recsys.errors import PluginUnavailable
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise PluginUnavailable(f"{name} is not installed: pip install {name}") from error
 
 
 def now_seconds() -> int:

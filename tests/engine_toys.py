@@ -6,8 +6,9 @@ import pytest
 
 from recsys.config import EngineConfig
 from recsys.engine import Engine
+from recsys.result import Result
 from recsys.testing.worlds import DAY, shopper_id, small_shop
-from recsys.types import Event, Result
+from recsys.types import Event
 
 NOW = int(small_shop().log.events.times.max()) + DAY
 CHEAP = {

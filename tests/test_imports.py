@@ -17,12 +17,13 @@ ROOT = Path(recsys.__file__).parent
 # Each name may import from its own row and the rows above it.
 LEVELS = [
     ("types", "errors", "ids"),
-    ("signal", "history", "dataset", "artifacts", "targets", "topn", "protocols"),
+    ("explanation",),
+    ("result", "signal", "history", "dataset", "artifacts", "targets", "topn", "protocols"),
     ("registry", "config"),
     ("runtime", "store", "data", "manifest", "bundle"),
-    ("embed", "profile"),
+    ("embed", "profile", "aspects", "filters"),
     ("candidates", "search", "rank", "rerank", "explain"),
-    ("requests", "funnel", "fitting", "saving", "settings", "engine"),
+    ("rules", "requests", "funnel", "fitting", "saving", "settings", "engine"),
     ("eval", "tune", "serving", "demo", "cli", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

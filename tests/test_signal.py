@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.signal import DEFAULT_WEIGHTS, preference, rating_weight, take_back
+from recsys.signal import DEFAULT_WEIGHTS, forget, preference, rating_weight, take_back
 from recsys.types import KIND_CODES, KINDS
 
 
@@ -84,3 +84,12 @@ def test_take_back_equals_its_definition(events):
         for i, (o, r, w) in enumerate(events)
     ]
     assert taken(owner, rows, weights) == pytest.approx(expected)
+
+
+def test_forget_silences_what_came_before_for_good_and_ill():
+    kinds = np.array([KIND_CODES[k] for k in ("purchase", "dislike", "purchase", "forget", "view", "purchase")], np.int8)
+    owner = np.array([0, 0, 0, 0, 0, 1], np.int64)
+    rows = np.array([5, 5, 6, 5, 5, 5], np.int32)
+    weights = np.array([1, -1, 1, 0, 0.3, 1], np.float32)
+    assert forget(owner, rows, kinds, weights).tolist() == pytest.approx([0, 0, 1, 0, 0.3, 1])
+    assert forget(owner[:3], rows[:3], kinds[:3], weights[:3]).tolist() == [1, -1, 1]

@@ -9,24 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import ContractError, DataError, PluginUnavailable
+from recsys.result import Recommendation, Result, StageTrace, Trace
 from recsys.testing.strategies import slates
-from recsys.types import (
+from recsys.types import (  # fmt: skip
     KIND_CODES,
     KINDS,
     Event,
     Events,
     Item,
     Notes,
-    Recommendation,
     Request,
-    Result,
     Slates,
-    StageTrace,
-    Trace,
     now_seconds,
     offsets_of,
     utc,
-)  # fmt: skip
+)
 
 
 def test_utc_reads_aware_datetimes_and_seconds():

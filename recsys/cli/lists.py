@@ -12,7 +12,8 @@ from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys.engine import Engine
-    from recsys.types import Filter, Result
+    from recsys.result import Result
+    from recsys.types import Filter
 
 BundleOption = Annotated[Path, typer.Option("--bundle", metavar="BUNDLE", help="What `recsys fit` wrote.")]
 StoreOption = Annotated[

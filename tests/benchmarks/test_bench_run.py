@@ -64,7 +64,7 @@ def test_both_sides_of_a_model_find_the_same(model, tmp_path):
 
 
 def test_stages_are_medians_in_order():
-    from recsys.types import Result, StageTrace, Trace
+    from recsys.result import Result, StageTrace, Trace
 
     def result(als: float) -> Result:
         stages = (StageTrace("candidates", "als", als, 1, 1), StageTrace("score", "als, dense", 2.0, 1, 1))
