@@ -87,7 +87,8 @@ def test_take_back_equals_its_definition(events):
 
 
 def test_forget_silences_what_came_before_for_good_and_ill():
-    kinds = np.array([KIND_CODES[k] for k in ("purchase", "dislike", "purchase", "forget", "view", "purchase")], np.int8)
+    names = ("purchase", "dislike", "purchase", "forget", "view", "purchase")
+    kinds = np.array([KIND_CODES[k] for k in names], np.int8)
     owner = np.array([0, 0, 0, 0, 0, 1], np.int64)
     rows = np.array([5, 5, 6, 5, 5, 5], np.int32)
     weights = np.array([1, -1, 1, 0, 0.3, 1], np.float32)
