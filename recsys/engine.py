@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from recsys.answers import results
 from recsys.candidates.fuse import FOUND
 from recsys.config import EngineConfig
 from recsys.data.splits import leave_one_out
@@ -22,7 +23,7 @@ from recsys.funnel import Funnel, Stopwatch, updated
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
 from recsys.requests import compile_filter, seen, without
-from recsys.result import Recommendation, Result, Trace
+from recsys.result import Result
 from recsys.saving import load_fitted, save_fitted
 from recsys.store.dump import dump, restore
 from recsys.store.histories import join
@@ -227,7 +228,7 @@ class Engine:
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         slates = funnel.run(requests, k, watch)
-        return self._results(slates, items, snapshot, funnel, watch)
+        return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
 
     def similar_items(self, item_id: str, k: int = 10, *, where: Filter | None = None) -> Result:
         """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
@@ -244,7 +245,7 @@ class Engine:
         pairs = {n: g for n, g in plan.generators.items() if getattr(g, "uses_history", True)}
         funnel = Funnel(replace(plan, generators=pairs, ranker=None))
         watch = Stopwatch()
-        return self._results(funnel.run([request], k, watch), items, snapshot, funnel, watch)[0]
+        return results(funnel.run([request], k, watch), items, funnel.plan, watch, snapshot.bundle_id)[0]
 
     def rank(
         self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
@@ -269,7 +270,7 @@ class Engine:
         watch = Stopwatch()
         scored = funnel.score_given([request], given, watch)
         ranked = funnel.rank([request], scored, request.k, watch)
-        return self._results(ranked, items, snapshot, funnel, watch)[0]
+        return results(ranked, items, funnel.plan, watch, snapshot.bundle_id)[0]
 
     def _funnel(self, snapshot: _Snapshot, variant: str | None, strict: bool) -> Funnel:
         name = variant or self.config.variant
@@ -305,37 +306,6 @@ class Engine:
         if (rows < 0).any():
             raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
         return rows
-
-    def _results(
-        self, slates: Slates, items: ItemTable, snapshot: _Snapshot, funnel: Funnel, watch: Stopwatch
-    ) -> list[Result]:
-        names = list(funnel.plan.generators)
-        out = []
-        for i, slate in enumerate(slates):
-            notes = slates.notes[i] if slates.notes else None
-            trace = Trace(
-                tuple(watch.stages),
-                snapshot.bundle_id,
-                notes.degraded if notes else (),
-                notes.warnings if notes else (),
-            )
-            rows = slate.items.tolist()
-            ids = items.vocabulary.ids(slate.items)
-            out.append(
-                Result(
-                    tuple(
-                        Recommendation(
-                            rank=place + 1, item_id=ids[place], title=items.titles[row],
-                            score=float(slate.scores[place]), sources=_sources(slate, place, names),
-                            price=None if np.isnan(items.prices[row]) else round(float(items.prices[row]), 2),
-                            stock=None if items.stock[row] < 0 else int(items.stock[row]),
-                        )
-                        for place, row in enumerate(rows)
-                    ),
-                    trace,
-                )
-            )  # fmt: skip
-        return out
 
     # -- keeping -------------------------------------------------------------------------------------------------
 
@@ -390,11 +360,3 @@ class Engine:
 
 def _words(items: ItemTable) -> Iterator[tuple[Any, ...]]:
     return zip(items.titles, items.texts, items.brands, items.categories, items.attributes, strict=True)
-
-
-def _sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:
-    if FOUND not in slate.columns:
-        return ()
-    mask = int(slate.columns[FOUND][place])
-    found = [n for bit, n in enumerate(names) if mask >> bit & 1]
-    return tuple(sorted(found, key=lambda n: float(slate.columns[f"{n}_rank"][place])))

@@ -263,18 +263,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What happened to one request on its way: stages that fell back, repairs, tokens, warnings."""
+    """What happened to one request on its way: stages that fell back, warnings, repairs, tokens, rules applied."""
 
     degraded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     repairs: int = 0
     tokens: int = 0
+    applied: tuple[str, ...] = ()
 
     def plus(self, other: Notes) -> Notes:
         """Return both, ``self`` first."""
         return Notes(
             self.degraded + other.degraded, self.warnings + other.warnings,
-            self.repairs + other.repairs, self.tokens + other.tokens,
+            self.repairs + other.repairs, self.tokens + other.tokens, self.applied + other.applied,
         )  # fmt: skip
 
 

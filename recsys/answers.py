@@ -1,0 +1,47 @@
+"""From ranked rows back to what the shop knows: ids, titles, prices, and where each item came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from recsys.candidates.fuse import FOUND
+from recsys.dataset import ItemTable
+from recsys.funnel import Plan, Stopwatch
+from recsys.result import Recommendation, Result, Trace
+from recsys.types import Slates
+
+
+def results(slates: Slates, items: ItemTable, plan: Plan, watch: Stopwatch, bundle_id: str = "") -> list[Result]:
+    """Return one `Result` per list; all share the stages that ``watch`` timed, for the batch was one run."""
+    names = list(plan.generators)
+    return [_result(slate, items, names, watch, bundle_id) for slate in slates]
+
+
+def _result(slate: Slates, items: ItemTable, names: Iterable[str], watch: Stopwatch, bundle_id: str) -> Result:
+    notes = slate.notes[0] if slate.notes else None
+    trace = Trace(
+        tuple(watch.stages), bundle_id, notes.degraded if notes else (), notes.warnings if notes else (),
+        notes.applied if notes else (),
+    )  # fmt: skip
+    ids = items.vocabulary.ids(slate.items)
+    rows = tuple(
+        Recommendation(
+            rank=place + 1, item_id=ids[place], title=items.titles[row], score=float(slate.scores[place]),
+            sources=sources(slate, place, names),
+            price=None if np.isnan(items.prices[row]) else round(float(items.prices[row]), 2),
+            stock=None if items.stock[row] < 0 else int(items.stock[row]),
+        )
+        for place, row in enumerate(slate.items.tolist())
+    )  # fmt: skip
+    return Result(rows, trace)
+
+
+def sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the generators whose own list held the entry, the one that ranked it highest first."""
+    if FOUND not in slate.columns:
+        return ()
+    mask = int(slate.columns[FOUND][place])
+    found = [n for bit, n in enumerate(names) if mask >> bit & 1]
+    return tuple(sorted(found, key=lambda n: float(slate.columns[f"{n}_rank"][place])))
