@@ -24,6 +24,8 @@ SHORT_NAMES: Mapping[str, tuple[str, str]] = {
     "musical-instruments": ("amazon", "amazon_reviews/reviews_Musical_Instruments_5.json.gz"),
     "gift-cards": ("amazon", "amazon_reviews/Gift_Cards_5.json.gz,amazon_reviews/meta_Gift_Cards.json.gz"),
     "all-beauty": ("amazon", "amazon_reviews/All_Beauty_5.json.gz"),
+    "icecat": ("search", "search/icecat_chorus"),
+    "msrd": ("search", "search/msrd_movies"),
 }
 # Two letters at least: "C:\data" is a path of Windows, no reader.
 _READER = re.compile(r"([a-z][a-z0-9_-]+):(.*)", re.DOTALL)
@@ -55,7 +57,11 @@ def data_folder() -> Path:
 
 def available(folder: Path) -> list[str]:
     """Return the short names whose files are in ``folder``, sorted; ``shop`` is always there."""
-    names = [n for n, (_, place) in SHORT_NAMES.items() if all((folder / p).exists() for p in place.split(","))]
+    names = [
+        f"search:{n}" if reader == "search" else n
+        for n, (reader, place) in SHORT_NAMES.items()
+        if all((folder / p).exists() for p in place.split(","))
+    ]
     names += [f"s3rec:{p.parent.name}" for p in folder.glob("s3rec/*/sequences.txt*")]
     return sorted({*names, "shop"})
 

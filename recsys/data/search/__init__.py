@@ -1,0 +1,1 @@
+"""Catalogues with judged queries: what a search is measured on."""
