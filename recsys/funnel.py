@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.candidates.fuse import Fusion, score_all, union
 from recsys.errors import NotFittedError, StageError
-from recsys.protocols import Delta, Live
+from recsys.protocols import Delta, Live, Preparable
 from recsys.result import StageTrace
 from recsys.types import Notes, Request, Slates
 
@@ -52,6 +52,10 @@ class Funnel:
             raise NotFittedError("a plan needs at least one generator")
         self.plan = plan
         self.strict = strict
+
+    def on(self, generators: Mapping[str, Any]) -> Funnel:
+        """Return the same funnel with other generators of the same names."""
+        return Funnel(replace(self.plan, generators={n: generators[n] for n in self.plan.generators}), self.strict)
 
     def generate(
         self, requests: Sequence[Request], watch: Stopwatch | None = None
@@ -115,8 +119,9 @@ class Funnel:
 
     def candidates(self, requests: Sequence[Request], watch: Stopwatch | None = None) -> Slates:
         """Return `unite` of `generate`; generators that failed are noted."""
-        found, degraded = self.generate(requests, watch)
-        slates = self.unite(requests, found, watch)
+        batch = self.on(prepared(self.plan.generators, requests))
+        found, degraded = batch.generate(requests, watch)
+        slates = batch.unite(requests, found, watch)
         return slates.note(Notes(degraded=degraded)) if degraded else slates
 
     def rank(self, requests: Sequence[Request], slates: Slates, n: int, watch: Stopwatch | None = None) -> Slates:
@@ -164,6 +169,11 @@ class _Guarded:
                 self.failed[self.name] = error
         unknown = np.full(len(slates.items), np.nan, dtype=np.float32)
         return Slates(slates.items, unknown, slates.offsets, slates.columns, slates.notes)
+
+
+def prepared(generators: Mapping[str, Any], requests: Sequence[Request]) -> dict[str, Any]:
+    """Return the generators for these very requests alone: the `Preparable` ones do shared work once."""
+    return {n: g.prepared(requests) if isinstance(g, Preparable) else g for n, g in generators.items()}
 
 
 def updated(components: Mapping[str, Any], delta: Delta) -> dict[str, Any]:

@@ -68,6 +68,15 @@ class CandidateGenerator(Scorer, Protocol):
 
 
 @runtime_checkable
+class Preparable(Protocol):
+    """Declared ability: work that `generate` and `score` share is done once for a batch."""
+
+    def prepared(self, requests: Sequence[Request]) -> CandidateGenerator:
+        """Return a generator that answers these very requests alone, like this one would; it serves one thread."""
+        ...
+
+
+@runtime_checkable
 class Ranker(Protocol):
     """Orders a slate: LightGBM, an LLM reranker, a diversifier."""
 

@@ -63,6 +63,10 @@ class ItemMatrix(WholeCatalogue):
         matrix = self.fitted()
         return as_dense(profile(requests, self.n_items, self.decay, self.limit) @ matrix)
 
+    def prepared(self, requests: Sequence[Request]) -> Any:
+        """Return a generator for these requests alone; a sparse matrix is quicker without the whole catalogue."""
+        return self if sparse.issparse(self.fitted()) else super().prepared(requests)
+
     def generate(self, requests: Sequence[Request], n: int) -> Slates:
         """Return the best ``n`` allowed items of each request; a sparse matrix touches only items with evidence."""
         matrix = self.fitted()

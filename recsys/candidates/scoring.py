@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import ContractError
 from recsys.history import allowed_matrix
 from recsys.topn import best
 from recsys.types import Request, Slates, offsets_of
 
 # 16 M floats: 64 MB a chunk, small enough for a shop's process and large enough to keep BLAS busy.
 CHUNK_CELLS = 16_000_000
+# A batch's scores of the whole catalogue are kept between finding and scoring while they stay below 64 MB.
+HELD_CELLS = 16_000_000
 
 
 def chunks(requests: Sequence[Request], n_items: int) -> Iterator[Sequence[Request]]:
@@ -75,6 +78,10 @@ class WholeCatalogue(ABC):
             parts.append(top(scores, n, self.floor))
         return join(parts) if parts else Slates.of([])
 
+    def prepared(self, requests: Sequence[Request]) -> Any:
+        """Return a generator for these requests alone that computes their scores once; itself for a large batch."""
+        return Prepared(self, requests) if 0 < len(requests) * self.n_items <= HELD_CELLS else self
+
     def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
         """Return the score of each given item, NaN for rows that this generator has never seen."""
         out = np.full(len(slates.items), np.nan, dtype=np.float32)
@@ -89,6 +96,41 @@ class WholeCatalogue(ABC):
                 out[lo:hi][known] = values
             begin += len(part)
         return Slates(slates.items, out, slates.offsets, slates.columns, slates.notes)
+
+
+class Prepared:
+    """One generator over one batch: the scores that found the candidates also answer for them.
+
+    Without this, every request would be multiplied with the catalogue twice: to `generate`, then to `score` what all
+    generators found together.
+    """
+
+    def __init__(self, source: WholeCatalogue, requests: Sequence[Request]) -> None:
+        self._source = source
+        self._requests = requests
+        self._scores: NDArray[np.float32] | None = None
+
+    def generate(self, requests: Sequence[Request], n: int) -> Slates:
+        """Return what the source would, for the very requests that this was made for."""
+        self._check(requests)
+        scores = self._source.catalogue_scores(requests)
+        self._scores = scores
+        allowed = allowed_matrix(requests, self._source.n_items)
+        return top(scores if allowed is None else np.where(allowed, scores, -np.inf), n, self._source.floor)
+
+    def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
+        """Return what the source would, for the very requests that this was made for."""
+        self._check(requests)
+        if self._scores is None:
+            return self._source.score(requests, slates)
+        out = np.full(len(slates.items), np.nan, dtype=np.float32)
+        known = (slates.items >= 0) & (slates.items < self._source.n_items)
+        out[known] = self._scores[slates.request_index[known], slates.items[known]]
+        return Slates(slates.items, out, slates.offsets, slates.columns, slates.notes)
+
+    def _check(self, requests: Sequence[Request]) -> None:
+        if requests is not self._requests:
+            raise ContractError("a prepared generator answers only the requests that it was prepared for")
 
 
 def as_dense(matrix: Any) -> NDArray[np.float32]:

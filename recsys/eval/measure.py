@@ -16,7 +16,7 @@ from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS, candidate_recall, per_request
 from recsys.fitting import Fitted, plan_for
-from recsys.funnel import Funnel
+from recsys.funnel import Funnel, prepared
 from recsys.protocols import Deps
 from recsys.registry import Registry
 from recsys.requests import CHUNK, fold_requests
@@ -90,15 +90,18 @@ class Table:
         plan = self.cascade.plan
         answers: dict[str, Slates] = {}
         lists: dict[str, Slates] = {}
-        for name, generator in self.fitted.generators.items():
+        used = {n: g for n, g in self.fitted.generators.items() if n in self.rows or n in plan.generators}
+        generators = prepared(used, requests)
+        cascade = self.cascade.on(generators)
+        for name, generator in generators.items():
             if name in self.rows:
                 answers[name] = generator.generate(requests, DEPTH)
                 if name in plan.generators:
                     lists[name] = answers[name].ordered(answers[name].scores, plan.sizes[name])
-            elif name in plan.generators:
+            else:
                 lists[name] = generator.generate(requests, plan.sizes[name])
         if self._needs_fusion():
-            deep = self.cascade.unite(requests, {n: lists[n] for n in plan.generators}, n=max(DEPTH, plan.n_fused))
+            deep = cascade.unite(requests, {n: lists[n] for n in plan.generators}, n=max(DEPTH, plan.n_fused))
             if "fusion" in self.rows:
                 answers["fusion"] = deep
             fused = deep.ordered(deep.scores, plan.n_fused)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from recsys.candidates import scoring
 from recsys.candidates.scoring import WholeCatalogue, as_dense, chunks, join, top
+from recsys.errors import ContractError
 from recsys.testing.strategies import slates
 from recsys.types import Events, Request, Slates
 
@@ -101,3 +102,27 @@ def test_as_dense_takes_sparse_and_dense():
         assert got.dtype == np.float32
         assert got.flags.c_contiguous
         assert np.array_equal(got, np.eye(3))
+
+
+def test_a_prepared_batch_is_scored_once_and_answers_alike(monkeypatch):
+    requests = [ask(0), ask(5, 0, 1, 3), ask(2, 7)]
+    source, given = Distance(), Slates.of([[5, 3], [1], [0, 7]])
+    expected = source.generate(requests, 2), source.score(requests, given)
+    calls = []
+    monkeypatch.setattr(
+        Distance, "catalogue_scores", lambda self, r, plain=Distance.catalogue_scores: calls.append(1) or plain(self, r)
+    )
+    batch = source.prepared(requests)
+    for got, want in zip((batch.generate(requests, 2), batch.score(requests, given)), expected, strict=True):
+        assert got.items.tolist() == want.items.tolist()
+        assert got.scores == pytest.approx(want.scores, nan_ok=True)
+    assert len(calls) == 1
+    with pytest.raises(ContractError, match="prepared for"):
+        batch.score(list(requests), given)
+
+
+def test_a_large_batch_is_not_held(monkeypatch):
+    monkeypatch.setattr(scoring, "HELD_CELLS", 11)
+    source = Distance()
+    assert source.prepared([ask(0), ask(1)]) is source
+    assert source.prepared([ask(0)]) is not source

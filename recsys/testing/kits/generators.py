@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recsys.dataset import Dataset
-from recsys.protocols import CandidateGenerator
+from recsys.protocols import CandidateGenerator, Preparable
 from recsys.testing.kits.base import (
     Make,
     assert_best_first,
@@ -230,3 +230,16 @@ class GeneratorTests(ScorerTests):
         first = np.array([one.items[0] if len(one.items) else -1 for one in got])
         hits = float((first == right_answers(checkerboard)).mean())
         assert hits >= self.checkerboard_floor, f"{hits:.2f} of the shoppers"
+
+    def test_prepared_answers_alike(self, component: Make, world: Dataset) -> None:
+        """A generator that prepares a batch finds and scores what it would without."""
+        fitted, requests = self.ready(component, world), self.requests(world)
+        if not isinstance(fitted, Preparable):
+            return
+        batch, given = fitted.prepared(requests), self.slates(world, requests)
+        for once, plain in (
+            (batch.generate(requests, 7), fitted.generate(requests, 7)),
+            (batch.score(requests, given), fitted.score(requests, given)),
+        ):
+            assert np.array_equal(once.items, plain.items)
+            assert np.allclose(once.scores, plain.scores, rtol=1e-4, atol=1e-5, equal_nan=True)
