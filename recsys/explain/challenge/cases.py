@@ -1,8 +1,8 @@
 """Draws the cases of the challenge set from the sample shop: a recommended item and the evidence that is known of it.
 
 Run as ``python -m recsys.explain.challenge.cases FOLDER``; the texts about the cases are then written by hand, so the
-committed files change only together with them. Cases for development and held-out cases come from different departments: no
-product, brand or attribute value is in both.
+committed files change only together with them. Cases for development and held-out cases come from different
+departments: no product or brand is in both.
 """
 
 from __future__ import annotations
