@@ -58,14 +58,14 @@ class Labels:
         return out
 
     def take(self, rows: ItemRows) -> NDArray[np.int32]:
-        """Return (len(rows), widest) codes of some items, -1 pads; a row of -1 has none."""
-        known = np.maximum(rows, 0)
-        lengths = np.where(rows >= 0, self.offsets[known + 1] - self.offsets[known], 0) if len(self) else rows * 0
-        width = int(lengths.max(initial=0))
-        place = np.arange(width)
+        """Return (len(rows), widest) codes of some items, -1 pads; a row of -1 or beyond the catalogue has none."""
+        here = (rows >= 0) & (rows < len(self))
+        known = np.where(here, rows, 0)
+        lengths = np.where(here, self.offsets[known + 1] - self.offsets[known], 0) if len(self) else rows * 0
+        place = np.arange(int(lengths.max(initial=0)))
         inside = place < lengths[:, None]
-        out = np.full((len(rows), width), -1, dtype=np.int32)
-        out[inside] = self.flat[(self.offsets[known][:, None] + place)[inside]] if width else 0
+        out = np.full(inside.shape, -1, dtype=np.int32)
+        out[inside] = self.flat[(self.offsets[known][:, None] + place)[inside]]
         return out
 
     @classmethod
