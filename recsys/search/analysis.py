@@ -215,7 +215,7 @@ class Analyzer:
             return Shape((value + _UNIT[unit],), extra=(value,), kind="measure")
         if re.fullmatch(_NUMBER, raw):
             return Shape((number(raw),), kind="number")
-        pieces = self._pieces(raw)
+        pieces = self.pieces(raw)
         runs = [_RUNS.findall(piece) for piece in pieces]
         flat = [run for piece in runs for run in piece][: MAX_PARTS * 2]
         if len(flat) == 1:
@@ -228,7 +228,7 @@ class Analyzer:
         kind: Kind = "code" if any(c.isdecimal() for c in whole) else "compound"
         return Shape(tuple(self._term(run) for run in flat), joined, tuple(sorted(inner - {joined or ""})), kind)
 
-    def _pieces(self, raw: str) -> list[str]:
+    def pieces(self, raw: str) -> list[str]:
         """Cut a word at the marks inside: English apostrophes join (o'neill), those of other languages part (l'eau)."""
         if self.language in _JOINING and "'" in raw:
             raw = raw.removesuffix("'s").replace("'", "")

@@ -33,7 +33,7 @@ class IndexConfig(BaseModel):
     weights: dict[str, float] = Field(default_factory=dict)
     extra: dict[str, float] = Field(default_factory=dict)
     scheme: Literal["bm25f", "sum"] = "bm25f"
-    k1: float = Field(0.6, gt=0, le=10)
+    k1: float = Field(1.0, gt=0, le=10)
     b: float = Field(0.6, ge=0, le=1)
     b_of: dict[str, float] = Field(default_factory=dict)
     phrase: float = Field(0.3, ge=0, le=5)
@@ -62,4 +62,4 @@ class IndexConfig(BaseModel):
         return self.extra.get(field, self.weights.get(field, _DEFAULT.get(field, 1.0)))
 
 
-_DEFAULT = {"title": 3.0, "brand": 1.5, "categories": 1.0, "attributes": 0.7, "text": 0.7}
+_DEFAULT = {"title": 4.0, "brand": 1.5, "categories": 1.0, "attributes": 0.7, "text": 0.5}

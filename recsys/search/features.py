@@ -53,7 +53,7 @@ def features(index: TextIndex, query: Query, plan: Plan, rows: ItemRows) -> Mapp
     out["text_score"] = looked.scores
     out["text_coverage"] = matched @ plan.shares
     out["text_coverage_title"] = in_field[:, :, 0] @ plan.shares
-    out["text_all"] = (matched | ~needed).all(axis=1).astype(np.float32)
+    out["text_all"] = np.asarray((matched | ~needed).all(axis=1), dtype=np.float32)
     out |= _titles(index, query, rows)
     pairs = looked.which[:, plan.n_slots :] >= 0
     out["text_pairs"] = pairs.sum(axis=1) / max(len(query.slots) - 1, 1)

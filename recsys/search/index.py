@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -17,6 +19,7 @@ from recsys.search.config import IndexConfig
 from recsys.search.fields import limit_of, texts
 from recsys.search.lexicon import Lexicon, Ragged
 from recsys.search.segment import Segment, Weights, build
+from recsys.search.spelling import Speller
 from recsys.types import ItemRows, Offsets, RowMask
 
 # A patch of this many products, or this share of the catalogue, becomes part of the base.
@@ -38,6 +41,9 @@ class TextIndex:
         self.lengths = np.zeros((n_rows, len(config.fields)), np.uint16)
         self.lengths[base.rows] = base.lengths
         self.said = np.zeros(0, np.int64)  # (n_raws,) how often the catalogue says each raw word
+        self.n_base_words = 0
+        self._spelling = _Spelling()
+        self._late = _Spelling()
 
     @property
     def analyzer(self) -> Analyzer:
@@ -58,7 +64,7 @@ class TextIndex:
         fields, said = _read(lexicon, config, items, rows)
         base, weights = build(rows, fields, len(lexicon.terms), None, _weights(config))
         out = cls(config, lexicon, base, weights, len(items))
-        out.said = said
+        out.said, out.n_base_words = said, len(said)
         return out
 
     def put(self, items: ItemTable, changed: ItemRows) -> Self:
@@ -75,6 +81,7 @@ class TextIndex:
         fields, said = _read(self.lexicon, self.config, items, rows)
         patch, _ = build(rows, fields, len(self.lexicon.terms), self.weights, self.weights)
         out = copy.copy(self)
+        out._late = _Spelling()
         n = max(len(items), self.n_rows)
         out.patch, out.home = patch, np.zeros(n, np.int8)
         out.home[rows] = 1
@@ -105,6 +112,15 @@ class TextIndex:
         at = int(segment.place(np.array([row], np.int32))[0])
         return tuple(segment.titles[at].tolist()) if at >= 0 else ()
 
+    @property
+    def spellers(self) -> tuple[Speller, ...]:
+        """The words of the base, and those that came with the patch; made when first asked for."""
+        names, n = self.lexicon.names, self.n_base_words
+        base = self._spelling.get(lambda: Speller.of(names[:n], self.said[:n].tolist()))
+        if n == len(self.said):
+            return (base,)
+        return base, self._late.get(lambda: Speller.of(names[n : len(self.said)], self.said[n:].tolist()))
+
     def described(self) -> RowMask:
         """(n_rows,) which products have any word at all."""
         return np.asarray(self.lengths.any(axis=1))
@@ -112,6 +128,7 @@ class TextIndex:
     def save(self, folder: Path) -> None:
         """Write base and patch as arrays, words as JSON."""
         write_json(folder / "config.json", self.config.model_dump())
+        write_json(folder / "sizes.json", {"base_words": self.n_base_words})
         write_json(folder / "raws.json", self.lexicon.names[: len(self.said)])
         write_json(folder / "terms.json", list(self.lexicon.terms)[: max(s.n_terms for s in self.segments)])
         write_array(folder / "said.npy", self.said)
@@ -134,6 +151,7 @@ class TextIndex:
             raise ShapeMismatch(f"{folder}: {len(terms)} terms, {base.n_terms} in postings, fields {config.fields}")
         weights = Weights(made.fields, made.b, averages, made.k1, made.summed)
         out = cls(config, lexicon, base, weights, len(home))
+        out.n_base_words = int(read_json(folder / "sizes.json")["base_words"])
         out.home, out.said = home, read_array(folder / "said.npy")
         if (folder / "patch-rows.npy").exists():
             out.patch = _segment(folder, "patch")
@@ -141,6 +159,20 @@ class TextIndex:
         if len(out.said) != len(raws):
             raise ShapeMismatch(f"{folder}: {len(raws)} words, {len(out.said)} counts")
         return out
+
+
+class _Spelling:
+    """A speller that is made once, when first asked for."""
+
+    def __init__(self) -> None:
+        self._held: Speller | None = None
+        self._lock = Lock()
+
+    def get(self, make: Callable[[], Speller]) -> Speller:
+        with self._lock:
+            if self._held is None:
+                self._held = make()
+            return self._held
 
 
 def _weights(config: IndexConfig) -> Weights:

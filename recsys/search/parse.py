@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from recsys.search.analysis import Shape, Token
+from recsys.search.correct import Corrector
 from recsys.search.index import TextIndex
 from recsys.search.query import Alternative, Query, Slot
 
@@ -19,6 +20,7 @@ class Parser:
 
     def __init__(self, index: TextIndex) -> None:
         self.index = index
+        self.corrector = Corrector(index)
 
     def parse(self, text: str, prefix: bool = False) -> Query:
         """Return what a text asks for; ``prefix`` reads the last word as a beginning too, as in as-you-type search."""
@@ -27,22 +29,31 @@ class Parser:
         slots: list[Slot] = []
         only_stop = all(t.shape.stop for t in tokens)
         for i, token in enumerate(tokens):
-            slots += self._slots(i, token, only_stop)
+            slots += self._slots(i, token, only_stop, prefix and i == len(tokens) - 1)
         slots = self._written_as_one(tokens, slots)[:MAX_SLOTS]
-        return Query(text, tokens, tuple(slots))
+        return Query(text, tokens, tuple(slots), corrections(slots))
 
-    def _slots(self, i: int, token: Token, only_stop: bool) -> list[Slot]:
+    def _slots(self, i: int, token: Token, only_stop: bool, last: bool) -> list[Slot]:
         """Return one slot per part; each is also met by the compound written as one, which has no parts of its own."""
         c, shape = self.index.config, token.shape
         joined = [Alternative((t,), c.compound, "joined", t) for t in _wholes(shape)]
         light = shape.stop and not only_stop
         out = []
-        for part in shape.parts:
-            readings = [Alternative((part,), 1.0, "typed", token.raw), *joined]
+        for k, part in enumerate(shape.parts):
+            readings = [*self._readings(token, k, part, last and k == len(shape.parts) - 1), *joined]
             if shape.kind == "measure":
                 readings += [Alternative((n,), 0.4, "part", n) for n in shape.extra]
             out.append(Slot(token.raw, i, tuple(readings), c.stop if light else 1.0, not light))
         return out
+
+    def _readings(self, token: Token, k: int, part: str, prefix: bool) -> tuple[Alternative, ...]:
+        """Return what one part of a word may stand for; codes, numbers and function words are what they are."""
+        shape = token.shape
+        plain = (Alternative((part,), 1.0, "typed", token.raw),)
+        if not self.index.config.typos or shape.stop or shape.kind not in ("word", "compound"):
+            return plain
+        pieces = self.index.analyzer.pieces(token.raw)
+        return self.corrector.read(pieces[k], prefix) if pieces[k].isalpha() else plain
 
     def _written_as_one(self, tokens: Sequence[Token], slots: list[Slot]) -> list[Slot]:
         """Let "wi fi" be met by "wifi" too, where the shop writes it so."""
@@ -61,6 +72,11 @@ class Parser:
                     slot = out[at]
                     out[at] = Slot(slot.typed, slot.word, (*slot.alternatives, reading), slot.weight, slot.needed)
         return out
+
+
+def corrections(slots: Sequence[Slot]) -> dict[str, str]:
+    """Return {typed: used} of the words that a guess replaced."""
+    return {s.typed: s.alternatives[0].word for s in slots if s.alternatives[0].source == "typo"}
 
 
 def _wholes(shape: Shape) -> tuple[str, ...]:

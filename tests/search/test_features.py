@@ -9,7 +9,7 @@ from recsys.types import Item, Request, Slates
 ITEMS = [
     Item(item_id="a", title="Insidious: Chapter 2", text="A haunted family.", categories=("Horror",)),
     Item(item_id="b", title="Insidious", text="The first chapter.", categories=("Horror",)),
-    Item(item_id="c", title="Frozen 2", text="Two sisters.", categories=("Animation",), attributes={"studio": "Disney"}),
+    Item(item_id="c", title="Frozen 2", text="Sisters.", categories=("Cartoon",), attributes={"studio": "Disney"}),
     Item(item_id="d"),
 ]  # fmt: skip
 
