@@ -1,0 +1,1 @@
+"""What a shop knows about a shopper, as lines of text with their evidence."""
