@@ -56,11 +56,33 @@ class FusionSettings(_Section):
     n: int = Field(150, ge=1)
 
 
+class SearchSettings(_Section):
+    """How `Engine.search` finds and orders.
+
+    ``candidates`` are generators that only searches use; a search also asks those of ``also`` that the plan has.
+    ``weights`` are of the fused order: each finder by its name, and "personal" for what the plan of `recommend` says of
+    the same items. ``rank`` names a ranker of [rank] that orders what was found; ``n`` items reach it.
+    """
+
+    candidates: dict[str, Stage] = Field(default_factory=lambda: {"text": Stage(use="text", n=200)})
+    also: tuple[str, ...] = ("dense",)
+    weights: dict[str, float] = Field(default_factory=lambda: {"text": 1.0, "dense": 0.5, "personal": 0.2})
+    rank: str | None = None
+    n: int = Field(200, ge=1)
+
+
 class Variant(_Section):
     """One plan: which generators (None = all), which ranker."""
 
     candidates: tuple[str, ...] | None = None
     rank: str | None = None
+
+
+def _named(stages: Any) -> Any:
+    """Return stages each of which says what it uses: without a word, the plug-in of its own name."""
+    if not isinstance(stages, Mapping):
+        return stages
+    return {name: {"use": name, **stage} if isinstance(stage, Mapping) else stage for name, stage in stages.items()}
 
 
 class EngineConfig(_Section):
@@ -72,6 +94,7 @@ class EngineConfig(_Section):
     variants: dict[str, Variant] = Field(default_factory=lambda: {"no-llm": Variant(rank="lightgbm")})
     variant: str = "no-llm"
     events: EventSettings = EventSettings()
+    search: SearchSettings = SearchSettings()
     hide_seen: bool = True
     seed: int = 0
     rank_requests: int = Field(40_000, ge=1)  # a ranker learns from at most so many shoppers, drawn at random
@@ -85,13 +108,10 @@ class EngineConfig(_Section):
         out = dict(values)
         out.setdefault("candidates", {name: dict(options) for name, options in DEFAULT_CANDIDATES.items()})
         for section in ("candidates", "rank"):
-            stages = out.get(section)
-            if isinstance(stages, Mapping):
-                out[section] = {
-                    name: {"use": name, **stage} if isinstance(stage, Mapping) else stage
-                    for name, stage in stages.items()
-                }
-        return out
+            out[section] = _named(out.get(section))
+        if isinstance(search := out.get("search"), Mapping) and "candidates" in search:
+            out["search"] = {**search, "candidates": _named(search["candidates"])}
+        return {name: value for name, value in out.items() if value is not None}
 
     @model_validator(mode="after")
     def _plans_exist(self) -> Self:
@@ -99,6 +119,10 @@ class EngineConfig(_Section):
             raise ValueError("candidates: at least one generator is needed")
         if odd := [name for name in self.fusion.weights if name not in self.candidates]:
             raise ValueError(f"fusion.weights: no generator {', '.join(odd)} (there are: {', '.join(self.candidates)})")
+        if both := sorted(set(self.candidates) & set(self.search.candidates)):
+            raise ValueError(f"search.candidates: {', '.join(both)} is among the candidates already: name it in also")
+        if self.search.rank is not None and self.search.rank not in self.rank:
+            raise ValueError(f"search.rank: unknown '{self.search.rank}' (there are: {', '.join(self.rank)})")
         if self.variant not in self.variants:
             raise ValueError(f"variant: no [variants.{self.variant}] (there are: {', '.join(self.variants)})")
         for name, variant in self.variants.items():
@@ -108,6 +132,11 @@ class EngineConfig(_Section):
             if variant.rank is not None and variant.rank not in self.rank:
                 raise ValueError(f"variants.{name}.rank: unknown '{variant.rank}' (there are: {', '.join(self.rank)})")
         return self
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """Every generator by name: those of `recommend`, then those that only searches use."""
+        return {**self.candidates, **self.search.candidates}
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "") -> EngineConfig:
@@ -136,7 +165,7 @@ class EngineConfig(_Section):
             names = set(self.candidates)
         else:
             names = {name for v in used for name in v.candidates or ()}
-        rankers = {v.rank for v in used}
+        rankers = {v.rank for v in used} | {self.search.rank}
         return self.model_copy(
             update={
                 "candidates": {n: s for n, s in self.candidates.items() if n in names},
@@ -150,6 +179,12 @@ class EngineConfig(_Section):
 
     @property
     def hash(self) -> str:
-        """First 16 hex digits of the sha256 of the settings: recorded with every figure."""
-        text = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
+        """First 16 hex digits of the sha256 of the settings: recorded with every figure.
+
+        Settings of searches that are the default ones do not count: lists are the same without them.
+        """
+        plain = self.plain()
+        if self.search == SearchSettings():
+            del plain["search"]
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -25,6 +25,7 @@ from recsys.registry import Registry
 from recsys.requests import compile_filter, seen, without
 from recsys.result import Result
 from recsys.saving import load_fitted, save_fitted
+from recsys.searching import SearchPlan, find, order, search_plan, with_finders
 from recsys.store.dump import dump, restore
 from recsys.store.histories import join
 from recsys.store.memory import MemoryStore
@@ -51,6 +52,7 @@ class _Snapshot:
     items: ItemTable
     fitted: Fitted
     funnels: Mapping[str, Funnel]
+    searches: Mapping[str, SearchPlan]
     bundle_id: str = ""
 
 
@@ -108,6 +110,7 @@ class Engine:
         options = options or FitOptions(seed=self.config.seed)
         fold = leave_one_out(data.log).refit
         fitted = fit_all(self.config, self.registry, data, fold, data.log, options, progress)
+        fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
         with self._lock:
             self._snapshot = self._made(data.items, fitted)
             self._take_in(data.items)  # what was added while the fit was under way
@@ -115,7 +118,9 @@ class Engine:
 
     def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> _Snapshot:
         plans = {name: plan_for(self.config, fitted, variant) for name, variant in self.config.variants.items()}
-        return _Snapshot(items, fitted, {name: Funnel(plan) for name, plan in plans.items()}, bundle_id)
+        funnels = {name: Funnel(plan) for name, plan in plans.items()}
+        searches = {name: search_plan(self.config, fitted, funnel) for name, funnel in funnels.items()}
+        return _Snapshot(items, fitted, funnels, searches, bundle_id)
 
     def _current(self) -> _Snapshot:
         if self._snapshot is None:
@@ -230,6 +235,29 @@ class Engine:
         slates = funnel.run(requests, k, watch)
         return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
 
+    def search(
+        self, text: str, user: str | None = None, k: int = 10, *, where: Filter | None = None,
+        variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
+
+        Items that the shopper chose before are listed too: people search for what they know.
+
+        Raises:
+            DataError: an empty text. NotFittedError: nothing was fitted that finds words.
+        """
+        if not text.strip():
+            raise DataError("text must not be empty: recommend() answers without one")
+        snapshot, items = self._current(), self.store.items()
+        funnel = self._funnel(snapshot, variant, strict)
+        plan = snapshot.searches[variant or self.config.variant]
+        plan.check()
+        base = compile_filter(items, where or Filter())
+        request = replace(self._request(user, base, NO_ROWS, k, now, hide_seen=False), text=text)
+        watch = Stopwatch()
+        slates = order(plan, [request], find(plan, [request], {}, watch), k, watch)
+        return results(slates, items, replace(funnel.plan, generators=plan.finders), watch, snapshot.bundle_id)[0]
+
     def similar_items(self, item_id: str, k: int = 10, *, where: Filter | None = None) -> Result:
         """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
 
@@ -278,14 +306,16 @@ class Engine:
             raise ConfigError(f"variant must be one of {', '.join(snapshot.funnels)}; got {name!r}")
         return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
 
-    def _request(self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any) -> Request:
+    def _request(
+        self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hide_seen: bool | None = None
+    ) -> Request:
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
         moment = self._now(now)
         history = Events.of(())
         if user is not None:
             history = self.store.history(user, None if now is None else moment)
-        hidden = seen(history) if self.config.hide_seen else NO_ROWS
+        hidden = seen(history) if (self.config.hide_seen if hide_seen is None else hide_seen) else NO_ROWS
         # What was bought long ago stays hidden; only what speaks of taste, and lately, is worth carrying further.
         history = history.take(np.flatnonzero(history.weights)[-self.config.events.history_limit :])
         if len(page):

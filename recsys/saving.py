@@ -59,7 +59,7 @@ def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineCon
     deps = deps_for(data, registry)
     generators: dict[str, Any] = {}
     for place, name in enumerate(saved["names"]["candidates"]):
-        component = registry.get("candidates", config.candidates[name].use)
+        component = registry.get("candidates", config.stages[name].use)
         generators[name] = component.load(bundle.folder / "candidates" / f"{place:02d}", deps)
     rankers: dict[str, Any] = {}
     for place, name in enumerate(saved["names"]["rank"]):

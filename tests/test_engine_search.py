@@ -1,0 +1,84 @@
+"""Searches through the engine: words, typos, shoppers, filters, new items, bundles."""
+
+from __future__ import annotations
+
+import pytest
+from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
+
+from recsys.config import EngineConfig
+from recsys.engine import Engine
+from recsys.errors import ConfigError, DataError, NotFittedError
+from recsys.types import Filter, Item
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return fitted()
+
+
+def word(engine: Engine) -> str:
+    """A word of some title."""
+    return engine.store.items().titles[0].split()[-1]
+
+
+def test_what_is_found_holds_the_word(engine: Engine) -> None:
+    asked = engine.store.items().titles[3]
+    assert ids(engine.search(asked, k=3))[0] == engine.store.items().ids[3]
+
+
+def test_filters_hold(engine: Engine) -> None:
+    asked, shut = engine.store.items().titles[3], engine.store.items().ids[3]
+    found = engine.search(asked, k=50, where=Filter(exclude_item_ids=(shut,)))
+    assert shut not in ids(found)
+
+
+def test_chosen_items_are_found_again(engine: Engine) -> None:
+    user = SHOPPERS[0]
+    item = engine.store.items().ids[int(engine.store.history(user).rows[-1])]
+    assert item not in ids(engine.recommend(user, 50, now=NOW))
+    title = engine.store.items().item(int(engine.store.items().vocabulary.rows([item])[0])).title
+    assert item in ids(engine.search(title, user, 50, now=NOW))
+
+
+def test_shoppers_differ_in_order_alone() -> None:
+    personal = EngineConfig.of({**CHEAP, "search": {"weights": {"text": 0.2, "personal": 1.0}}})
+    engine = fitted(personal)
+    asked = word(engine)
+    lists = [ids(engine.search(asked, user, 100, now=NOW)) for user in (None, *SHOPPERS[:8])]
+    assert len({tuple(sorted(found)) for found in lists}) == 1
+    assert len({tuple(found) for found in lists}) > 1
+
+
+def test_a_new_item_is_found_at_once() -> None:
+    engine = fitted()
+    engine.add_items([Item(item_id="new-1", title="Zeppelin tent pegs", price=9.5, stock=3)])
+    assert ids(engine.search("zeppelin", k=5))[0] == "new-1"
+
+
+def test_a_bundle_searches_as_before(engine: Engine, tmp_path) -> None:
+    engine.save(tmp_path / "bundle")
+    again = Engine.load(tmp_path / "bundle", engine.store)
+    for asked in (word(engine), engine.store.items().titles[5]):
+        assert pairs(again.search(asked, SHOPPERS[1], 10, now=NOW)) == pairs(
+            engine.search(asked, SHOPPERS[1], 10, now=NOW)
+        )
+
+
+def test_what_cannot_be_searched_is_said(engine: Engine) -> None:
+    with pytest.raises(DataError, match="text must not be empty"):
+        engine.search("  ")
+    with pytest.raises(ConfigError, match="variant"):
+        engine.search("rope", variant="no-such")
+    without = fitted(EngineConfig.of({**CHEAP, "search": {"candidates": {}}}))
+    with pytest.raises(NotFittedError, match="text index"):
+        without.search("rope")
+
+
+def test_settings_of_searches_are_checked() -> None:
+    with pytest.raises(ConfigError, match="name it in also"):
+        EngineConfig.of({**CHEAP, "search": {"candidates": {"attributes": {}}}})
+    with pytest.raises(ConfigError, match=r"search.rank: unknown 'nobody'"):
+        EngineConfig.of({**CHEAP, "search": {"rank": "nobody"}})
+    plain = EngineConfig.of(CHEAP)
+    assert plain.hash != EngineConfig.of({**CHEAP, "search": {"n": 7}}).hash
+    assert plain.hash == EngineConfig.of({**CHEAP, "search": {}}).hash
