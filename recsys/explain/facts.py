@@ -33,8 +33,8 @@ QUERY_STRENGTH, POPULARITY_TOP, NOVELTY_TOP = 0.9, 0.3, 0.35
 class AspectSource(Protocol):
     """Who knows what reviewers say about items and what a shopper cares about."""
 
-    def facts(self, request: Request, rows: ItemRows) -> Sequence[Sequence[Fact]]:
-        """Return "aspect" facts for each of ``rows`` (n,); their evidence is about that very item."""
+    def facts(self, requests: Sequence[Request], slates: Slates, items: ItemTable) -> Sequence[Sequence[Fact]]:
+        """Return "aspect" facts for each entry of ``slates`` (m,); their reviews are of that very item."""
         ...
 
 
@@ -202,7 +202,7 @@ class FactBook:
     ) -> list[Sequence[Fact]]:  # fmt: skip
         if aspects is None:
             return [()] * len(slates.items)
-        spoken = [facts for r, slate in zip(requests, slates, strict=True) for facts in aspects.facts(r, slate.items)]
+        spoken = list(aspects.facts(requests, slates, self.items))
         for row, facts in zip(slates.items.tolist(), spoken, strict=True):
             if any(e.item_id != self._id(row) for f in facts for e in f.evidence if e.kind == "review"):
                 raise ContractError(f"aspects returned a review of another item for {self._id(row)!r}")
