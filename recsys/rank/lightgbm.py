@@ -16,6 +16,7 @@ from recsys.errors import ArtifactMissing, DataError, NotFittedError, ShapeMisma
 from recsys.protocols import Delta, Deps, FitOptions
 from recsys.rank.features.builder import FeatureBuilder
 from recsys.rank.features.facts import Facts
+from recsys.rank.features.query import Queries
 from recsys.runtime.onnx import OnnxSession
 from recsys.types import Request, Scores, Slates, offsets_of
 
@@ -75,7 +76,8 @@ class LightGBMRanker:
             DataError: fewer such requests than folds.
         """
         generators = [c.removesuffix("_score") for c in slates.columns if c.endswith("_score") and c != "fused_score"]
-        builder = FeatureBuilder([g for g in generators if f"{g}_rank" in slates.columns])
+        generators = [g for g in generators if f"{g}_rank" in slates.columns]
+        builder = FeatureBuilder(generators, Queries.of(requests, slates, self.facts))
         useful = _mixed(slates, labels)
         if int(useful.sum()) < self.config.folds:
             raise DataError(
@@ -212,6 +214,7 @@ class LightGBMRanker:
             {
                 "config": self.config.model_dump(), "generators": list(builder.generators),
                 "features": builder.names, "figures": self.figures,
+                "queries": None if builder.queries is None else builder.queries.state(),
             },
         )  # fmt: skip
 
@@ -228,7 +231,9 @@ class LightGBMRanker:
         counts = np.zeros(max(len(out.facts.items), len(popularity)), dtype=np.float32)
         counts[: len(popularity)] = popularity
         out.facts = Facts(out.facts.items, counts)
-        out.builder = FeatureBuilder(saved["generators"])
+        # Rankers saved before there was a search have no "queries".
+        asked = saved.get("queries")
+        out.builder = FeatureBuilder(saved["generators"], None if asked is None else Queries(**asked))
         if out.builder.names != saved["features"]:
             raise ShapeMismatch("the ranker was fitted on other features: fit again with this version")
         out.figures = saved["figures"]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recsys.rank.features.facts import Facts
 from recsys.rank.features.item import Items
 from recsys.rank.features.pair import Pairs
+from recsys.rank.features.query import Queries
 from recsys.rank.features.sources import Sources
 from recsys.rank.features.user import Users
 from recsys.types import Request, Slates
@@ -35,9 +36,11 @@ class Family(Protocol):
 class FeatureBuilder:
     """Features of every candidate, from the request, the slate's columns and one snapshot of facts."""
 
-    def __init__(self, generators: Sequence[str]) -> None:
-        self.generators = tuple(generators)
-        self.families: tuple[Family, ...] = (Sources(generators), Items(), Users(), Pairs())
+    def __init__(self, generators: Sequence[str], queries: Queries | None = None) -> None:
+        """``queries`` is None where nothing is asked in words: recommendations have no use for its columns."""
+        self.generators, self.queries = tuple(generators), queries
+        base = (Sources(generators), Items(), Users(), Pairs())
+        self.families: tuple[Family, ...] = base if queries is None else (*base, queries)
 
     @property
     def names(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ class Facts:
 
     items: ItemTable
     popularity: NDArray[np.float32]
+    numbers: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # numeric attributes, as they are asked for
 
     @cached_property
     def popularity_level(self) -> NDArray[np.float32]:

@@ -1,0 +1,246 @@
+"""A search measured on judged queries: fit, choose and learn on training folds, measure on the others, compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.bm25 import BM25
+from recsys.data.search.judgements import INFO_KEY, Judgements, judgements_of
+from recsys.dataset import Dataset
+from recsys.errors import DataError
+from recsys.eval.compare import compare
+from recsys.eval.evaluate import Evaluation
+from recsys.eval.measure import peak_rss_mb
+from recsys.eval.results import Results, Row, settings_hash
+from recsys.eval.search_folds import fuse
+from recsys.eval.search_measure import Values, mean
+from recsys.eval.search_pool import collect
+from recsys.eval.search_rows import HYBRID, RANKED, TYPO, Rows, Systems
+from recsys.eval.search_settings import SearchSettings
+from recsys.eval.search_typos import with_typos
+from recsys.eval.slices import slice_means
+from recsys.fitting import Progress, deps_for, silent
+from recsys.protocols import FitOptions
+from recsys.registry import Registry
+from recsys.types import Request
+
+MAIN = "ndcg@10"
+BASELINE, RANK_BM25 = "bm25", "rank-bm25"
+ORDER = (RANK_BM25, BASELINE, "dense", "dense-title", "text", HYBRID, RANKED)
+CHECKED = 20  # queries on which our scores are set beside those of the rank-bm25 library
+
+
+def is_search(data: Dataset) -> bool:
+    """Whether a data set holds judged queries, to be measured by `evaluate_search`."""
+    return INFO_KEY in data.info
+
+
+def evaluate_search(
+    data: Dataset,
+    settings: SearchSettings | None = None,
+    *,
+    seed: int = 0,
+    typos: bool = True,
+    latency: bool = True,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Return the table of a catalogue with judged queries.
+
+    Rows: "rank-bm25" (the library's settings), "bm25", "dense", "dense-title", "text" (the text index), "hybrid"
+    (max-normalised scores added up) and "hybrid+ranker" (LightGBM over the hybrid's candidates with the features that
+    the engine serves). Whatever is chosen or learned - settings of the text index, fusion weights, the ranker and its
+    settings - is so on the training folds of each query's fold; spellings of one question share a fold. Each row is
+    compared with "bm25". Every metric is one number a query; ``typos`` adds that of a copy with one edit.
+
+    Raises:
+        DataError: no judged queries, or fewer answerable ones than folds need.
+    """
+    settings = settings or SearchSettings()
+    everything = judgements_of(data)
+    judgements = everything.take(np.flatnonzero(everything.answerable))
+    if len(judgements) < 2 * settings.folds:
+        raise DataError(f"{len(judgements)} queries have a relevant item: {settings.folds} folds need twice as many")
+    registry = Registry()
+    systems = _fitted(data, settings, registry, seed, progress)
+    deps = deps_for(data, registry)
+    mistyped = with_typos(judgements.queries, settings.typo_seed) if typos else None
+    rows = Rows(
+        systems, judgements, mistyped, settings, lambda o: registry.build("rankers", o, deps, "ranker"), seed, progress
+    )
+    figures = rows.measure()
+    figures = {name: figures[name] for name in ORDER if name in figures}
+    times = _latency(rows, judgements, progress) if latency else {}
+    made = _rows(figures, rows, judgements, mistyped, times, seed)
+    validation = _validation(rows, figures)
+    return Evaluation(
+        Results.of(
+            data=data.name, split=f"{settings.folds} folds by query", users=len(judgements), items=len(data.items),
+            seed=seed, settings_hash=settings_hash(settings.model_dump(mode="json")), metric=MAIN,
+            best_by_validation=max(validation, key=lambda name: validation[name]), rows=made,
+            protocol=_protocol(rows, judgements, len(everything), mistyped, validation),
+            notes=_notes(rows, judgements, len(everything), _library_gap(data, judgements), bool(typos)),
+        ),
+        tuple(f"query {i + 1}" for i in range(len(judgements))),
+        figures,
+    )  # fmt: skip
+
+
+def _fitted(data: Dataset, settings: SearchSettings, registry: Registry, seed: int, progress: Progress) -> Systems:
+    deps, seconds = deps_for(data, registry), dict[str, float]()
+
+    def fit(name: str, options: Mapping[str, Any]) -> Any:
+        progress(f"fitting {name}")
+        begin = time.perf_counter()
+        made = registry.build("candidates", options, deps, name).fit(data, FitOptions(seed=seed))
+        seconds[name] = time.perf_counter() - begin
+        return made
+
+    texts = [fit("text", settings.text(data.items, choice)) for choice in settings.text_choices]
+    finders = {name: fit(name, options) for name, options in settings.finders.items() if name != "text"}
+    singles = {RANK_BM25: fit(RANK_BM25, _library_options())}
+    return Systems(texts, finders, singles, seconds)
+
+
+def _library_options(backend: str = "eager") -> dict[str, Any]:
+    return {"use": "bm25", "backend": backend, "method": "okapi", "k1": 1.5, "b": 0.75}
+
+
+def _library_gap(data: Dataset, judgements: Judgements) -> float:
+    """Return the largest difference of a score between the library and what the row "rank-bm25" was computed with."""
+    rng = np.random.default_rng(0)
+    index = rng.choice(len(judgements), min(CHECKED, len(judgements)), replace=False)
+    requests = [Request(text=judgements.queries[i]) for i in index]
+    ours, theirs = (
+        BM25(BM25.Config(**{k: v for k, v in _library_options(backend).items() if k != "use"})).fit(data, FitOptions())
+        for backend in ("eager", "rank-bm25")
+    )
+    lists = ours.generate(requests, 10)
+    return float(np.abs(lists.scores - theirs.score(requests, lists).scores).max(initial=0.0))
+
+
+def _rows(
+    figures: Mapping[str, Values], rows: Rows, judgements: Judgements, mistyped: Sequence[str] | None,
+    times: Mapping[str, dict[str, float]], seed: int,
+) -> list[Row]:  # fmt: skip
+    versus = compare({name: values[MAIN] for name, values in figures.items()}, BASELINE, seed=seed)
+    masks = _slices(judgements)
+    changed = _changed(judgements, mistyped)
+    out = []
+    for name, values in figures.items():
+        slices = slice_means({MAIN: values[MAIN]}, masks)
+        facts: dict[str, Any] = {}
+        if mistyped is not None and changed.any():
+            slices |= slice_means({MAIN: values[MAIN]}, {"typed right": changed})
+            slices |= slice_means({MAIN: values[TYPO]}, {"one typo": changed})
+            facts["typo_loss"] = round(
+                1 - float(values[TYPO][changed].mean() / max(values[MAIN][changed].mean(), 1e-9)), 6
+            )
+        out.append(
+            Row.of(
+                name, values, versus={BASELINE: versus[name]} if name in versus else {}, seed=seed,
+                fit_s=round(rows.systems.seconds[name], 3) if name in rows.systems.seconds else None,
+                latency_ms=times.get(name, {}), peak_rss_mb=peak_rss_mb(), slices=slices, **facts,
+            )
+        )  # fmt: skip
+    return out
+
+
+def _changed(judgements: Judgements, mistyped: Sequence[str] | None) -> NDArray[np.bool_]:
+    pairs = zip(judgements.queries, mistyped or judgements.queries, strict=True)
+    return np.array([a != b for a, b in pairs], dtype=np.bool_)
+
+
+def _slices(judgements: Judgements) -> dict[str, NDArray[np.bool_]]:
+    words = np.array([len(q.split()) for q in judgements.queries])
+    targets = judgements.targets
+    relevant = np.bincount(targets.owner[targets.relevant], minlength=len(judgements))
+    digits = np.array([any(c.isdigit() for c in q) for q in judgements.queries])
+    return {
+        "1 word": words == 1, "2 words": words == 2, "3 words or more": words > 2, "with a number": digits,
+        "1 relevant item": relevant == 1, "2 relevant items or more": relevant > 1,
+    }  # fmt: skip
+
+
+def _validation(rows: Rows, figures: Mapping[str, Values]) -> dict[str, float]:
+    """Return how each row did where it was allowed to look: on training folds, in the mean over the test folds."""
+    out = {}
+    for name, values in figures.items():
+        if name not in (HYBRID, RANKED):
+            out[name] = mean(values)
+    found = [c.learned.validation for c in rows.choices]
+    out[HYBRID] = float(np.mean([v["hybrid"] for v in found]))
+    out[RANKED] = float(np.mean([max(x for name, x in v.items() if name != "hybrid") for v in found]))
+    return out
+
+
+def _latency(rows: Rows, judgements: Judgements, progress: Progress, n: int = 60) -> dict[str, dict[str, float]]:
+    """Return p50 and p95 in milliseconds of single queries, the way each row would be served; three to warm up."""
+    progress("timing")
+    first = rows.choices[0]
+    finders, s = rows.systems.united(first.text), rows.settings
+    index = np.random.default_rng(rows.seed).choice(len(judgements), min(n + 3, len(judgements)), replace=False)
+
+    def hybrid(text: str) -> Any:
+        pool = collect([text], finders, {}, s.depth, s.candidates * 3 // 2)
+        return pool.requests, fuse(pool, first.weights, s.candidates)
+
+    def reranked(text: str) -> Any:
+        requests, slates = hybrid(text)
+        return first.learned.ranker.rank(requests, slates, 10)
+
+    def single(name: str) -> Callable[[str], Any]:
+        generator = {**finders, **rows.systems.singles}[name]
+        return lambda text: generator.generate([Request(text=text)], 10)
+
+    answers = {name: single(name) for name in (*finders, *rows.systems.singles)}
+    answers |= {HYBRID: hybrid, RANKED: reranked}
+    out = {}
+    for name, answer in answers.items():
+        took = []
+        for i in index:
+            begin = time.perf_counter()
+            answer(judgements.queries[i])
+            took.append((time.perf_counter() - begin) * 1000)
+        out[name] = {f"p{q}": round(float(np.percentile(took[3:] or took, q)), 3) for q in (50, 95)}
+    return out
+
+
+def _protocol(
+    rows: Rows, judgements: Judgements, n_queries: int, mistyped: Sequence[str] | None, validation: Mapping[str, float]
+) -> dict[str, str | float | bool]:
+    chosen = [(rows.settings.text_choices[c.text], c.weights, c.learned.choice) for c in rows.choices]
+    return {
+        "ranking": "all items", "ties": "pessimistic", "gain": "2^grade - 1", "queries": n_queries,
+        "judgements": len(judgements.targets.rows), "unjudged": "irrelevant in the full collection",
+        "queries_mistyped": int(_changed(judgements, mistyped).sum()),
+        **{f"validation_{name}": round(value, 4) for name, value in validation.items() if name in (HYBRID, RANKED)},
+        **{f"chosen_in_fold_{i + 1}": "; ".join(_words(part) for part in parts) for i, parts in enumerate(chosen)},
+    }  # fmt: skip
+
+
+def _words(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())
+
+
+def _notes(rows: Rows, judgements: Judgements, n_queries: int, gap: float, typos: bool) -> tuple[str, ...]:
+    notes = [
+        f"{len(judgements)} of {n_queries} queries have a relevant item and count; the others have no metric.",
+        "ndcg@10, mrr@10 and recall@100 rank the full collection, where an item that nobody judged counts as "
+        "irrelevant: that favours what the judgements were pooled from. judged_ndcg@10 ranks judged items alone; "
+        "hybrid and hybrid+ranker rank those among their candidates, the rest is missed.",
+        f"{rows.settings.folds} folds by query, spellings of one question in one fold; text index settings, fusion "
+        "weights, the ranker and its settings come from the training folds alone. The other rows learn nothing.",
+        f"rank-bm25: the library's default settings, computed by equal code (largest difference of a score on "
+        f"{min(CHECKED, len(judgements))} queries: {gap:.1e}).",
+    ]  # fmt: skip
+    if typos:
+        notes.append(
+            "typo_ndcg@10: one random edit in one alphabetic word of four letters or more; queries without such a word "
+            "stay as they are. typo_loss, and the slice 'one typo', look at the edited ones."
+        )
+    return tuple(notes)
