@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsys.errors import ConfigError
+from recsys.filters.exclusions import Exclusions
 from recsys.registry import validation_text
 from recsys.signal import check_weights
 
@@ -95,6 +96,7 @@ class EngineConfig(_Section):
     variant: str = "no-llm"
     events: EventSettings = EventSettings()
     search: SearchSettings = SearchSettings()
+    exclusions: Exclusions = Exclusions()
     hide_seen: bool = True
     seed: int = 0
     rank_requests: int = Field(40_000, ge=1)  # a ranker learns from at most so many shoppers, drawn at random
@@ -181,10 +183,12 @@ class EngineConfig(_Section):
     def hash(self) -> str:
         """First 16 hex digits of the sha256 of the settings: recorded with every figure.
 
-        Settings of searches that are the default ones do not count: lists are the same without them.
+        Settings of searches and of what a shop hides do not count while they are the default ones: evaluations and
+        lists are the same without them.
         """
         plain = self.plain()
-        if self.search == SearchSettings():
-            del plain["search"]
+        for name, usual in (("search", SearchSettings()), ("exclusions", Exclusions())):
+            if getattr(self, name) == usual:
+                del plain[name]
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -30,7 +30,7 @@ from recsys.result import Result
 from recsys.settings import settings_for
 from recsys.store.memory import MemoryStore
 from recsys.targets import Targets
-from recsys.types import KIND_CODES, KINDS, Event, Filter, Slates
+from recsys.types import KIND_CODES, KINDS, Event, Slates
 
 N_SHOPPERS = 5000
 N_GRADED = 400  # shoppers whose lists are graded: the standard error of their mean NDCG@10 is about .008
@@ -166,7 +166,7 @@ def grade(demo: Demo, n: int, seed: int = 0) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     users = np.sort(rng.choice(log.n_users, min(n, log.n_users), replace=False))
     names = [log.users[u] for u in users]
-    open_now = compile_filter(items, Filter())
+    open_now = compile_filter(items)
     allowed = np.stack([_without_seen(demo, name, open_now) for name in names])
     every = np.broadcast_to(np.arange(len(items)), allowed.shape)
     gains = np.where(allowed, demo.shop.truth.gains(users, every), 0)

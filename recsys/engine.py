@@ -18,11 +18,14 @@ from recsys.config import EngineConfig
 from recsys.data.splits import leave_one_out
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import ConfigError, DataError, NotFittedError, ShapeMismatch
+from recsys.filters import Exclusions
+from recsys.filters.exclusions import Hider
+from recsys.filters.where import Where
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.funnel import Funnel, Stopwatch, updated
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
-from recsys.requests import compile_filter, seen, without
+from recsys.requests import compile_filter, without
 from recsys.result import Result
 from recsys.saving import load_fitted, save_fitted
 from recsys.searching import SearchPlan, find, order, search_plan, with_finders
@@ -34,7 +37,6 @@ from recsys.types import (
     NO_ROWS,
     Event,
     Events,
-    Filter,
     Item,
     ItemRows,
     Request,
@@ -210,33 +212,36 @@ class Engine:
     # -- serving -------------------------------------------------------------------------------------------------
 
     def recommend(
-        self, user: str | None = None, k: int = 10, *, where: Filter | None = None, context: Sequence[str] = (),
-        variant: str | None = None, now: Any = None, strict: bool = False,
+        self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
+        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
 
-        ``context`` are items of the page or cart: they count like fresh looks, and are not recommended.
+        ``where`` is a `Filter`, a filter's text (``price <= 80 AND brand = "Acme"``), its JSON or its tree;
+        ``exclude`` says what this shopper is not shown, instead of [exclusions] in the settings. ``context`` are items
+        of the page or cart: they count like fresh looks, and are not recommended.
         """
         return self.recommend_batch(
-            [user], k, where=where, context=context, variant=variant, now=now, strict=strict
+            [user], k, where=where, context=context, exclude=exclude, variant=variant, now=now, strict=strict
         )[0]  # fmt: skip
 
     def recommend_batch(
-        self, users: Sequence[str | None], k: int = 10, *, where: Filter | None = None, context: Sequence[str] = (),
-        variant: str | None = None, now: Any = None, strict: bool = False,
+        self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
+        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> list[Result]:  # fmt: skip
         """Return one list per user; the same answers as one by one, in less time."""
         snapshot, items = self._current(), self.store.items()
-        base = compile_filter(items, where or Filter())
+        base = compile_filter(items, where)
         page = self._rows(items, context)
-        requests = [self._request(user, base, page, k, now) for user in users]
+        hider = (exclude or self.config.exclusions).over(items) if self.config.hide_seen else None
+        requests = [self._request(user, base, page, k, now, hider) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         slates = funnel.run(requests, k, watch)
         return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
 
     def search(
-        self, text: str, user: str | None = None, k: int = 10, *, where: Filter | None = None,
+        self, text: str, user: str | None = None, k: int = 10, *, where: Where = None,
         variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
@@ -252,13 +257,13 @@ class Engine:
         funnel = self._funnel(snapshot, variant, strict)
         plan = snapshot.searches[variant or self.config.variant]
         plan.check()
-        base = compile_filter(items, where or Filter())
-        request = replace(self._request(user, base, NO_ROWS, k, now, hide_seen=False), text=text)
+        base = compile_filter(items, where)
+        request = replace(self._request(user, base, NO_ROWS, k, now), text=text)
         watch = Stopwatch()
         slates = order(plan, [request], find(plan, [request], {}, watch), k, watch)
         return results(slates, items, replace(funnel.plan, generators=plan.finders), watch, snapshot.bundle_id)[0]
 
-    def similar_items(self, item_id: str, k: int = 10, *, where: Filter | None = None) -> Result:
+    def similar_items(self, item_id: str, k: int = 10, *, where: Where = None) -> Result:
         """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
 
         Raises:
@@ -266,7 +271,7 @@ class Engine:
         """
         snapshot, items = self._current(), self.store.items()
         row = self._rows(items, [item_id])
-        allowed = without(compile_filter(items, where or Filter()), row)
+        allowed = without(compile_filter(items, where), row)
         request = Request(history=Events.of(row), allowed=allowed, now=self._now(None), k=k)
         plan = self._funnel(snapshot, None, False).plan
         # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.
@@ -307,7 +312,7 @@ class Engine:
         return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
 
     def _request(
-        self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hide_seen: bool | None = None
+        self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hider: Hider | None = None
     ) -> Request:
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
@@ -315,7 +320,7 @@ class Engine:
         history = Events.of(())
         if user is not None:
             history = self.store.history(user, None if now is None else moment)
-        hidden = seen(history) if (self.config.hide_seen if hide_seen is None else hide_seen) else NO_ROWS
+        hidden = hider.rows(history, moment) if hider is not None else NO_ROWS
         # What was bought long ago stays hidden; only what speaks of taste, and lately, is worth carrying further.
         history = history.take(np.flatnonzero(history.weights)[-self.config.events.history_limit :])
         if len(page):

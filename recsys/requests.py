@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from recsys.data.splits import Fold, explicit
 from recsys.dataset import ItemTable
-from recsys.errors import DataError
-from recsys.types import Events, Filter, ItemRows, Request, RowMask
+from recsys.filters import compile_where, where_of
+from recsys.filters.where import Where
+from recsys.types import Events, ItemRows, Request, RowMask
 
 # Requests that go through the funnel together: masks and dense score rows of a chunk stay below 100 MB.
 CHUNK = 512
@@ -22,35 +23,13 @@ def seen(history: Events) -> ItemRows:
     return rows
 
 
-def compile_filter(items: ItemTable, where: Filter) -> RowMask:
-    """Return ``(n_items,)``, True where an item is available and meets every condition.
+def compile_filter(items: ItemTable, where: Where = None) -> RowMask:
+    """Return ``(n_items,)``, True where an item is available and meets every condition; None asks for stock alone.
 
     Raises:
-        DataError: a price bound is NaN or the bounds cross. Unknown excluded ids, brands and categories are no error.
+        DataError: a filter that cannot be read (`FilterError`, with the place), or bounds that make no sense.
     """
-    low, high = where.min_price, where.max_price
-    for name, bound in (("min_price", low), ("max_price", high)):
-        if bound is not None and np.isnan(bound):
-            raise DataError(f"where.{name} must be a number, got NaN")
-    if low is not None and high is not None and low > high:
-        raise DataError(f"where.min_price {low} is above where.max_price {high}")
-    mask = items.available.copy()
-    if where.in_stock:
-        mask &= items.stock != 0
-    with np.errstate(invalid="ignore"):
-        if low is not None:
-            mask &= items.prices >= low
-        if high is not None:
-            mask &= items.prices <= high
-    if where.brands:
-        mask &= np.fromiter((b in where.brands for b in items.brands), dtype=np.bool_, count=len(items))
-    if where.categories:
-        wanted = set(where.categories)
-        mask &= np.fromiter((not wanted.isdisjoint(c) for c in items.categories), dtype=np.bool_, count=len(items))
-    if where.exclude_item_ids:
-        rows = items.vocabulary.rows(where.exclude_item_ids)
-        mask[rows[rows >= 0]] = False
-    return mask
+    return compile_where(items, where_of(where))
 
 
 def without(mask: RowMask, rows: ItemRows) -> RowMask:

@@ -1,4 +1,4 @@
-"""``recsys recommend`` and ``recsys similar``: ask a bundle."""
+"""``recsys recommend``, ``recsys search`` and ``recsys similar``: ask a bundle."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys.engine import Engine
+    from recsys.filters import Expr
     from recsys.result import Result
-    from recsys.types import Filter
 
 BundleOption = Annotated[Path, typer.Option("--bundle", metavar="BUNDLE", help="What `recsys fit` wrote.")]
 StoreOption = Annotated[
@@ -27,13 +27,18 @@ Brands = Annotated[list[str] | None, typer.Option("--where-brand", help="Only th
 Categories = Annotated[list[str] | None, typer.Option("--where-category", help="Only this category; repeatable.")]
 MinPrice = Annotated[float | None, typer.Option("--where-min-price", help="Lowest price.")]
 MaxPrice = Annotated[float | None, typer.Option("--where-max-price", help="Highest price.")]
+Where = Annotated[
+    str | None, typer.Option("--where", metavar="FILTER", help='Such as: price <= 80 AND brand = "Acme"; or as JSON.')
+]
 SoldOut = Annotated[bool, typer.Option("--where-sold-out-too", help="Show items without stock as well.")]
 Variant = Annotated[str | None, typer.Option("--variant", help="Plan to use instead of the bundle's own.")]
+NO_SHOPPER = "a bundle knows no shopper: give --store DUMP or --data READER:PATH with --user, or leave --user out"
 
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command("recommend")(recommend)
+    app.command("search")(search)
     app.command("similar")(similar)
 
 
@@ -51,18 +56,41 @@ def recommend(
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
     sold_out: SoldOut = False,
+    where: Where = None,
     variant: Variant = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items to a shopper: what is in --store or --data is their history."""
     if user is not None and store is None and data is None:
-        raise ConfigError(
-            "a bundle knows no shopper: give --store DUMP or --data READER:PATH with --user, or leave --user out"
-        )
+        raise ConfigError(NO_SHOPPER)
     engine = opened(bundle, store, data)
-    where = _filter(brand, category, min_price, max_price, sold_out)
-    result = engine.recommend(user, k, where=where, context=context or (), variant=variant)
+    allowed = _filter(brand, category, min_price, max_price, sold_out, where)
+    result = engine.recommend(user, k, where=allowed, context=context or (), variant=variant)
     _give(result, f"for {user}" if user is not None else "for a stranger", {"user_id": user}, as_json)
+
+
+def search(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the shopper typed.")],
+    bundle: BundleOption,
+    user: Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")] = None,
+    store: StoreOption = None,
+    data: SourceOption = None,
+    k: K = 10,
+    brand: Brands = None,
+    category: Categories = None,
+    min_price: MinPrice = None,
+    max_price: MaxPrice = None,
+    sold_out: SoldOut = False,
+    where: Where = None,
+    variant: Variant = None,
+    as_json: Json = False,
+) -> None:
+    """Search the catalogue; a known shopper's own taste has its say in the order."""
+    if user is not None and store is None and data is None:
+        raise ConfigError(NO_SHOPPER)
+    allowed = _filter(brand, category, min_price, max_price, sold_out, where)
+    result = opened(bundle, store, data).search(text, user, k, where=allowed, variant=variant)
+    _give(result, f"for {text!r}", {"text": text, "user_id": user}, as_json)
 
 
 def similar(
@@ -76,11 +104,12 @@ def similar(
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
     sold_out: SoldOut = False,
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
     """List items that go with an item, by behaviour, attributes and text."""
-    where = _filter(brand, category, min_price, max_price, sold_out)
-    result = opened(bundle, store, data).similar_items(item, k, where=where)
+    allowed = _filter(brand, category, min_price, max_price, sold_out, where)
+    result = opened(bundle, store, data).similar_items(item, k, where=allowed)
     _give(result, f"like {item}", {"item_id": item}, as_json)
 
 
@@ -106,14 +135,20 @@ def opened(bundle: Path, store: Path | None, data: str | None) -> Engine:
 
 
 def _filter(
-    brands: list[str] | None, categories: list[str] | None, low: float | None, high: float | None, sold_out: bool
-) -> Filter:
+    brands: list[str] | None, categories: list[str] | None, low: float | None, high: float | None, sold_out: bool,
+    text: str | None,
+) -> Expr:  # fmt: skip
+    """Return one tree of the options and the written filter: both have to hold."""
+    from recsys.filters import And, from_filter, parse
     from recsys.types import Filter
 
-    return Filter(
-        brands=tuple(brands or ()), categories=tuple(categories or ()), min_price=low, max_price=high,
-        in_stock=not sold_out,
+    given = from_filter(
+        Filter(
+            brands=tuple(brands or ()), categories=tuple(categories or ()), min_price=low, max_price=high,
+            in_stock=not sold_out,
+        )
     )  # fmt: skip
+    return given if text is None else And((given, parse(text)))
 
 
 def _give(result: Result, title: str, who: dict[str, Any], as_json: bool) -> None:

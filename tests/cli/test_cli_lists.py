@@ -99,3 +99,16 @@ def test_erase_user(call, answer, dump, source, tmp_path, single):
     assert [p.name for p in tmp_path.iterdir()] == [place.name]  # no copy of what was erased is left
     assert "nothing about 'u7'" in call("erase-user", "u7", "--store", place, code=1).stderr
     assert "erased u8" in call("erase-user", "u8", "--store", place).stdout
+
+
+def test_search_and_written_filters(call, answer, bundle):
+    first = answer("recommend", "--bundle", bundle, "-k", 24, "--json")["items"]
+    title, price = first[0]["title"], first[0]["price"]
+    found = answer("search", title, "--bundle", bundle, "-k", 5, "--json")
+    assert found["text"] == title
+    assert found["items"][0]["title"] == title
+    assert repr(title) in call("search", title, "--bundle", bundle).stdout
+    cheap = answer("search", title, "--bundle", bundle, "--where", f"price < {price}", "-k", 24, "--json")
+    assert all(r["price"] < price for r in cheap["items"])
+    listed = answer("recommend", "--bundle", bundle, "--where", f"price < {price}", "-k", 24, "--json")["items"]
+    assert sorted(r["item_id"] for r in listed) == sorted(r["item_id"] for r in first if r["price"] < price)
