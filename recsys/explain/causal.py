@@ -41,9 +41,9 @@ def with_drops(
     facts: Sequence[Sequence[Fact]],
     rescore: Rescore,
     vocabulary: Vocabulary,
-    most: int = 1,
+    most: int | None = None,
 ) -> list[list[Fact]]:
-    """Return the facts with the causal drop of the ``most`` strongest events of each entry.
+    """Return the facts with the causal drop of the ``most`` strongest events of each entry, None = of all.
 
     Args:
         requests: (b,) as they were asked.
@@ -85,7 +85,7 @@ def without_item(request: Request, row: int) -> Request:
     return replace(request, history=request.history.take(np.flatnonzero(request.history.rows != row)))
 
 
-def _cited(facts: Sequence[Fact], most: int, vocabulary: Vocabulary) -> dict[int, int]:
+def _cited(facts: Sequence[Fact], most: int | None, vocabulary: Vocabulary) -> dict[int, int]:
     """Return place in ``facts`` -> row of the cited item, of the strongest events."""
     events = [at for at, fact in enumerate(facts) if fact.kind == "event"][:most]
     return {at: vocabulary.row(facts[at].evidence[0].item_id) for at in events}

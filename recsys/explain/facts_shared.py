@@ -14,9 +14,9 @@ from recsys.types import Slates, offsets_of
 
 # A shared value is a weaker reason than something that demonstrably leads to the item.
 TOP = 0.6
-# Where half of that is reached: one fresh purchase that shares a value which only one other item has, or several that
-# share a common one.
-HALF = 1.0
+# Where half of that is reached. Three fresh purchases of one brand in sixty get somewhat further than that, ten of a
+# department that every fifth item belongs to do not.
+HALF = 0.6
 CITED = 2  # history items under one shared value
 
 
@@ -38,8 +38,11 @@ class Shared:
 def share(slates: Slates, touches: Touches, table: sparse.csr_array, most: int) -> Shared:
     """Return at most ``most`` shared values for each entry; ``table`` is `ValueTable.telling`.
 
-    The support of a value is the sum of weight x recency over the touched items that hold it. Another variant of the
-    recommended item itself shares everything: what counts is said by the event then.
+    strength = TOP * s / (s + HALF),   s = support * rarity ** 2
+
+    The support of a value is the sum of weight x sqrt(recency) over the touched items that hold it. The square was
+    chosen on the sample shop (even-numbered shoppers): the brand comes first for .26 of the acts that brand loyalty
+    caused and for .06 of those without a cause; with the plain rarity these are .17 and .05.
     """
     owner, width = slates.request_index, table.shape[1]
     liked = table[touches.rows]
@@ -58,7 +61,7 @@ def share(slates: Slates, touches: Touches, table: sparse.csr_array, most: int) 
     wanted = owner[entry] * width + held.indices
     at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
     found = np.flatnonzero(keys[at] == wanted) if len(keys) else np.empty(0, dtype=np.int64)
-    s = support[at[found]] * held.data[found]
+    s = support[at[found]] * np.square(held.data[found])
     strengths = TOP * s / (s + HALF)
     order = np.lexsort((held.indices[found], -strengths, entry[found]))
     found, strengths = found[order], strengths[order]
