@@ -257,8 +257,12 @@ class Dataset:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def with_log(self, log: EventLog) -> Dataset:
-        """Return the same data with another log: a fold of a split, say."""
-        return replace(self, log=log)
+        """Return the same data with another log of the same shoppers: a fold of a split, say.
+
+        A review of a choice that the new log lacks goes with it, and so does one that is later than its last event:
+        what is to be foreseen must not be read in the words about it.
+        """
+        return replace(self, log=log, reviews=_reviews_of(self, log))
 
     @classmethod
     def of(
@@ -280,3 +284,18 @@ class Dataset:
         columns = event_columns(listed, table.vocabulary)
         log = EventLog.of([e.user_id for e in listed], columns, event_weights=event_weights)
         return cls(table, log, tuple(reviews), name)
+
+
+def _reviews_of(data: Dataset, log: EventLog) -> Sequence[Review]:
+    if not data.reviews or log is data.log:
+        return data.reviews
+    width = np.int64(len(data.items) + 1)
+    groups = {user: g for g, user in enumerate(data.log.users)}
+    owner = np.array([groups.get(r.user_id, -1) for r in data.reviews], dtype=np.int64)
+    key = owner * width + data.items.vocabulary.rows([r.item_id for r in data.reviews])
+    had, has = (one.owner * width + one.events.rows for one in (data.log, log))
+    gone = np.isin(key, np.setdiff1d(had, has)) & (owner >= 0)
+    end = int(log.events.times.max(initial=0))
+    return tuple(
+        r for r, g in zip(data.reviews, gone.tolist(), strict=True) if not g and (r.time is None or r.time <= end)
+    )

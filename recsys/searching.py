@@ -15,6 +15,7 @@ from recsys.errors import NotFittedError
 from recsys.fitting import Fitted, Progress, fit_generators
 from recsys.funnel import Funnel, Stopwatch
 from recsys.protocols import FitOptions
+from recsys.rank.features.query import with_features
 from recsys.registry import Registry
 from recsys.types import Request, Slates
 
@@ -104,6 +105,7 @@ def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, n: int,
     """Return the best ``n``, by the search ranker where there is one, else in fused order."""
     if plan.ranker is None:
         return slates.ordered(slates.scores, n)
+    slates = watch.time("features", TEXT, len(slates.items), lambda: with_features(requests, slates, plan.finders))
     return watch.time(
         "rank", plan.settings.rank or "", len(slates.items), lambda: plan.ranker.rank(requests, slates, n)
     )

@@ -181,3 +181,20 @@ def test_a_data_set_without_events():
     assert (len(data.log), data.log.n_users, data.log.users) == (0, 0, ())
     assert len(data.log.liked()) == 0
     assert EventLog.of([], Events.of([])).offsets.tolist() == [0]
+
+
+def test_a_fold_holds_no_review_of_what_it_leaves_out():
+    events = [
+        Event(user_id=u, item_id=i, kind="purchase", time=t)
+        for u, i, t in (("a", "x", 10), ("a", "y", 20), ("b", "x", 15))
+    ]
+    said = [
+        Review(user_id="a", item_id="x", text="kept", time=11),
+        Review(user_id="a", item_id="y", text="of the purchase that is gone", time=12),
+        Review(user_id="b", item_id="x", text="later than anything in the fold", time=30),
+        Review(user_id="c", item_id="y", text="by somebody without events"),
+    ]
+    data = Dataset.of([Item(item_id="x"), Item(item_id="y")], events, said)
+    fold = data.with_log(data.log.where(data.log.events.times != 20))
+    assert [r.text for r in fold.reviews] == ["kept", "by somebody without events"]
+    assert data.with_log(data.log).reviews is data.reviews

@@ -24,7 +24,7 @@ LEVELS = [
     ("config",),
     ("runtime", "store", "data", "manifest", "bundle"),
     ("embed", "profile", "aspects"),
-    ("candidates", "search", "rank", "rerank", "explain"),
+    ("candidates", "search", "suggest", "rank", "rerank", "explain"),
     ("rules", "requests", "funnel", "fitting", "answers", "searching", "explaining", "saving", "settings", "engine"),
     ("eval", "tune", "serving", "demo", "cli", "__main__"),
 ]
