@@ -23,6 +23,7 @@ class IndexConfig(BaseModel):
         coverage: which part of a score depends on the share of the query that a product matches.
         stop: what function words count in a query.
         compound: what a compound written as one counts, against its parts.
+        synonym: what a word counts that a merchant's rule puts for another.
         prefix: what a word counts that the last word of a query is only the beginning of.
         typos: whether words that are rare or unknown stand for their neighbours too.
     """
@@ -40,6 +41,7 @@ class IndexConfig(BaseModel):
     coverage: float = Field(0.5, ge=0, le=1)
     stop: float = Field(0.2, ge=0, le=1)
     compound: float = Field(0.7, ge=0, le=1)
+    synonym: float = Field(0.9, gt=0, le=1)
     prefix: float = Field(0.6, ge=0, le=1)
     typos: bool = True
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.artifacts import read_json, write_json
 from recsys.dataset import Dataset, ItemTable
-from recsys.errors import NotFittedError
+from recsys.errors import ConfigError, NotFittedError
 from recsys.protocols import Delta, Deps, FitOptions
 from recsys.search import features as text_features
+from recsys.search.analysis import Analyzer
 from recsys.search.config import IndexConfig
+from recsys.search.facets import FacetIndex
+from recsys.search.fold import Parents
 from recsys.search.index import TextIndex
+from recsys.search.match import Shown, answer, matches
+from recsys.search.matches import Matches
 from recsys.search.parse import Parser
 from recsys.search.plan import Plan, Searcher, look_up, plan
 from recsys.search.query import Query
-from recsys.types import Request, Slates, offsets_of
+from recsys.search.sort import ORDERS, Order, keys
+from recsys.search.synonyms import Synonyms
+from recsys.search.words import Match, matched_words
+from recsys.types import ItemRows, Request, RowMask, Slates, offsets_of
 
+T = TypeVar("T")
 KEPT = 1_024  # parsed queries: finding, scoring and features ask for the same one
 
 
@@ -35,7 +45,9 @@ class TextSearch:
     """
 
     class Config(IndexConfig):
-        """The settings of the index (`recsys.search.config.IndexConfig`)."""
+        """The settings of the index (`recsys.search.config.IndexConfig`); ``synonyms``: see `Synonyms.of`."""
+
+        synonyms: tuple[str, ...] = ()
 
     SPACE: ClassVar[dict[str, list[Any]]] = {
         "k1": [0.3, 0.6, 1.2],
@@ -50,6 +62,9 @@ class TextSearch:
         self._index: TextIndex | None = None
         self._items: ItemTable | None = None
         self._kept = _Kept()
+        self._synonyms = Synonyms.of(self.config.synonyms, Analyzer(self.config.language))
+        self._facets = _Once[FacetIndex]()
+        self._parents = _Once[Parents]()
 
     @classmethod
     def from_config(cls, config: Config, deps: Deps) -> Self:
@@ -72,6 +87,8 @@ class TextSearch:
 
     def _hold(self, index: TextIndex, items: ItemTable | None) -> Self:
         self._index, self._items, self._kept = index, items, _Kept()
+        self._parser = Parser(index, self._synonyms)
+        self._facets, self._parents = _Once(), _Once()
         return self
 
     def fit(self, data: Dataset, options: FitOptions) -> Self:
@@ -82,15 +99,68 @@ class TextSearch:
         """Return a generator that knows new and changed items."""
         if not len(delta.changed):
             return self
-        return copy.copy(self)._hold(self.index.put(delta.items, delta.changed), delta.items)
+        out = copy.copy(self)._hold(self.index.put(delta.items, delta.changed), delta.items)
+        if (facets := self._facets.held) is not None:
+            out._facets.held = facets.put(delta.items, delta.changed)
+        if (parents := self._parents.held) is not None:
+            out._parents.held = parents.put(delta.items, delta.changed)
+        return out
 
     def parse(self, text: str) -> tuple[Query, Plan]:
         """Return what a text asks for, and how the index answers it."""
         return self._kept.get(text, self._parsed)
 
     def _parsed(self, text: str) -> tuple[Query, Plan]:
-        query = Parser(self.index).parse(text)
+        return self._planned(self._parser.parse(text))
+
+    def _planned(self, query: Query) -> tuple[Query, Plan]:
         return query, plan(self.index, query)
+
+    def query(self, text: str, prefix: bool = False) -> Query:
+        """Return what a text asks for; with ``prefix`` its last word may be a beginning, as in as-you-type search."""
+        return self._parser.parse(text, prefix) if prefix else self.parse(text)[0]
+
+    def match(
+        self,
+        queries: Sequence[str | Query],
+        allowed: RowMask | None = None,
+        n: int = 100,
+        sort: Order = "relevance",
+        popularity: NDArray[np.float32] | None = None,
+        folded: bool = False,
+        facets: bool = False,
+    ) -> Matches:
+        """Return the best ``n`` allowed products of each query, how many match, and what was corrected or given up.
+
+        ``popularity`` (n_items,) is for sorting by it; ``folded`` keeps one variant of each product; ``facets`` counts
+        brands, categories, attributes and prices over the products that match.
+
+        Raises:
+            ConfigError: an unknown order. NotFittedError: no catalogue for what needs one.
+        """
+        if sort not in ORDERS:
+            raise ConfigError(f"sort must be one of {', '.join(ORDERS)}; got {sort!r}")
+        searcher, answers = Searcher(self.index), []
+        for one in queries:
+            query, how = self.parse(one) if isinstance(one, str) else self._planned(one)
+            answers.append(answer(searcher, query, how, allowed, self._boldly))
+        key = None if sort == "relevance" else partial(_key, self.items, sort, popularity)
+        parents = self._parents.get(lambda: Parents.of(self.items)) if folded else None
+        counted = self._facets.get(lambda: FacetIndex.of(self.items)) if facets else None
+        return matches(answers, Shown(n, key, parents, counted))
+
+    def _boldly(self, text: str) -> tuple[Query, Plan]:
+        return self._planned(self._parser.parse(text, wide=True))
+
+    def matched_words(self, text: str, row: int) -> list[Match]:
+        """Return (query word, field, surface form) of what a product has of a query; see `recsys.search.words`.
+
+        Raises:
+            NotFittedError: the generator was loaded without a catalogue.
+        """
+        if not 0 <= row < min(len(self.items), self.index.n_rows):
+            return []
+        return matched_words(self.parse(text)[0], self.items, row, self.index.analyzer, self.config)
 
     def generate(self, requests: Sequence[Request], n: int) -> Slates:
         """Return the best ``n`` allowed items that hold a word of each request's text."""
@@ -162,6 +232,24 @@ class TextSearch:
 
 def _text(request: Request) -> str:
     return request.text or ""
+
+
+def _key(items: ItemTable, by: Order, popularity: NDArray[np.float32] | None, rows: ItemRows) -> NDArray[np.float64]:
+    return keys(items, rows, by, popularity)
+
+
+class _Once(Generic[T]):
+    """Something that is made when first asked for."""
+
+    def __init__(self) -> None:
+        self.held: T | None = None
+        self._lock = Lock()
+
+    def get(self, make: Callable[[], T]) -> T:
+        with self._lock:
+            if self.held is None:
+                self.held = make()
+            return self.held
 
 
 class _Kept:

@@ -127,7 +127,7 @@ class TextIndex:
 
     def save(self, folder: Path) -> None:
         """Write base and patch as arrays, words as JSON."""
-        write_json(folder / "config.json", self.config.model_dump())
+        write_json(folder / "config.json", self.config.model_dump(include=set(IndexConfig.model_fields)))
         write_json(folder / "sizes.json", {"base_words": self.n_base_words})
         write_json(folder / "raws.json", self.lexicon.names[: len(self.said)])
         write_json(folder / "terms.json", list(self.lexicon.terms)[: max(s.n_terms for s in self.segments)])

@@ -36,6 +36,16 @@ class Ragged:
         """(m,) the list of each code."""
         return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), np.diff(self.offsets))
 
+    def put(self, rows: NDArray[np.int64], lists: Ragged, n: int) -> Ragged:
+        """Return ``n`` lists of which ``rows`` are those of ``lists``; lists that nobody gives are empty."""
+        before = len(self.offsets) - 1
+        starts, lengths = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        starts[:before], lengths[:before] = self.offsets[:-1], np.diff(self.offsets)
+        starts[rows], lengths[rows] = lists.offsets[:-1] + len(self.codes), np.diff(lists.offsets)
+        ends = offsets_of(lengths)
+        both = np.concatenate([self.codes, lists.codes])
+        return Ragged(both[np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)], ends)
+
     def __getitem__(self, i: int) -> Codes:
         return self.codes[self.offsets[i] : self.offsets[i + 1]]
 

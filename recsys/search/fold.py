@@ -1,0 +1,85 @@
+"""Variants of one product as one entry of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import ItemTable
+from recsys.search.lexicon import Ragged
+from recsys.types import ItemRows, Slates, offsets_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parents:
+    """Which product each row is a variant of: ``codes`` (n_items,), a number per parent, -1 for none."""
+
+    codes: NDArray[np.int32]
+    names: Mapping[str, int]
+
+    @classmethod
+    def of(cls, items: ItemTable) -> Self:
+        """Read the parents of a catalogue. An item that others name as their parent is a variant of itself."""
+        return cls(np.empty(0, np.int32), {}).put(items, np.arange(len(items), dtype=np.int32))
+
+    def put(self, items: ItemTable, changed: ItemRows) -> Self:
+        """Return the parents of ``items``, of which ``changed`` rows are new or changed."""
+        names = dict(self.names)
+        codes = np.full(len(items), -1, np.int32)
+        codes[: len(self.codes)] = self.codes
+        listed = changed.tolist()
+        codes[changed] = [names.setdefault(p, len(names)) if (p := items.parents[row]) else -1 for row in listed]
+        named = dict.fromkeys(items.parents[row] for row in listed)
+        named |= dict.fromkeys(items.vocabulary.ids(changed))
+        own = [name for name in named if name in names]
+        if own:
+            rows = items.vocabulary.rows(own)
+            numbers = np.array([names[name] for name in own], np.int32)
+            alone = rows >= 0
+            alone[alone] = codes[rows[alone]] < 0
+            codes[rows[alone]] = numbers[alone]
+        return type(self)(codes, names)
+
+
+def fold(slates: Slates, parents: Parents) -> tuple[Slates, Ragged]:
+    """Keep of each list the first variant of every product; return the rest too: the rows folded under each entry.
+
+    The ragged list i of the second holds the rows below entry i of the first, in their order.
+    """
+    items = slates.items
+    # A row after the catalogue was read, or without a parent, is a product of its own: numbers below 0.
+    known = (items >= 0) & (items < len(parents.codes))
+    group = -items.astype(np.int64) - 1
+    group[known] = np.where(parents.codes[items[known]] >= 0, parents.codes[items[known]], group[known])
+    order = np.lexsort((np.arange(len(items)), group, slates.request_index))
+    g, owner = group[order], slates.request_index[order]
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (g[1:] != g[:-1]) | (owner[1:] != owner[:-1])
+    head = order[begins][np.cumsum(begins) - 1]  # of each entry of `order`: the first variant of its product
+    kept = np.sort(order[begins])
+    below = ~begins
+    sizes = np.bincount(np.searchsorted(kept, head[below]), minlength=len(kept))
+    rest = np.lexsort((order[below], head[below]))
+    folded: ItemRows = items[order[below][rest]]
+    lengths = np.bincount(slates.request_index[kept], minlength=len(slates))
+    lists = Slates(
+        items[kept], slates.scores[kept], offsets_of(lengths),
+        {name: column[kept] for name, column in slates.columns.items()}, slates.notes,
+    )  # fmt: skip
+    return lists, Ragged(folded, offsets_of(sizes))
+
+
+def cut(slates: Slates, below: Ragged, n: int) -> tuple[Slates, Ragged]:
+    """Return the first ``n`` entries of each list, and what is folded below them."""
+    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    kept = place < n
+    inside = kept[below.owner]
+    lists = Slates(
+        slates.items[kept], slates.scores[kept], offsets_of(np.minimum(slates.lengths, n)),
+        {name: column[kept] for name, column in slates.columns.items()}, slates.notes,
+    )  # fmt: skip
+    return lists, Ragged(below.codes[inside], offsets_of(np.diff(below.offsets)[kept]))
