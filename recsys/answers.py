@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from recsys.candidates.fuse import FOUND
 from recsys.dataset import ItemTable
 from recsys.funnel import Plan, Stopwatch
 from recsys.result import Recommendation, Result, Trace
+from recsys.searching import Answer
 from recsys.types import Slates
 
 
@@ -45,3 +47,18 @@ def sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:
     mask = int(slate.columns[FOUND][place])
     found = [n for bit, n in enumerate(names) if mask >> bit & 1]
     return tuple(sorted(found, key=lambda n: float(slate.columns[f"{n}_rank"][place])))
+
+
+def with_matches(result: Result, found: Answer, items: ItemTable) -> Result:
+    """Return the result of a search with what its words matched and what is folded under each item."""
+    matches, ids = found.matches, items.vocabulary.ids
+    rows = tuple(
+        replace(row, variants=tuple(ids(below))) if len(below) else row
+        for row, below in zip(result.items, found.below, strict=True)
+    )
+    facets = matches.facets[0]
+    return replace(
+        result, items=rows, total=int(matches.totals[0]), corrections=dict(matches.corrections[0]),
+        relaxed=matches.relaxed[0], refound=tuple(ids(np.array(found.refound, dtype=np.int32))),
+        facets={} if facets is None else facets.to_dict(),
+    )  # fmt: skip

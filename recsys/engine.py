@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from recsys.answers import results
-from recsys.candidates.fuse import FOUND
+from recsys.asking import Asking, Snapshot
 from recsys.config import EngineConfig
 from recsys.data.splits import leave_one_out
 from recsys.dataset import Dataset, ItemTable
-from recsys.errors import ConfigError, DataError, NotFittedError, ShapeMismatch
-from recsys.filters import Exclusions
-from recsys.filters.exclusions import Hider
-from recsys.filters.where import Where
+from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
-from recsys.funnel import Funnel, Stopwatch, updated
+from recsys.funnel import Funnel, updated
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
-from recsys.requests import compile_filter, without
-from recsys.result import Result
 from recsys.saving import load_fitted, save_fitted
-from recsys.searching import SearchPlan, find, order, search_plan, with_finders
+from recsys.searching import search_plan, with_finders
 from recsys.store.dump import dump, restore
 from recsys.store.histories import join
 from recsys.store.memory import MemoryStore
+from recsys.store.searches import SearchLog
 from recsys.types import (
     KIND_CODES,
     NO_ROWS,
@@ -39,26 +33,12 @@ from recsys.types import (
     Events,
     Item,
     ItemRows,
-    Request,
-    RowMask,
-    Slates,
-    offsets_of,
+    Search,
     utc,
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Snapshot:
-    """What one call works with from beginning to end, whatever is added meanwhile."""
-
-    items: ItemTable
-    fitted: Fitted
-    funnels: Mapping[str, Funnel]
-    searches: Mapping[str, SearchPlan]
-    bundle_id: str = ""
-
-
-class Engine:
+class Engine(Asking):
     """A recommender for one shop, in one process: fit, save, load, recommend, similar_items, rank.
 
     Calls may come from many threads. New items and events take effect at once, without a refit; a call that is
@@ -74,7 +54,9 @@ class Engine:
         self.config = (config or EngineConfig()).trimmed()
         self.registry = registry or Registry()
         self.store: Any = store if store is not None else MemoryStore(weights=self.config.events.weights)
-        self._snapshot: _Snapshot | None = None
+        self.searches = SearchLog()
+        self._snapshot: Snapshot | None = None
+        self._suggests = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -118,16 +100,11 @@ class Engine:
             self._take_in(data.items)  # what was added while the fit was under way
         return self
 
-    def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> _Snapshot:
+    def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> Snapshot:
         plans = {name: plan_for(self.config, fitted, variant) for name, variant in self.config.variants.items()}
         funnels = {name: Funnel(plan) for name, plan in plans.items()}
         searches = {name: search_plan(self.config, fitted, funnel) for name, funnel in funnels.items()}
-        return _Snapshot(items, fitted, funnels, searches, bundle_id)
-
-    def _current(self) -> _Snapshot:
-        if self._snapshot is None:
-            raise NotFittedError("the engine is not fitted: call fit(data), or Engine.load(path)")
-        return self._snapshot
+        return Snapshot(items, fitted, funnels, searches, bundle_id)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -199,148 +176,21 @@ class Engine:
         fitted = replace(old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta))
         self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
 
+    def add_searches(self, searches: Sequence[Search]) -> int:
+        """Log what shoppers typed and what they chose from the answers; return how many searches were new."""
+        return self.searches.put(searches)
+
     def merge(self, guest: str, customer: str) -> int:
-        """Give a guest's events to the customer that they turned out to be; return how many."""
+        """Give a guest's events and searches to the customer that they turned out to be; return how many events."""
         moved: int = self.store.merge(guest, customer)
+        self.searches.merge(guest, customer)
         return moved
 
     def erase(self, user: str) -> int:
         """Forget a shopper; return how many events are gone. No bundle holds anything about them."""
         gone: int = self.store.erase(user)
+        self.searches.erase(user)
         return gone
-
-    # -- serving -------------------------------------------------------------------------------------------------
-
-    def recommend(
-        self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
-    ) -> Result:  # fmt: skip
-        """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
-
-        ``where`` is a `Filter`, a filter's text (``price <= 80 AND brand = "Acme"``), its JSON or its tree;
-        ``exclude`` says what this shopper is not shown, instead of [exclusions] in the settings. ``context`` are items
-        of the page or cart: they count like fresh looks, and are not recommended.
-        """
-        return self.recommend_batch(
-            [user], k, where=where, context=context, exclude=exclude, variant=variant, now=now, strict=strict
-        )[0]  # fmt: skip
-
-    def recommend_batch(
-        self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
-    ) -> list[Result]:  # fmt: skip
-        """Return one list per user; the same answers as one by one, in less time."""
-        snapshot, items = self._current(), self.store.items()
-        base = compile_filter(items, where)
-        page = self._rows(items, context)
-        hider = (exclude or self.config.exclusions).over(items) if self.config.hide_seen else None
-        requests = [self._request(user, base, page, k, now, hider) for user in users]
-        funnel = self._funnel(snapshot, variant, strict)
-        watch = Stopwatch()
-        slates = funnel.run(requests, k, watch)
-        return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
-
-    def search(
-        self, text: str, user: str | None = None, k: int = 10, *, where: Where = None,
-        variant: str | None = None, now: Any = None, strict: bool = False,
-    ) -> Result:  # fmt: skip
-        """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
-
-        Items that the shopper chose before are listed too: people search for what they know.
-
-        Raises:
-            DataError: an empty text. NotFittedError: nothing was fitted that finds words.
-        """
-        if not text.strip():
-            raise DataError("text must not be empty: recommend() answers without one")
-        snapshot, items = self._current(), self.store.items()
-        funnel = self._funnel(snapshot, variant, strict)
-        plan = snapshot.searches[variant or self.config.variant]
-        plan.check()
-        base = compile_filter(items, where)
-        request = replace(self._request(user, base, NO_ROWS, k, now), text=text)
-        watch = Stopwatch()
-        slates = order(plan, [request], find(plan, [request], {}, watch), k, watch)
-        return results(slates, items, replace(funnel.plan, generators=plan.finders), watch, snapshot.bundle_id)[0]
-
-    def similar_items(self, item_id: str, k: int = 10, *, where: Where = None) -> Result:
-        """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
-
-        Raises:
-            DataError: an unknown item.
-        """
-        snapshot, items = self._current(), self.store.items()
-        row = self._rows(items, [item_id])
-        allowed = without(compile_filter(items, where), row)
-        request = Request(history=Events.of(row), allowed=allowed, now=self._now(None), k=k)
-        plan = self._funnel(snapshot, None, False).plan
-        # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.
-        pairs = {n: g for n, g in plan.generators.items() if getattr(g, "uses_history", True)}
-        funnel = Funnel(replace(plan, generators=pairs, ranker=None))
-        watch = Stopwatch()
-        return results(funnel.run([request], k, watch), items, funnel.plan, watch, snapshot.bundle_id)[0]
-
-    def rank(
-        self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
-        now: Any = None, strict: bool = False,
-    ) -> Result:  # fmt: skip
-        """Return the given items in the order in which ``user`` would want them; none is added, filtered or lost.
-
-        Raises:
-            DataError: an unknown item, or one that is named twice.
-        """
-        snapshot, items = self._current(), self.store.items()
-        rows = self._rows(items, item_ids)
-        if len(np.unique(rows)) != len(rows):
-            raise DataError("item_ids names an item twice")
-        everything = np.ones(len(items), dtype=np.bool_)
-        request = self._request(user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
-        given = Slates(
-            rows, np.zeros(len(rows), np.float32), offsets_of(np.array([len(rows)])),
-            {FOUND: np.zeros(len(rows), dtype=np.uint64)},
-        )  # fmt: skip
-        funnel = self._funnel(snapshot, variant, strict)
-        watch = Stopwatch()
-        scored = funnel.score_given([request], given, watch)
-        ranked = funnel.rank([request], scored, request.k, watch)
-        return results(ranked, items, funnel.plan, watch, snapshot.bundle_id)[0]
-
-    def _funnel(self, snapshot: _Snapshot, variant: str | None, strict: bool) -> Funnel:
-        name = variant or self.config.variant
-        if name not in snapshot.funnels:
-            raise ConfigError(f"variant must be one of {', '.join(snapshot.funnels)}; got {name!r}")
-        return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
-
-    def _request(
-        self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hider: Hider | None = None
-    ) -> Request:
-        if k < 1:
-            raise DataError(f"k must be at least 1, got {k}")
-        moment = self._now(now)
-        history = Events.of(())
-        if user is not None:
-            history = self.store.history(user, None if now is None else moment)
-        hidden = hider.rows(history, moment) if hider is not None else NO_ROWS
-        # What was bought long ago stays hidden; only what speaks of taste, and lately, is worth carrying further.
-        history = history.take(np.flatnonzero(history.weights)[-self.config.events.history_limit :])
-        if len(page):
-            looks = Events.of(page, times=[moment] * len(page), weights=[0.5] * len(page))
-            history = join([replace(history, ids=()), looks])
-        return Request(
-            user=user, history=history, context=page, allowed=without(base, np.concatenate([hidden, page])),
-            now=moment, k=k,
-        )  # fmt: skip
-
-    @staticmethod
-    def _now(now: Any) -> int:
-        return int(time.time()) if now is None else utc(now, "now")
-
-    @staticmethod
-    def _rows(items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
-        rows = items.vocabulary.rows(item_ids)
-        if (rows < 0).any():
-            raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
-        return rows
 
     # -- keeping -------------------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class Result:
 
     Attributes:
         total: of a search: how many items match; None else.
-        facets: of a search: field -> value -> how many matching items have it, the most frequent first.
+        facets: of a search that asked for them: how many matching items have which brand, category, attribute, price.
         corrections: of a search: word as typed -> word as searched.
         relaxed: of a search: what had to be given up to find anything, in words.
         refound: of a search: ids of listed items that this shopper chose for this query before.
@@ -70,7 +70,7 @@ class Result:
     items: tuple[Recommendation, ...]
     trace: Trace = Trace()
     total: int | None = None
-    facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    facets: Mapping[str, Any] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
     relaxed: tuple[str, ...] = ()
     refound: tuple[str, ...] = ()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.candidates.fuse import FUSED, Fusion, score_all, union
 from recsys.config import EngineConfig, SearchSettings
-from recsys.dataset import Dataset
+from recsys.dataset import Dataset, ItemTable
 from recsys.errors import NotFittedError
 from recsys.fitting import Fitted, Progress, fit_generators
 from recsys.funnel import Funnel, Stopwatch
 from recsys.protocols import FitOptions
 from recsys.rank.features.query import with_features
 from recsys.registry import Registry
-from recsys.types import Request, Slates
+from recsys.result import StageTrace
+from recsys.search.fold import Parents, cut, fold
+from recsys.search.lexicon import Ragged
+from recsys.search.matches import Matches
+from recsys.search.sort import Order
+from recsys.types import NO_ROWS, ItemRows, Request, Slates
 
 PERSONAL = "personal"
 TEXT = "text"
@@ -101,11 +109,78 @@ def _personal(
     return {n: c for n, c in columns.items() if n not in taken}
 
 
-def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, n: int, watch: Stopwatch) -> Slates:
-    """Return the best ``n``, by the search ranker where there is one, else in fused order."""
+def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch) -> Slates:
+    """Return all that was found, by the search ranker where there is one, else in fused order."""
     if plan.ranker is None:
-        return slates.ordered(slates.scores, n)
+        return slates.ordered(slates.scores)
     slates = watch.time("features", TEXT, len(slates.items), lambda: with_features(requests, slates, plan.finders))
-    return watch.time(
-        "rank", plan.settings.rank or "", len(slates.items), lambda: plan.ranker.rank(requests, slates, n)
+    name, most = plan.settings.rank or "", len(slates.items)
+    return watch.time("rank", name, most, lambda: plan.ranker.rank(requests, slates, most))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How an answer is wanted: ``sort`` other than "relevance" lists what matches all words by price, date or sales.
+
+    ``popularity`` (n_items,) is for sorting by it; ``refound`` are ids that this shopper chose for this query before.
+    """
+
+    k: int
+    sort: Order = "relevance"
+    folded: bool = True
+    facets: bool = False
+    popularity: NDArray[np.float32] | None = None
+    refound: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What one search gives: the list, the rows folded under each of its entries, and what the words matched.
+
+    ``refound`` are the listed rows that the shopper chose for this query before: they come first.
+    """
+
+    slates: Slates
+    below: tuple[ItemRows, ...]
+    matches: Matches
+    refound: tuple[int, ...] = ()
+
+
+def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, watch: Stopwatch) -> Answer:
+    """Answer one search, ``request.text``: find, order, put what was chosen before first, fold variants, cut."""
+    plan.check()
+    text, sorted_ = plan.finders[TEXT], asked.sort != "relevance"
+    n = len(items) if sorted_ else plan.sizes[TEXT]
+    begin = time.perf_counter()
+    matches = text.match(
+        [request.text], request.allowed, n=n, sort=asked.sort, popularity=asked.popularity, facets=asked.facets
     )
+    watch.stages.append(
+        StageTrace("candidates", TEXT, (time.perf_counter() - begin) * 1000, 1, len(matches.slates.items))
+    )
+    back: tuple[int, ...] = ()
+    if sorted_:
+        slates = matches.slates
+    else:
+        slates = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
+        slates, back = _refound_first(slates, items, request, asked.refound)
+    alone = Ragged(NO_ROWS, np.zeros(len(slates.items) + 1, dtype=np.int64))
+    folded = fold(slates, Parents.of(items)) if asked.folded else (slates, alone)
+    slates, below = cut(folded[0], folded[1], asked.k)
+    rows = tuple(below.codes[lo:hi] for lo, hi in pairwise(below.offsets.tolist()))
+    return Answer(slates, rows, matches, tuple(r for r in back if r in set(slates.items.tolist())))
+
+
+def _refound_first(
+    slates: Slates, items: ItemTable, request: Request, ids: Sequence[str]
+) -> tuple[Slates, tuple[int, ...]]:
+    """Return the list with what was chosen for the same query before in front, the latest choice first."""
+    rows = [r for r in items.vocabulary.rows(ids).tolist() if r >= 0]
+    rows = [r for r in rows if r in set(slates.items.tolist()) and (request.allowed is None or request.allowed[r])]
+    if not rows:
+        return slates, ()
+    place = {row: i for i, row in enumerate(rows)}
+    rank = np.array([place.get(row, len(rows)) for row in slates.items.tolist()])
+    by = np.lexsort((np.arange(len(rank)), rank))
+    columns = {name: c[by] for name, c in slates.columns.items()}
+    return Slates(slates.items[by], slates.scores[by], slates.offsets, columns, slates.notes), tuple(rows)

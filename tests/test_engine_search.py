@@ -8,7 +8,7 @@ from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
 from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import ConfigError, DataError, NotFittedError
-from recsys.types import Filter, Item
+from recsys.types import Filter, Item, Search
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +82,75 @@ def test_settings_of_searches_are_checked() -> None:
     plain = EngineConfig.of(CHEAP)
     assert plain.hash != EngineConfig.of({**CHEAP, "search": {"n": 7}}).hash
     assert plain.hash == EngineConfig.of({**CHEAP, "search": {}}).hash
+
+
+SHIRTS = [
+    Item(item_id=f"shirt-{size}", title=f"Zephyrine shirt {size}", brand="Zeph", categories=("Shirts",), price=price,
+         stock=stock, parent_id="shirt")
+    for size, price, stock in (("small", 20.0, 4), ("medium", 22.0, 2), ("large", 24.0, 0))
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shirts() -> Engine:
+    engine = fitted()
+    engine.add_items([*SHIRTS, Item(item_id="scarf", title="Zephyrine scarf", price=9.0, stock=1)])
+    return engine
+
+
+def test_variants_are_folded_under_the_best(shirts: Engine) -> None:
+    found = shirts.search("zephyrine shirt", k=5)
+    assert ids(found)[0] in {"shirt-small", "shirt-medium"}
+    assert len(found[0].variants) == 1  # the large one is sold out
+    assert found.to_dicts()[0]["variants"] == list(found[0].variants)
+    apart = shirts.search("zephyrine shirt", k=5, fold=False, where="stock >= 0")
+    assert {"shirt-small", "shirt-medium", "shirt-large"} <= set(ids(apart))
+
+
+def test_facets_count_what_matches(shirts: Engine) -> None:
+    found = shirts.search("zephyrine", k=1, facets=True)
+    assert found.total == 3
+    assert found.facets["fields"]["categories"] == {"Shirts": 2}
+    assert not shirts.search("zephyrine").facets
+
+
+def test_sorted_answers_hold_every_word(shirts: Engine) -> None:
+    assert ids(shirts.search("zephyrine", sort="price-asc", fold=False)) == ["scarf", "shirt-small", "shirt-medium"]
+    assert ids(shirts.search("zephyrine", sort="price-desc"))[-1] == "scarf"
+    assert set(ids(shirts.search("zephyrine", sort="popularity", fold=False))) == {
+        "scarf",
+        "shirt-small",
+        "shirt-medium",
+    }
+    with pytest.raises(ConfigError, match="sort must be one of"):
+        shirts.search("zephyrine", sort="cheapest")  # type: ignore[arg-type]
+
+
+def test_typing_errors_are_corrected_and_said(shirts: Engine) -> None:
+    found = shirts.search("zephirine scrf", k=1)
+    assert ids(found) == ["scarf"]
+    assert found.corrections.get("zephirine") == "zephyrine"
+
+
+def test_what_had_to_be_given_up_is_said(shirts: Engine) -> None:
+    found = shirts.search("zephyrine scarf qqqqq", k=1)
+    assert ids(found) == ["scarf"]
+    assert found.relaxed
+
+
+def test_refinding_puts_the_earlier_choice_first(shirts: Engine) -> None:
+    plain = ids(shirts.search("zephyrine", SHOPPERS[4], 3, now=NOW, fold=False))
+    shirts.add_searches([Search(user_id=SHOPPERS[4], text="Zephyrine", time=NOW - 9, chosen=(plain[-1],))])
+    again = shirts.search("zephyrine", SHOPPERS[4], 3, now=NOW, fold=False)
+    assert ids(again) == [plain[-1], *plain[:-1]]
+    assert again.refound == (plain[-1],)
+    assert ids(shirts.search("zephyrine", SHOPPERS[5], 3, now=NOW, fold=False))[0] != plain[-1]
+    shirts.erase(SHOPPERS[4])
+    assert shirts.search("zephyrine", SHOPPERS[4], now=NOW).refound == ()
+
+
+def test_suggestions_find_something(shirts: Engine) -> None:
+    offered = shirts.suggest("zeph")
+    assert offered
+    for one in [*offered, *shirts.suggest_next("shirt", SHOPPERS[1])]:
+        assert len(shirts.search(one.text))

@@ -1,0 +1,223 @@
+"""What a shop asks of a fitted engine: lists for shoppers, answers to searches, what goes with an item, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.answers import results, with_matches
+from recsys.candidates.fuse import FOUND
+from recsys.config import EngineConfig
+from recsys.dataset import ItemTable
+from recsys.errors import ConfigError, DataError, NotFittedError
+from recsys.filters import Exclusions
+from recsys.filters.exclusions import Hider
+from recsys.filters.where import Where
+from recsys.fitting import Fitted
+from recsys.funnel import Funnel, Stopwatch
+from recsys.requests import compile_filter, without
+from recsys.result import Result
+from recsys.search.sort import Order
+from recsys.searching import TEXT, Asked, SearchPlan, search
+from recsys.store.histories import join
+from recsys.store.searches import SearchLog
+from recsys.suggest.suggester import Suggester, Suggestion
+from recsys.types import NO_EVENTS, NO_ROWS, Events, ItemRows, Request, RowMask, Slates, offsets_of, utc
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """What one call works with from beginning to end, whatever is added meanwhile."""
+
+    items: ItemTable
+    fitted: Fitted
+    funnels: Mapping[str, Funnel]
+    searches: Mapping[str, SearchPlan]
+    bundle_id: str = ""
+
+
+class Asking:
+    """The asking side of `recsys.engine.Engine`: every call works on one snapshot from beginning to end."""
+
+    config: EngineConfig
+    store: Any
+    searches: SearchLog
+    _snapshot: Snapshot | None
+    _suggests: tuple[ItemTable, int, Suggester] | None
+
+    def _current(self) -> Snapshot:
+        if self._snapshot is None:
+            raise NotFittedError("the engine is not fitted: call fit(data), or Engine.load(path)")
+        return self._snapshot
+
+    def recommend(
+        self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
+        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
+
+        ``where`` is a `Filter`, a filter's text (``price <= 80 AND brand = "Acme"``), its JSON or its tree;
+        ``exclude`` says what this shopper is not shown, instead of [exclusions] in the settings. ``context`` are items
+        of the page or cart: they count like fresh looks, and are not recommended.
+        """
+        return self.recommend_batch(
+            [user], k, where=where, context=context, exclude=exclude, variant=variant, now=now, strict=strict
+        )[0]  # fmt: skip
+
+    def recommend_batch(
+        self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
+        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> list[Result]:  # fmt: skip
+        """Return one list per user; the same answers as one by one, in less time."""
+        snapshot, items = self._current(), self.store.items()
+        base = compile_filter(items, where)
+        page = self._rows(items, context)
+        hider = (exclude or self.config.exclusions).over(items) if self.config.hide_seen else None
+        requests = [self._request(user, base, page, k, now, hider) for user in users]
+        funnel = self._funnel(snapshot, variant, strict)
+        watch = Stopwatch()
+        slates = funnel.run(requests, k, watch)
+        return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
+
+    def search(
+        self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
+        fold: bool = True, facets: bool = False, variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
+
+        What the shopper chose for the same query before comes first, and nothing is hidden because it was bought:
+        people search for what they know. ``fold`` shows one variant of each product and names the others, ``facets``
+        counts what matches by brand, category, attribute and price. Misspelt words are read as what they were meant
+        to be, and where nothing has all the words, `Result.relaxed` says what was given up.
+
+        Raises:
+            DataError: an empty text. ConfigError: an unknown order. NotFittedError: nothing was fitted that finds
+                words.
+        """
+        if not text.strip():
+            raise DataError("text must not be empty: recommend() answers without one")
+        snapshot, items = self._current(), self.store.items()
+        funnel = self._funnel(snapshot, variant, strict)
+        request = self._request(user, compile_filter(items, where), NO_ROWS, k, now)
+        asked = Asked(
+            k=k, sort=sort, folded=fold, facets=facets, refound=self.searches.refound(user, text),
+            popularity=self._sold(items) if sort == "popularity" else None,
+        )  # fmt: skip
+        plan, watch = snapshot.searches[variant or self.config.variant], Stopwatch()
+        found = search(plan, replace(request, text=text), items, asked, watch)
+        listed = replace(funnel.plan, generators=plan.finders)
+        result = results(found.slates, items, listed, watch, snapshot.bundle_id)[0]
+        return with_matches(result, found, items)
+
+    def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
+        """Return queries that go on from what is being typed; nothing that would find nothing is suggested."""
+        return self._suggester().complete(typed, k, user=user, history=self._told(user))
+
+    def suggest_next(self, text: str, user: str | None = None, k: int = 6) -> list[Suggestion]:
+        """Return queries that may follow ``text``, for this shopper."""
+        return self._suggester().next(text, k, user=user, history=self._told(user))
+
+    def _finder(self, snapshot: Snapshot) -> Any:
+        plan = snapshot.searches[self.config.variant]
+        plan.check()
+        return plan.finders[TEXT]
+
+    def _sold(self, items: ItemTable) -> NDArray[np.float32]:
+        """Return (n_items,) how many events speak for each item."""
+        return np.bincount(self.store.log().liked().events.rows, minlength=len(items)).astype(np.float32)
+
+    def _told(self, user: str | None) -> Events:
+        return NO_EVENTS if user is None else self.store.history(user, limit=self.config.events.history_limit)
+
+    def _suggester(self) -> Suggester:
+        """Return the suggester of the catalogue as it is, made anew once the log has grown by a twentieth."""
+        snapshot, items, held = self._current(), self.store.items(), self._suggests
+        if held is None or held[0] is not items or len(self.searches) > 1.05 * held[1] + 100:
+            text, allowed = self._finder(snapshot), compile_filter(items)
+            made = Suggester(items, self.searches, lambda texts: text.match(list(texts), allowed, n=1).totals.tolist())
+            self._suggests = held = (items, len(self.searches), made)
+        return held[2]
+
+    def similar_items(self, item_id: str, k: int = 10, *, where: Where = None) -> Result:
+        """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
+
+        Raises:
+            DataError: an unknown item.
+        """
+        snapshot, items = self._current(), self.store.items()
+        row = self._rows(items, [item_id])
+        allowed = without(compile_filter(items, where), row)
+        request = Request(history=Events.of(row), allowed=allowed, now=self._now(None), k=k)
+        plan = self._funnel(snapshot, None, False).plan
+        # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.
+        pairs = {n: g for n, g in plan.generators.items() if getattr(g, "uses_history", True)}
+        funnel = Funnel(replace(plan, generators=pairs, ranker=None))
+        watch = Stopwatch()
+        return results(funnel.run([request], k, watch), items, funnel.plan, watch, snapshot.bundle_id)[0]
+
+    def rank(
+        self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
+        now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the given items in the order in which ``user`` would want them; none is added, filtered or lost.
+
+        Raises:
+            DataError: an unknown item, or one that is named twice.
+        """
+        snapshot, items = self._current(), self.store.items()
+        rows = self._rows(items, item_ids)
+        if len(np.unique(rows)) != len(rows):
+            raise DataError("item_ids names an item twice")
+        everything = np.ones(len(items), dtype=np.bool_)
+        request = self._request(user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
+        given = Slates(
+            rows, np.zeros(len(rows), np.float32), offsets_of(np.array([len(rows)])),
+            {FOUND: np.zeros(len(rows), dtype=np.uint64)},
+        )  # fmt: skip
+        funnel = self._funnel(snapshot, variant, strict)
+        watch = Stopwatch()
+        scored = funnel.score_given([request], given, watch)
+        ranked = funnel.rank([request], scored, request.k, watch)
+        return results(ranked, items, funnel.plan, watch, snapshot.bundle_id)[0]
+
+    def _funnel(self, snapshot: Snapshot, variant: str | None, strict: bool) -> Funnel:
+        name = variant or self.config.variant
+        if name not in snapshot.funnels:
+            raise ConfigError(f"variant must be one of {', '.join(snapshot.funnels)}; got {name!r}")
+        return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
+
+    def _request(
+        self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hider: Hider | None = None
+    ) -> Request:
+        if k < 1:
+            raise DataError(f"k must be at least 1, got {k}")
+        moment = self._now(now)
+        history = Events.of(())
+        if user is not None:
+            history = self.store.history(user, None if now is None else moment)
+        hidden = hider.rows(history, moment) if hider is not None else NO_ROWS
+        # What was bought long ago stays hidden; only what speaks of taste, and lately, is worth carrying further.
+        history = history.take(np.flatnonzero(history.weights)[-self.config.events.history_limit :])
+        if len(page):
+            looks = Events.of(page, times=[moment] * len(page), weights=[0.5] * len(page))
+            history = join([replace(history, ids=()), looks])
+        return Request(
+            user=user, history=history, context=page, allowed=without(base, np.concatenate([hidden, page])),
+            now=moment, k=k,
+        )  # fmt: skip
+
+    @staticmethod
+    def _now(now: Any) -> int:
+        return int(time.time()) if now is None else utc(now, "now")
+
+    @staticmethod
+    def _rows(items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
+        rows = items.vocabulary.rows(item_ids)
+        if (rows < 0).any():
+            raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
+        return rows
