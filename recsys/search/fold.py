@@ -44,6 +44,14 @@ class Parents:
             codes[rows[alone]] = numbers[alone]
         return type(self)(codes, names)
 
+    def of_rows(self, rows: ItemRows) -> NDArray[np.int64]:
+        """(m,) a number per product: those without a parent, or newer than this, are products of their own, below 0."""
+        out = -rows.astype(np.int64) - 1
+        known = (rows >= 0) & (rows < len(self.codes))
+        codes = self.codes[rows[known]]
+        out[known] = np.where(codes >= 0, codes, out[known])
+        return out
+
 
 def fold(slates: Slates, parents: Parents) -> tuple[Slates, Ragged]:
     """Keep of each list the first variant of every product; return the rest too: the rows folded under each entry.
@@ -51,10 +59,7 @@ def fold(slates: Slates, parents: Parents) -> tuple[Slates, Ragged]:
     The ragged list i of the second holds the rows below entry i of the first, in their order.
     """
     items = slates.items
-    # A row after the catalogue was read, or without a parent, is a product of its own: numbers below 0.
-    known = (items >= 0) & (items < len(parents.codes))
-    group = -items.astype(np.int64) - 1
-    group[known] = np.where(parents.codes[items[known]] >= 0, parents.codes[items[known]], group[known])
+    group = parents.of_rows(items)
     order = np.lexsort((np.arange(len(items)), group, slates.request_index))
     g, owner = group[order], slates.request_index[order]
     begins = np.ones(len(order), np.bool_)

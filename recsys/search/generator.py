@@ -145,9 +145,18 @@ class TextSearch:
             query, how = self.parse(one) if isinstance(one, str) else self._planned(one)
             answers.append(answer(searcher, query, how, allowed, self._boldly))
         key = None if sort == "relevance" else partial(_key, self.items, sort, popularity)
-        parents = self._parents.get(lambda: Parents.of(self.items)) if folded else None
-        counted = self._facets.get(lambda: FacetIndex.of(self.items)) if facets else None
-        return matches(answers, Shown(n, key, parents, counted))
+        shown = Shown(n, key, self.parents if folded else None, self.facet_index if facets else None)
+        return matches(answers, shown)
+
+    @property
+    def parents(self) -> Parents:
+        """Which product each row is a variant of; made when first asked for. Raises `NotFittedError`."""
+        return self._parents.get(lambda: Parents.of(self.items))
+
+    @property
+    def facet_index(self) -> FacetIndex:
+        """The facet values of the catalogue; made when first asked for. Raises `NotFittedError`."""
+        return self._facets.get(lambda: FacetIndex.of(self.items))
 
     def _boldly(self, text: str) -> tuple[Query, Plan]:
         return self._planned(self._parser.parse(text, wide=True))

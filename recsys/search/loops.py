@@ -99,6 +99,39 @@ def finish_loop(
     count[1] = size
 
 
+def gather_loop(
+    shares: NDArray[np.float32],
+    coverage: float,
+    n_slots: int,
+    total: NDArray[np.float32],
+    last: NDArray[np.int16],
+    bits: NDArray[np.uint64],
+    touched: NDArray[np.int32],
+    count: NDArray[np.int64],
+    mask: NDArray[np.bool_],
+    rows: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    matched: NDArray[np.uint64],
+) -> None:
+    """Fill ``rows``, ``scores`` and ``matched`` (bits) with all that was found and is allowed; see `finish_loop`."""
+    size = 0
+    for i in range(count[0]):
+        doc = touched[i]
+        if len(mask) == 0 or mask[doc]:
+            share = np.float32(0)
+            for s in range(n_slots):
+                if (bits[doc] >> np.uint64(s)) & np.uint64(1):
+                    share += shares[s]
+            rows[size] = doc
+            scores[size] = total[doc] * np.float32(1 - coverage + coverage * share)
+            matched[size] = bits[doc]
+            size += 1
+        total[doc] = 0
+        last[doc] = 0
+        bits[doc] = 0
+    count[1] = size
+
+
 def given_loop(
     slots: NDArray[np.int32],
     segments: NDArray[np.int32],

@@ -130,12 +130,38 @@ def _listed(a: Answer, shown: Shown) -> tuple[ItemRows, NDArray[np.float32], NDA
     """Return the rows that are shown, best first, as many as sorting and folding may need."""
     rows, scores, mask = a.found.rows, a.found.scores, a.mask
     if shown.key is not None:
-        rows, scores, mask = rows[mask], scores[mask], mask[mask]
-    elif shown.parents is None and len(rows) > shown.n:
-        # The rest is not looked at: keep the ties at the cut, so that equal scores go by row as everywhere.
-        least = np.partition(scores, len(scores) - max(shown.n, 1))[len(scores) - max(shown.n, 1)]
-        rows, mask, scores = rows[scores >= least], mask[scores >= least], scores[scores >= least]
+        kept = np.flatnonzero(mask)
+    elif shown.parents is None:
+        kept = _best(scores, shown.n)
+    else:
+        kept = _best_products(rows, scores, shown.parents, shown.n)
+    rows, scores, mask = rows[kept], scores[kept], mask[kept]
     order = np.lexsort((rows, -scores))
     if shown.key is None and shown.parents is None:
         order = order[: shown.n]
     return rows[order], scores[order], mask[order]
+
+
+def _best(scores: NDArray[np.float32], n: int) -> NDArray[np.intp]:
+    """Return the places of the best ``n`` scores, and of all that tie with the last of them."""
+    if n >= len(scores) or n < 1:
+        return np.arange(len(scores) if n > 0 else 0)
+    least = np.partition(scores, len(scores) - n)[len(scores) - n]
+    return np.flatnonzero(scores >= least)
+
+
+def _best_products(rows: ItemRows, scores: NDArray[np.float32], parents: Parents, n: int) -> NDArray[np.intp]:
+    """Return the places of all variants of the best ``n`` products or a few more: the rest need not be sorted."""
+    products, wanted = parents.of_rows(rows), n
+    while True:
+        best = _best(scores, wanted)
+        among = np.unique(products[best])
+        if len(among) >= n or len(best) == len(rows):
+            break
+        wanted *= 4
+    with_variants = np.zeros(len(parents.names) + 1, np.bool_)
+    with_variants[among[among >= 0]] = True
+    with_variants[-1] = False
+    chosen = with_variants[np.where(products < 0, -1, products)]
+    chosen[best] = True
+    return np.flatnonzero(chosen)

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.search.index import TextIndex
-from recsys.search.loops import collect_loop, finish_loop, given_loop
+from recsys.search.loops import collect_loop, finish_loop, gather_loop, given_loop
 from recsys.search.query import Alternative, Query
 from recsys.topn import compiled
 from recsys.types import ItemRows, RowMask
 
 MAX_PAIRS = 4  # readings of a pair of neighbours
-SHIFTED = np.uint64(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,40 +189,30 @@ class Searcher:
             self._total, self._best, self._last, self._bits, self._touched, self._count,
         )  # fmt: skip
 
-    def _finish(self, plan: Plan, mask: RowMask, rows: ItemRows, scores: NDArray[np.float32]) -> int:
-        compiled(finish_loop)(
-            plan.shares, self.index.config.coverage, plan.n_slots, self._total, self._last, self._bits,
-            self._touched, self._count, mask, rows, scores,
-        )  # fmt: skip
-        return int(self._count[1])
-
     def top(self, plan: Plan, n: int, allowed: RowMask | None) -> tuple[ItemRows, NDArray[np.float32]]:
         """Return the best ``n`` allowed rows and their scores, best first, equal scores by row."""
         n = min(n, self.index.n_rows)
         rows, scores = np.empty(n, np.int32), np.empty(n, np.float32)
         self._collect(plan)
-        size = self._finish(plan, _mask(allowed, self.index.n_rows), rows, scores)
+        compiled(finish_loop)(*self._found(plan, allowed), rows, scores)
+        size = int(self._count[1])
         return rows[:size], scores[:size]
 
     def every(self, plan: Plan, allowed: RowMask | None) -> Found:
         """Return every allowed row that holds any word of the query."""
         self._collect(plan)
-        rows = self._touched[: self._count[0]].copy()
-        bits = self._bits[rows]
-        scores = self._total[rows] * self._scale(plan, bits)
-        nothing = np.empty(0, np.float32)
-        self._finish(plan, _mask(None, 0), np.empty(0, np.int32), nothing)
-        mask = _mask(allowed, self.index.n_rows)
-        keep = mask[rows] if len(mask) else slice(None)
-        return Found(rows[keep], scores[keep], bits[keep])
+        size = int(self._count[0])
+        rows, scores, bits = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(size, np.uint64)
+        compiled(gather_loop)(*self._found(plan, allowed), rows, scores, bits)
+        size = int(self._count[1])
+        return Found(rows[:size], scores[:size], bits[:size])
 
-    def _scale(self, plan: Plan, bits: NDArray[np.uint64]) -> NDArray[np.float32]:
-        share = np.zeros(len(bits), np.float32)
-        for s in range(plan.n_slots):
-            share += np.where((bits >> np.uint64(s)) & SHIFTED, plan.shares[s], np.float32(0))
-        c = np.float32(self.index.config.coverage)
-        out: NDArray[np.float32] = 1 - c + c * share
-        return out
+    def _found(self, plan: Plan, allowed: RowMask | None) -> tuple[Any, ...]:
+        """Return what the loops need that read what was collected."""
+        return (
+            plan.shares, self.index.config.coverage, plan.n_slots, self._total, self._last, self._bits,
+            self._touched, self._count, _mask(allowed, self.index.n_rows),
+        )  # fmt: skip
 
 
 def look_up(index: TextIndex, plan: Plan, rows: ItemRows) -> Looked:
