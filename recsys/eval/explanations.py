@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,66 @@ from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.eval.compare import bootstrap_ci, effect
 from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted
+from recsys.eval.explanations_statements import Shown, Split, statement_figures
 from recsys.explain.causal import EPSILON, drop_uncaused, with_drops
 from recsys.explain.facts import FactBook, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
 from recsys.explanation import Fact
 from recsys.funnel import Funnel
+from recsys.result import Result
 from recsys.types import KIND_CODES, Events, Request, Slates
 
 REASON, NO_REASON = "complement", "none"
 FLOORS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _PURCHASE = KIND_CODES["purchase"]
+
+
+class ShopAndEngine(Protocol):
+    """What `recsys.demo.Demo` has: a shop and an engine fitted on it."""
+
+    @property
+    def shop(self) -> Shop:
+        """The shop whose causes are recorded."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """Fitted on the shop."""
+        ...
+
+
+def truth_of_explanations(
+    demo: ShopAndEngine, n: int = 300, seed: int = 0, *, results: Mapping[str, Result] | None = None,
+    split: Split | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Return what the demo prints about its reasons.
+
+    Args:
+        demo: a shop with an engine fitted on it.
+        n: at most so many acts with a recorded reason, and as many without any cause.
+        seed: of the draw.
+        results: lists as shoppers saw them, by user id, with their explanations; with ``split`` they add
+            "statement_precision" and "claims_per_text".
+        split: takes a text apart and checks it.
+    """
+    found = figures(reason(demo.shop, demo.engine, n=n, seed=seed))
+    out = {
+        name: float(found[name])
+        for name in (
+            "true_reason_share", "true_reason_share_last_item", "true_reason_share_same_category",
+            "true_reason_share_last_purchase", "false_reason_share",
+        )
+    }  # fmt: skip
+    if results is None or split is None:
+        return out
+    shown = [
+        Shown(user, row.explanation.text, row.explanation.evidence)
+        for user, result in results.items()
+        for row in result
+        if row.explanation is not None
+    ]
+    said = statement_figures(demo.shop.dataset, shown, split)
+    return {"statement_precision": said.statement_precision, "claims_per_text": said.claims_per_text, **out}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -149,7 +149,7 @@ class FactBook:
     def _hushed(self, requests: Sequence[Request], slates: Slates) -> NDArray[np.bool_]:
         """Return (n_items,) True for sensitive items, right for all that these requests and slates speak of."""
         rows = np.unique(np.concatenate([slates.items, *(r.history.rows for r in requests)]))
-        rows = rows[rows >= 0]
+        rows = rows[(rows >= 0) & (rows < len(self._silent))]
         for row in rows[self._silent[rows] < 0].tolist():
             self._silent[row] = self._words.in_text(clean(self.items.titles[row], self.settings.title_limit))
         return np.asarray(self._silent == 1)

@@ -41,8 +41,11 @@ class Touches:
 
     @classmethod
     def of(cls, requests: Sequence[Request], silent: NDArray[np.bool_] | None = None) -> Touches:
-        """Collect from histories; rows of ``silent`` (n_items,) are left out: nothing is said about them."""
-        h = stack(requests)
+        """Collect from histories; rows of ``silent`` (n_items,) are left out: nothing is said about them.
+
+        With it, rows beyond it are left out too: the item came after the snapshot that the caller works with.
+        """
+        h = stack(requests, n_items=None if silent is None else len(silent))
         events = offsets_of(np.array([len(r.history) for r in requests], dtype=np.int64))
         of_event = np.full(int(events[-1]), -1, dtype=np.int64)
         keep = h.weights > 0
