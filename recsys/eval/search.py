@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.candidates.bm25 import BM25
 from recsys.data.search.judgements import INFO_KEY, Judgements, judgements_of
 from recsys.dataset import Dataset
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.eval.compare import compare
 from recsys.eval.evaluate import Evaluation
 from recsys.eval.measure import peak_rss_mb
@@ -20,18 +20,18 @@ from recsys.eval.results import Results, Row, settings_hash
 from recsys.eval.search_folds import fuse
 from recsys.eval.search_measure import Values, mean
 from recsys.eval.search_pool import collect
-from recsys.eval.search_rows import HYBRID, RANKED, TYPO, Rows, Systems
+from recsys.eval.search_rows import HYBRID, RANKED, TYPO, FoldChoice, Rows, Systems
 from recsys.eval.search_settings import SearchSettings
 from recsys.eval.search_typos import with_typos
 from recsys.eval.slices import slice_means
 from recsys.fitting import Progress, deps_for, silent
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
-from recsys.types import Request
+from recsys.types import Request, Slates
 
 MAIN = "ndcg@10"
 BASELINE, RANK_BM25 = "bm25", "rank-bm25"
-ORDER = (RANK_BM25, BASELINE, "dense", "dense-title", "text", HYBRID, RANKED)
+TIMED = 60  # queries
 CHECKED = 20  # queries on which our scores are set beside those of the rank-bm25 library
 
 
@@ -45,6 +45,7 @@ def evaluate_search(
     settings: SearchSettings | None = None,
     *,
     seed: int = 0,
+    rows: Sequence[str] | None = None,
     typos: bool = True,
     latency: bool = True,
     progress: Progress = silent,
@@ -55,12 +56,17 @@ def evaluate_search(
     (max-normalised scores added up) and "hybrid+ranker" (LightGBM over the hybrid's candidates with the features that
     the engine serves). Whatever is chosen or learned - settings of the text index, fusion weights, the ranker and its
     settings - is so on the training folds of each query's fold; spellings of one question share a fold. Each row is
-    compared with "bm25". Every metric is one number a query; ``typos`` adds that of a copy with one edit.
+    compared with "bm25". Every metric is one number a query; ``typos`` adds that of a copy with one edit. ``rows``
+    names those to measure (None: all); "bm25" is always there.
 
     Raises:
-        DataError: no judged queries, or fewer answerable ones than folds need.
+        ConfigError: an unknown row. DataError: no judged queries, or fewer answerable ones than folds need.
     """
     settings = settings or SearchSettings()
+    known = [RANK_BM25, *(n for n in settings.finders if n != "text"), "text", HYBRID, RANKED]
+    wanted = [n for n in known if rows is None or n in rows or n == BASELINE]
+    if unknown := [n for n in rows or () if n not in known]:
+        raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
     everything = judgements_of(data)
     judgements = everything.take(np.flatnonzero(everything.answerable))
     if len(judgements) < 2 * settings.folds:
@@ -69,21 +75,20 @@ def evaluate_search(
     systems = _fitted(data, settings, registry, seed, progress)
     deps = deps_for(data, registry)
     mistyped = with_typos(judgements.queries, settings.typo_seed) if typos else None
-    rows = Rows(
+    answers = Rows(
         systems, judgements, mistyped, settings, lambda o: registry.build("rankers", o, deps, "ranker"), seed, progress
     )
-    figures = rows.measure()
-    figures = {name: figures[name] for name in ORDER if name in figures}
-    times = _latency(rows, judgements, progress) if latency else {}
-    made = _rows(figures, rows, judgements, mistyped, times, seed)
-    validation = _validation(rows, figures)
+    figures = answers.measure(wanted)
+    times = _latency(answers, judgements, wanted, progress) if latency else {}
+    made = _rows(figures, answers, judgements, mistyped, times, seed)
+    validation = _validation(answers, figures)
     return Evaluation(
         Results.of(
             data=data.name, split=f"{settings.folds} folds by query", users=len(judgements), items=len(data.items),
             seed=seed, settings_hash=settings_hash(settings.model_dump(mode="json")), metric=MAIN,
             best_by_validation=max(validation, key=lambda name: validation[name]), rows=made,
-            protocol=_protocol(rows, judgements, len(everything), mistyped, validation),
-            notes=_notes(rows, judgements, len(everything), _library_gap(data, judgements), bool(typos)),
+            protocol=_protocol(answers, judgements, len(everything), mistyped, validation),
+            notes=_notes(answers, data, judgements, len(everything), figures),
         ),
         tuple(f"query {i + 1}" for i in range(len(judgements))),
         figures,
@@ -168,43 +173,46 @@ def _slices(judgements: Judgements) -> dict[str, NDArray[np.bool_]]:
 
 def _validation(rows: Rows, figures: Mapping[str, Values]) -> dict[str, float]:
     """Return how each row did where it was allowed to look: on training folds, in the mean over the test folds."""
-    out = {}
-    for name, values in figures.items():
-        if name not in (HYBRID, RANKED):
-            out[name] = mean(values)
-    found = [c.learned.validation for c in rows.choices]
-    out[HYBRID] = float(np.mean([v["hybrid"] for v in found]))
-    out[RANKED] = float(np.mean([max(x for name, x in v.items() if name != "hybrid") for v in found]))
+    out = {name: mean(values) for name, values in figures.items() if name not in (HYBRID, RANKED)}
+    for name in (HYBRID, RANKED):
+        found = [choice.validation[name] for choice in rows.choices if name in choice.validation]
+        if found:
+            out[name] = float(np.mean(found))
     return out
 
 
-def _latency(rows: Rows, judgements: Judgements, progress: Progress, n: int = 60) -> dict[str, dict[str, float]]:
-    """Return p50 and p95 in milliseconds of single queries, the way each row would be served; three to warm up."""
+def _latency(
+    rows: Rows, judgements: Judgements, wanted: Sequence[str], progress: Progress
+) -> dict[str, dict[str, float]]:
+    """Return p50 and p95 in milliseconds of single queries, the way each row would be served; three to warm up.
+
+    The text index keeps what it parsed: its queries are timed with a typo that it has not met, which costs it more.
+    """
     progress("timing")
-    first = rows.choices[0]
-    finders, s = rows.systems.united(first.text), rows.settings
-    index = np.random.default_rng(rows.seed).choice(len(judgements), min(n + 3, len(judgements)), replace=False)
+    choice = next(iter(rows.choices), FoldChoice(0))
+    finders, s = rows.systems.united(choice.text), rows.settings
+    size = min(TIMED + 3, len(judgements))
+    index = np.random.default_rng(rows.seed).choice(len(judgements), size, replace=False)
 
-    def hybrid(text: str) -> Any:
-        pool = collect([text], finders, {}, s.depth, s.candidates * 3 // 2)
-        return pool.requests, fuse(pool, first.weights, s.candidates)
+    def hybrid(request: Request) -> Slates:
+        found = collect([request.text or ""], finders, {}, s.depth, s.candidates)
+        return fuse(found, choice.weights, s.candidates)
 
-    def reranked(text: str) -> Any:
-        requests, slates = hybrid(text)
-        return first.learned.ranker.rank(requests, slates, 10)
+    def answer(name: str, request: Request) -> Slates:
+        if name == HYBRID:
+            return hybrid(request)
+        if name == RANKED and choice.learned is not None:
+            ranked: Slates = choice.learned.ranker.rank([request], hybrid(request), 10)
+            return ranked
+        single: Slates = {**finders, **rows.systems.singles}[name].generate([request], 10)
+        return single
 
-    def single(name: str) -> Callable[[str], Any]:
-        generator = {**finders, **rows.systems.singles}[name]
-        return lambda text: generator.generate([Request(text=text)], 10)
-
-    answers = {name: single(name) for name in (*finders, *rows.systems.singles)}
-    answers |= {HYBRID: hybrid, RANKED: reranked}
     out = {}
-    for name, answer in answers.items():
+    for place, name in enumerate(wanted):
         took = []
-        for i in index:
+        for text in with_typos([judgements.queries[i] for i in index], s.typo_seed + 1 + place):
             begin = time.perf_counter()
-            answer(judgements.queries[i])
+            answer(name, Request(text=text))
             took.append((time.perf_counter() - begin) * 1000)
         out[name] = {f"p{q}": round(float(np.percentile(took[3:] or took, q)), 3) for q in (50, 95)}
     return out
@@ -213,13 +221,15 @@ def _latency(rows: Rows, judgements: Judgements, progress: Progress, n: int = 60
 def _protocol(
     rows: Rows, judgements: Judgements, n_queries: int, mistyped: Sequence[str] | None, validation: Mapping[str, float]
 ) -> dict[str, str | float | bool]:
-    chosen = [(rows.settings.text_choices[c.text], c.weights, c.learned.choice) for c in rows.choices]
+    chosen = [
+        (rows.settings.text_choices[c.text], c.weights, c.learned.choice if c.learned else {}) for c in rows.choices
+    ]
     return {
         "ranking": "all items", "ties": "pessimistic", "gain": "2^grade - 1", "queries": n_queries,
         "judgements": len(judgements.targets.rows), "unjudged": "irrelevant in the full collection",
         "queries_mistyped": int(_changed(judgements, mistyped).sum()),
         **{f"validation_{name}": round(value, 4) for name, value in validation.items() if name in (HYBRID, RANKED)},
-        **{f"chosen_in_fold_{i + 1}": "; ".join(_words(part) for part in parts) for i, parts in enumerate(chosen)},
+        **{f"chosen_in_fold_{i}": "; ".join(map(_words, filter(None, parts))) for i, parts in enumerate(chosen, 1)},
     }  # fmt: skip
 
 
@@ -227,7 +237,9 @@ def _words(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
-def _notes(rows: Rows, judgements: Judgements, n_queries: int, gap: float, typos: bool) -> tuple[str, ...]:
+def _notes(
+    rows: Rows, data: Dataset, judgements: Judgements, n_queries: int, figures: Mapping[str, Values]
+) -> tuple[str, ...]:
     notes = [
         f"{len(judgements)} of {n_queries} queries have a relevant item and count; the others have no metric.",
         "ndcg@10, mrr@10 and recall@100 rank the full collection, where an item that nobody judged counts as "
@@ -235,10 +247,13 @@ def _notes(rows: Rows, judgements: Judgements, n_queries: int, gap: float, typos
         "hybrid and hybrid+ranker rank those among their candidates, the rest is missed.",
         f"{rows.settings.folds} folds by query, spellings of one question in one fold; text index settings, fusion "
         "weights, the ranker and its settings come from the training folds alone. The other rows learn nothing.",
-        f"rank-bm25: the library's default settings, computed by equal code (largest difference of a score on "
-        f"{min(CHECKED, len(judgements))} queries: {gap:.1e}).",
-    ]  # fmt: skip
-    if typos:
+    ]
+    if RANK_BM25 in figures:
+        notes.append(
+            "rank-bm25: the library's default settings, computed by equal code (largest difference of a score on "
+            f"{min(CHECKED, len(judgements))} queries: {_library_gap(data, judgements):.1e})."
+        )
+    if rows.mistyped is not None:
         notes.append(
             "typo_ndcg@10: one random edit in one alphabetic word of four letters or more; queries without such a word "
             "stay as they are. typo_loss, and the slice 'one typo', look at the edited ones."

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from recsys.candidates.fuse import Fusion, normalised
 from recsys.data.search.judgements import Judgements
 from recsys.eval.metrics import per_request
-from recsys.eval.search_measure import grades, ordered_by
+from recsys.eval.search_measure import grades
 from recsys.eval.search_pool import Pool, rows_of
 from recsys.eval.search_settings import Finder, SearchSettings, Weights
 from recsys.protocols import FitOptions
-from recsys.types import Scores, Slates
+from recsys.types import Slates
 
 Mask = NDArray[np.bool_]
 Build = Callable[[Finder], Any]  # the options of a ranker to an unfitted one
@@ -30,24 +30,54 @@ def folds_of(judgements: Judgements, n: int, seed: int) -> NDArray[np.int64]:
     return np.asarray(dealt[group], dtype=np.int64)
 
 
-def fused_scores(slates: Slates, weights: Weights) -> Scores:
-    """Return (m,) the weighted sum of max-normalised scores: what `Fusion` orders by."""
-    total = np.zeros(len(slates.items), dtype=np.float32)
-    for name, weight in weights.items():
-        if weight:
-            total += np.float32(weight) * normalised(slates.columns[f"{name}_score"], slates)
-    return total
-
-
 def ndcg(ranked: Slates, judgements: Judgements) -> NDArray[np.float32]:
     """Return (q,) NDCG@10 over the whole collection, gain 2 ** grade - 1."""
     return per_request(ranked, judgements.targets, ("ndcg@10",), gain="exp")["ndcg@10"]
 
 
 def weight_figures(pool: Pool, judgements: Judgements, choices: Sequence[Weights]) -> NDArray[np.float32]:
-    """Return (choices, q) NDCG@10 of every query under every choice of fusion weights."""
-    rows = [ndcg(ordered_by(pool.slates, fused_scores(pool.slates, w), 10), judgements) for w in choices]
-    return np.stack(rows)
+    """Return (choices, q) NDCG@10 of every query under every choice of fusion weights.
+
+    The figures are those of `ndcg` of the fused lists (of equal scores, the less relevant come first); dozens of
+    choices are sorted as one square of candidates a query.
+    """
+    slates = pool.slates
+    gains = np.exp2(grades(slates, judgements)) - 1
+    # Among equal scores a stable sort keeps the incoming order: the less relevant first.
+    order = np.lexsort((gains, slates.request_index))
+    place = np.arange(len(order)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    shape = (len(slates), max(int(slates.lengths.max(initial=0)), 1))
+    at = (slates.request_index, place)
+
+    def square(values: NDArray[np.float32], fill: float) -> NDArray[np.float32]:
+        out = np.full(shape, fill, dtype=np.float32)
+        out[at] = values[order]
+        return out
+
+    names = {name for weights in choices for name in weights}
+    shares = {name: square(normalised(slates.columns[f"{name}_score"], slates), 0.0) for name in names}
+    gained, ideal = square(gains, 0.0), _ideal(judgements)
+    nothing = square(np.zeros(len(order), dtype=np.float32), -np.inf)
+    rows = []
+    for weights in choices:
+        total = nothing + sum(np.float32(w) * shares[name] for name, w in weights.items() if w)
+        best = np.argsort(-total, axis=1, kind="stable")[:, :10]
+        rows.append((np.take_along_axis(gained, best, axis=1) @ _discounts(best.shape[1])) / ideal)
+    return np.stack(rows).astype(np.float32)
+
+
+def _discounts(n: int) -> NDArray[np.float64]:
+    discounts: NDArray[np.float64] = 1 / np.log2(np.arange(n) + 2)
+    return discounts
+
+
+def _ideal(judgements: Judgements) -> NDArray[np.float64]:
+    targets = judgements.targets
+    gains = np.exp2(np.asarray(targets.gains, dtype=np.float64)) - 1
+    order = np.lexsort((-gains, targets.owner))
+    place = np.arange(len(order)) - np.repeat(targets.offsets[:-1], targets.counts)
+    worth = np.where(place < 10, gains[order] / np.log2(place + 2), 0)
+    return np.bincount(targets.owner, weights=worth, minlength=len(targets)).astype(np.float64)
 
 
 def labels_for(slates: Slates, judgements: Judgements) -> NDArray[np.float32]:
@@ -61,11 +91,7 @@ def labels_for(slates: Slates, judgements: Judgements) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """The ranker of one fold and what was chosen for it.
-
-    ``validation`` is the NDCG@10 of each ranker choice, and of "hybrid", on the queries that chose; ``figures`` what
-    the ranker says of its fit.
-    """
+    """The ranker of one fold, the settings chosen for it, and the NDCG@10 of each choice on the queries that chose."""
 
     ranker: Any
     choice: Finder
@@ -99,8 +125,6 @@ class Trainer:
                 figures[part] = ndcg(self.ranked(ranker, part), self._take(part))
             reached.append(float(figures[held].mean()))
             validation[", ".join(f"{name} {value}" for name, value in choice.items())] = reached[-1]
-        hybrid = ndcg(ordered_by(rows_of(self.slates, held), rows_of(self.slates, held).scores), self._take(held))
-        validation["hybrid"] = float(hybrid.mean())
         best = s.ranker_choices[int(np.argmax(reached))]
         return Learned(self.fit(train, best, s.train_queries), best, validation)
 
@@ -122,17 +146,11 @@ class Trainer:
 
     def ranked(self, ranker: Any, mask: Mask) -> Slates:
         """Return the lists of the queries of ``mask`` as ``ranker`` orders them."""
-        return ranked(self.pool, self.slates, ranker, mask)
+        requests = [r for r, m in zip(self.pool.requests, mask, strict=True) if m]
+        lists: Slates = ranker.rank(requests, rows_of(self.slates, mask), self.settings.candidates)
+        return lists
 
 
 def fuse(pool: Pool, weights: Weights, n: int) -> Slates:
     """Return the candidates of a pool in fused order, the best ``n``."""
     return Fusion(weights, default=0.0).fuse(pool.slates, list(weights), n)
-
-
-def ranked(pool: Pool, slates: Slates, ranker: Any, mask: Mask) -> Slates:
-    """Return the fused ``slates`` of the queries of ``mask`` as ``ranker`` orders them, without columns."""
-    requests = [r for r, m in zip(pool.requests, mask, strict=True) if m]
-    part = rows_of(slates, mask)
-    out = ranker.rank(requests, part, int(part.lengths.max(initial=1)))
-    return Slates(out.items, out.scores, out.offsets)

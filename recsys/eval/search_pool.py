@@ -25,9 +25,9 @@ class Pool:
     lists: Mapping[str, Slates]
     slates: Slates
 
-    def part(self, mask: NDArray[np.bool_]) -> tuple[list[Request], Slates]:
-        """Return the requests of ``mask`` (q,) and their candidates."""
-        return [r for r, m in zip(self.requests, mask, strict=True) if m], rows_of(self.slates, mask)
+    def part(self, mask: NDArray[np.bool_]) -> Pool:
+        """Return the requests of ``mask`` (q,) and their candidates, without the single lists."""
+        return Pool([r for r, m in zip(self.requests, mask, strict=True) if m], {}, rows_of(self.slates, mask))
 
 
 def collect(

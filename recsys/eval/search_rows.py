@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.search.judgements import Judgements
-from recsys.eval.search_folds import Learned, Trainer, folds_of, fuse, ndcg, ranked, weight_figures
+from recsys.eval.search_folds import Learned, Trainer, folds_of, fuse, ndcg, weight_figures
 from recsys.eval.search_measure import Values, condensed, measured, ordered_by
 from recsys.eval.search_pool import Pool, collect, rows_of
 from recsys.eval.search_settings import SearchSettings, Weights
@@ -24,11 +24,16 @@ TYPO = "typo_ndcg@10"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldChoice:
-    """What the training folds of one test fold chose, and the ranker that they taught."""
+    """What the training folds of one test fold chose, and the ranker that they taught.
+
+    ``text`` is the place of the text index among `Systems.texts`; ``validation`` the NDCG@10 of rows where they were
+    allowed to look.
+    """
 
     text: int
-    weights: Weights
-    learned: Learned
+    weights: Weights = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
+    learned: Learned | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -59,33 +64,33 @@ class Rows:
         self._pools: dict[tuple[int, bool], Pool] = {}
         self._tried: dict[int, NDArray[np.float32]] = {}
 
-    def measure(self) -> dict[str, Values]:
-        """Return the metrics (q,) of every row."""
-        by_choice = self._texts()
+    def measure(self, wanted: Collection[str]) -> dict[str, Values]:
+        """Return the metrics (q,) of the rows named in ``wanted``."""
+        texts = self._texts()
         figures: dict[str, Values] = {}
         for name in [*self.systems.singles, *self.systems.finders]:
-            self.progress(f"measuring {name}")
-            figures[name] = self._single(name)
-        figures["text"], figures[HYBRID], figures[RANKED] = {}, {}, {}
-        for f in range(self.settings.folds):
-            test = self.fold == f
-            choice = int(np.argmax(by_choice[:, ~test].mean(axis=1)))
+            if name in wanted:
+                self.progress(f"measuring {name}")
+                figures[name] = self._single(name, texts[0])
+        learning = [row for row in ("text", HYBRID, RANKED) if row in wanted]
+        for f in range(self.settings.folds if learning else 0):
             self.progress(f"fold {f + 1} of {self.settings.folds}")
-            for row, values in self._fold(f, choice).items():
+            for row, values in self._fold(f, texts[f], learning).items():
                 for metric, found in values.items():
-                    figures[row].setdefault(metric, np.zeros(len(self.fold), dtype=np.float32))[test] = found
+                    whole = figures.setdefault(row, {}).setdefault(metric, np.zeros(len(self.fold), dtype=np.float32))
+                    whole[self.fold == f] = found
         return figures
 
-    def _texts(self) -> NDArray[np.float32]:
-        """Return (choices, q) NDCG@10 of every text index on every query."""
-        requests = [Request(text=q) for q in self.judgements.queries]
+    def _texts(self) -> list[int]:
+        """Return, for each fold, the text index that does best on the queries of the other folds."""
         if len(self.systems.texts) == 1:
-            return np.zeros((1, len(requests)), dtype=np.float32)
+            return [0] * self.settings.folds
+        requests = [Request(text=q) for q in self.judgements.queries]
         rows = []
         for text in self.systems.texts:
             self.progress("trying a text index")
             rows.append(ndcg(text.generate(requests, 10), self.judgements))
-        return np.stack(rows)
+        return [int(np.argmax([row[self.fold != f].mean() for row in rows])) for f in range(self.settings.folds)]
 
     def pool(self, text: int, typo: bool) -> Pool:
         """Return everything that is found for the queries, or for their mistyped copies; kept."""
@@ -93,23 +98,15 @@ class Rows:
         if key not in self._pools:
             queries = list(self.mistyped or ()) if typo else list(self.judgements.queries)
             self.progress(f"collecting candidates of {len(queries)} {'mistyped ' if typo else ''}queries")
-            # Single rows do not depend on the choice of the text index: one pool answers for them.
-            singles = self.systems.singles if not any(t == typo for _, t in self._pools) else {}
-            n = self.settings.candidates * 3 // 2
-            self._pools[key] = collect(queries, self.systems.united(text), singles, self.settings.depth, n)
+            s, finders = self.settings, self.systems.united(text)
+            self._pools[key] = collect(queries, finders, self.systems.singles, s.depth, s.candidates * 3 // 2)
         return self._pools[key]
 
-    def _lists(self, name: str, typo: bool) -> Slates:
-        for (_, t), pool in self._pools.items():
-            if t == typo and name in pool.lists:
-                return pool.lists[name]
-        return self.pool(0, typo).lists[name]
-
-    def _single(self, name: str) -> Values:
+    def _single(self, name: str, text: int) -> Values:
         system = {**self.systems.singles, **self.systems.finders}[name]
-        values = measured(self._lists(name, False), self._judged(system), self.judgements)
+        values = measured(self.pool(text, False).lists[name], self._judged(system), self.judgements)
         if self.mistyped is not None:
-            values[TYPO] = ndcg(self._lists(name, True), self.judgements)
+            values[TYPO] = ndcg(self.pool(text, True).lists[name], self.judgements)
         return values
 
     def _judged(self, system: Any, mask: NDArray[np.bool_] | None = None) -> Slates:
@@ -125,26 +122,47 @@ class Rows:
             scores[part[targets.owner]] = system.score(requests, rows_of(given, part)).scores
         return ordered_by(given, scores)
 
-    def _fold(self, f: int, text: int) -> dict[str, Values]:
+    def _fold(self, f: int, text: int, wanted: Collection[str]) -> dict[str, Values]:
         test = self.fold == f
-        clean = self.pool(text, False)
-        tried = self.settings.weights()
-        figures = self._weight_figures(text)
-        weights = tried[int(np.argmax(figures[:, ~test].mean(axis=1)))]
-        trainer = Trainer(clean, self.judgements, weights, self.settings, self.build, self.seed + f)
-        learned = trainer.learn(~test, self.fold)
-        self.choices.append(FoldChoice(text, weights, learned))
         truth = self.judgements.take(np.flatnonzero(test))
-        lists = self._answers(clean, trainer.slates, learned.ranker, test)
+        choice = FoldChoice(text)
+        if HYBRID in wanted or RANKED in wanted:
+            tried = self.settings.weights()
+            best = int(np.argmax(self._weight_figures(text)[:, ~test].mean(axis=1)))
+            weights = tried[best]
+            pool = self.pool(text, False)
+            trainer = Trainer(pool, self.judgements, weights, self.settings, self.build, self.seed + f)
+            reached = {HYBRID: float(self._weight_figures(text)[best, ~test].mean())}
+            choice = FoldChoice(text, weights, reached)
+            if RANKED in wanted:
+                learned = trainer.learn(~test, self.fold)
+                reached[RANKED] = max(learned.validation.values())
+                choice = replace(choice, learned=learned)
+        self.choices.append(choice)
+        lists = self._lists(choice, test, False, wanted)
         out = {row: measured(found, condensed(found, truth), truth) for row, found in lists.items()}
-        alone = rows_of(clean.lists["text"], test)
-        out["text"] = measured(alone, self._judged(self.systems.texts[text], test), truth)
+        if "text" in out:
+            judged = self._judged(self.systems.texts[text], test)
+            out["text"] = measured(lists["text"], judged, truth)
         if self.mistyped is not None:
-            pool = self.pool(text, True)
-            slates = fuse(pool, weights, self.settings.candidates)
-            for row, found in self._answers(pool, slates, learned.ranker, test).items():
+            for row, found in self._lists(choice, test, True, wanted).items():
                 out[row][TYPO] = ndcg(found, truth)
-            out["text"][TYPO] = ndcg(rows_of(pool.lists["text"], test), truth)
+        return out
+
+    def _lists(
+        self, choice: FoldChoice, test: NDArray[np.bool_], typo: bool, wanted: Collection[str]
+    ) -> dict[str, Slates]:
+        """Return the lists of the rows that a fold decides, of the queries of ``test``."""
+        pool = self.pool(choice.text, typo)
+        out = {"text": rows_of(pool.lists["text"], test)} if "text" in wanted else {}
+        if choice.weights:
+            part = pool.part(test)
+            fused = fuse(part, choice.weights, self.settings.candidates)
+            if HYBRID in wanted:
+                out[HYBRID] = Slates(fused.items, fused.scores, fused.offsets)
+            if choice.learned is not None:
+                ranked = choice.learned.ranker.rank(part.requests, fused, self.settings.candidates)
+                out[RANKED] = Slates(ranked.items, ranked.scores, ranked.offsets)
         return out
 
     def _weight_figures(self, text: int) -> NDArray[np.float32]:
@@ -152,7 +170,3 @@ class Rows:
             self.progress("trying fusion weights")
             self._tried[text] = weight_figures(self.pool(text, False), self.judgements, self.settings.weights())
         return self._tried[text]
-
-    def _answers(self, pool: Pool, slates: Slates, ranker: Any, test: NDArray[np.bool_]) -> dict[str, Slates]:
-        part = rows_of(slates, test)
-        return {HYBRID: ordered_by(part, part.scores), RANKED: ranked(pool, slates, ranker, test)}

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.candidates.fuse import Fusion
 from recsys.data.search.judgements import Judgements
-from recsys.eval.search_folds import folds_of, fused_scores, labels_for
+from recsys.eval.search_folds import folds_of, labels_for, ndcg, weight_figures
 from recsys.eval.search_measure import condensed, grades, is_judged, measured, unjudged
+from recsys.eval.search_pool import Pool
 from recsys.targets import Targets
 from recsys.types import Slates
 
@@ -71,13 +73,20 @@ def test_spellings_of_one_question_share_a_fold(seed: int) -> None:
     assert np.bincount(fold, minlength=5).min() >= 4
 
 
-def test_fused_scores_are_what_fusion_orders_by() -> None:
-    from recsys.candidates.fuse import Fusion
-
-    rng = np.random.default_rng(0)
-    base = Slates.of([[1, 2, 3, 4], [5, 6]])
-    columns = {"x_score": rng.random(6).astype(np.float32), "y_score": rng.random(6).astype(np.float32)}
-    slates = Slates(base.items, base.scores, base.offsets, columns)
-    weights = {"x": 1.0, "y": 0.5}
+@given(st.integers(0, 14), st.integers(0, 14), st.floats(0, 2), st.integers(0, 99))
+def test_weight_figures_are_those_of_the_fused_lists(first: int, second: int, weight: float, seed: int) -> None:
+    base = Slates.of([range(first), range(second)])
+    x, y = np.random.default_rng(seed).random((2, first + second)).astype(np.float32)
+    slates = Slates(base.items, base.scores, base.offsets, {"x_score": x, "y_score": y})
+    weights = {"x": 1.0, "y": weight}
     fused = Fusion(weights, default=0.0).fuse(slates, ["x", "y"])
-    assert fused.items.tolist() == slates.ordered(fused_scores(slates, weights)).items.tolist()
+    found = weight_figures(Pool([], {}, slates), JUDGED, [{"x": 1.0, "y": 0.0}, weights])
+    assert found[1].tolist() == pytest.approx(ndcg(fused, JUDGED).tolist(), abs=1e-6)
+
+
+def test_of_equal_scores_the_less_relevant_come_first() -> None:
+    base = Slates.of([[1, 9], [5]])
+    slates = Slates(base.items, base.scores, base.offsets, {"x_score": np.ones(3, np.float32)})
+    assert weight_figures(Pool([], {}, slates), JUDGED, [{"x": 1.0}])[0, 0] == pytest.approx(
+        7 / math.log2(3) / (7 + 1 / math.log2(3))
+    )
