@@ -52,9 +52,10 @@ def sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:
 def with_matches(result: Result, found: Answer, items: ItemTable) -> Result:
     """Return the result of a search with what its words matched and what is folded under each item."""
     matches, ids = found.matches, items.vocabulary.ids
+    listed = items.vocabulary.rows([row.item_id for row in result.items]).tolist()
     rows = tuple(
-        replace(row, variants=tuple(ids(below))) if len(below) else row
-        for row, below in zip(result.items, found.below, strict=True)
+        replace(row, variants=tuple(ids(found.below[r]))) if r in found.below else row
+        for row, r in zip(result.items, listed, strict=True)
     )
     facets = matches.facets[0]
     return replace(

@@ -22,6 +22,7 @@ from recsys.fitting import Fitted
 from recsys.funnel import Funnel, Stopwatch
 from recsys.requests import compile_filter, without
 from recsys.result import Result
+from recsys.rules import Page, Rules, apply
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, search
 from recsys.store.histories import join
@@ -47,6 +48,7 @@ class Asking:
     config: EngineConfig
     store: Any
     searches: SearchLog
+    rules: Rules
     _snapshot: Snapshot | None
     _suggests: tuple[ItemTable, int, Suggester] | None
 
@@ -57,36 +59,82 @@ class Asking:
 
     def recommend(
         self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
+        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
+        variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
 
-        ``where`` is a `Filter`, a filter's text (``price <= 80 AND brand = "Acme"``), its JSON or its tree;
-        ``exclude`` says what this shopper is not shown, instead of [exclusions] in the settings. ``context`` are items
-        of the page or cart: they count like fresh looks, and are not recommended.
+        Args:
+            user: the shopper.
+            k: length of the list.
+            where: a `Filter`, a filter's text (``price <= 80 AND brand = "Acme"``), its JSON or its tree.
+            context: items of the page or cart: they count like fresh looks, and are not recommended.
+            exclude: what this shopper is not shown, instead of [exclusions] in the settings.
+            rules: of the merchant, after those of [rules] in the settings.
+            page: what the page shows already: it is not repeated, and this list is added to it.
+            variant: the plan, None = that of the settings.
+            now: of the request, an aware datetime or epoch seconds; None is now.
+            strict: whether a stage that fails raises, instead of being left out and named in the trace.
         """
         return self.recommend_batch(
-            [user], k, where=where, context=context, exclude=exclude, variant=variant, now=now, strict=strict
+            [user], k, where=where, context=context, exclude=exclude, rules=rules, page=page, variant=variant, now=now,
+            strict=strict,
         )[0]  # fmt: skip
 
     def recommend_batch(
         self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, variant: str | None = None, now: Any = None, strict: bool = False,
+        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
+        variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> list[Result]:  # fmt: skip
-        """Return one list per user; the same answers as one by one, in less time."""
+        """Return one list per user; the same answers as one by one, in less time.
+
+        Raises:
+            ConfigError: a page and more than one user: a page is one shopper's.
+        """
+        if page is not None and len(users) != 1:
+            raise ConfigError("a page belongs to one shopper: give one user with it")
         snapshot, items = self._current(), self.store.items()
-        base = compile_filter(items, where)
-        page = self._rows(items, context)
+        asked = self._merged(rules)
+        base = self._base(items, where, asked, self._now(now))
+        seeds = self._rows(items, context)
         hider = (exclude or self.config.exclusions).over(items) if self.config.hide_seen else None
-        requests = [self._request(user, base, page, k, now, hider) for user in users]
+        requests = [self._request(user, base, seeds, k, now, hider) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
-        slates = funnel.run(requests, k, watch)
+        slates = funnel.run(requests, asked.pool(k), watch)
+        slates = self._ruled(asked, slates, requests, items, k, page, watch)
         return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
+
+    def _merged(self, rules: Rules | None) -> Rules:
+        return self.rules if rules is None else self.rules.plus(rules)
+
+    @staticmethod
+    def _base(items: ItemTable, where: Where, rules: Rules, now: int, text: str | None = None) -> RowMask:
+        """Return what may be shown to anybody: stock, filter, and what the merchant hides."""
+        base, visible = compile_filter(items, where), rules.visible(items, now, text)
+        return base if visible is None else base & visible
+
+    def _ruled(
+        self, rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, page: Page | None,
+        watch: Stopwatch,
+    ) -> Slates:  # fmt: skip
+        """Return lists of ``k`` that obey the rules; nothing is done where there are none."""
+        if rules.idle and page is None:
+            return slates.head(k)
+        dense = self._current().fitted.generators.get("dense")
+        vectors = dense.vectors if rules.diversity and dense is not None else None
+        out = watch.time(
+            "rules", "rules", len(slates.items),
+            lambda: apply(rules, slates, requests, items, k, page=page, vectors=vectors),
+        )  # fmt: skip
+        if page is not None:
+            page.add(items.vocabulary.ids(out.items))
+        return out
 
     def search(
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
-        fold: bool = True, facets: bool = False, variant: str | None = None, now: Any = None, strict: bool = False,
+        fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
+        variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
 
@@ -103,15 +151,21 @@ class Asking:
             raise DataError("text must not be empty: recommend() answers without one")
         snapshot, items = self._current(), self.store.items()
         funnel = self._funnel(snapshot, variant, strict)
-        request = self._request(user, compile_filter(items, where), NO_ROWS, k, now)
+        ruled = self._merged(rules)
+        request = self._request(user, self._base(items, where, ruled, self._now(now), text), NO_ROWS, k, now)
+        request = replace(request, text=text)
         asked = Asked(
-            k=k, sort=sort, folded=fold, facets=facets, refound=self.searches.refound(user, text),
+            k=ruled.pool(k) + (0 if page is None else len(page)), sort=sort, folded=fold, facets=facets,
+            refound=self.searches.refound(user, text),
             popularity=self._sold(items) if sort == "popularity" else None,
         )  # fmt: skip
         plan, watch = snapshot.searches[variant or self.config.variant], Stopwatch()
-        found = search(plan, replace(request, text=text), items, asked, watch)
+        found = search(plan, request, items, asked, watch)
+        slates = found.slates
+        if sort == "relevance":
+            slates = self._ruled(ruled, slates, [request], items, k, page, watch)
         listed = replace(funnel.plan, generators=plan.finders)
-        result = results(found.slates, items, listed, watch, snapshot.bundle_id)[0]
+        result = results(slates, items, listed, watch, snapshot.bundle_id)[0]
         return with_matches(result, found, items)
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
@@ -151,7 +205,7 @@ class Asking:
         """
         snapshot, items = self._current(), self.store.items()
         row = self._rows(items, [item_id])
-        allowed = without(compile_filter(items, where), row)
+        allowed = without(self._base(items, where, self.rules, self._now(None)), row)
         request = Request(history=Events.of(row), allowed=allowed, now=self._now(None), k=k)
         plan = self._funnel(snapshot, None, False).plan
         # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.

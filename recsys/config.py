@@ -72,6 +72,23 @@ class SearchSettings(_Section):
     n: int = Field(200, ge=1)
 
 
+class ExplainSettings(_Section):
+    """How reasons are given.
+
+    ``use`` names the explainer, ``options`` are its own. ``candidates`` are generators that only reasons use (aspects
+    of reviews). ``measured`` events of each item get their causal drop measured; ``facts`` are limits, see
+    `recsys.explain.facts_settings.FactSettings`. ``tone`` ("plain", "friendly", "brief") and ``locale`` pick the wording.
+    """
+
+    use: str = "template"
+    options: dict[str, Any] = Field(default_factory=dict)
+    candidates: dict[str, Stage] = Field(default_factory=lambda: {"aspects": Stage(use="aspects")})
+    measured: int = Field(2, ge=0)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    tone: str = "plain"
+    locale: str = "en"
+
+
 class Variant(_Section):
     """One plan: which generators (None = all), which ranker."""
 
@@ -97,6 +114,8 @@ class EngineConfig(_Section):
     events: EventSettings = EventSettings()
     search: SearchSettings = SearchSettings()
     exclusions: Exclusions = Exclusions()
+    rules: dict[str, Any] = Field(default_factory=dict)  # see recsys.rules.Rules
+    explain: ExplainSettings = ExplainSettings()
     hide_seen: bool = True
     seed: int = 0
     rank_requests: int = Field(40_000, ge=1)  # a ranker learns from at most so many shoppers, drawn at random
@@ -111,8 +130,9 @@ class EngineConfig(_Section):
         out.setdefault("candidates", {name: dict(options) for name, options in DEFAULT_CANDIDATES.items()})
         for section in ("candidates", "rank"):
             out[section] = _named(out.get(section))
-        if isinstance(search := out.get("search"), Mapping) and "candidates" in search:
-            out["search"] = {**search, "candidates": _named(search["candidates"])}
+        for section in ("search", "explain"):
+            if isinstance(part := out.get(section), Mapping) and "candidates" in part:
+                out[section] = {**part, "candidates": _named(part["candidates"])}
         return {name: value for name, value in out.items() if value is not None}
 
     @model_validator(mode="after")
@@ -137,8 +157,13 @@ class EngineConfig(_Section):
 
     @property
     def stages(self) -> dict[str, Stage]:
-        """Every generator by name: those of `recommend`, then those that only searches use."""
-        return {**self.candidates, **self.search.candidates}
+        """Every generator by name: those of `recommend`, then those that only searches and reasons use."""
+        return {**self.explain.candidates, **self.search.candidates, **self.candidates}
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The generators that no list is made of: those that only searches and reasons use."""
+        return tuple(n for n in (*self.search.candidates, *self.explain.candidates) if n not in self.candidates)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "") -> EngineConfig:
@@ -183,12 +208,13 @@ class EngineConfig(_Section):
     def hash(self) -> str:
         """First 16 hex digits of the sha256 of the settings: recorded with every figure.
 
-        Settings of searches and of what a shop hides do not count while they are the default ones: evaluations and
+        Settings of searches, rules and reasons do not count while they are the default ones: evaluations and
         lists are the same without them.
         """
         plain = self.plain()
-        for name, usual in (("search", SearchSettings()), ("exclusions", Exclusions())):
-            if getattr(self, name) == usual:
+        usual = {"search": SearchSettings(), "exclusions": Exclusions(), "rules": {}, "explain": ExplainSettings()}
+        for name, value in usual.items():
+            if getattr(self, name) == value:
                 del plain[name]
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

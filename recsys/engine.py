@@ -20,6 +20,7 @@ from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.funnel import Funnel, updated
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
+from recsys.rules import Rules
 from recsys.saving import load_fitted, save_fitted
 from recsys.searching import search_plan, with_finders
 from recsys.store.dump import dump, restore
@@ -53,6 +54,7 @@ class Engine(Asking):
     ) -> None:
         self.config = (config or EngineConfig()).trimmed()
         self.registry = registry or Registry()
+        self.rules = Rules.of(self.config.rules)
         self.store: Any = store if store is not None else MemoryStore(weights=self.config.events.weights)
         self.searches = SearchLog()
         self._snapshot: Snapshot | None = None

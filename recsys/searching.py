@@ -50,10 +50,8 @@ class SearchPlan:
 def with_finders(
     config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, options: FitOptions, progress: Progress
 ) -> Fitted:
-    """Return what was fitted, and the generators that only searches use."""
-    made, seconds = fit_generators(
-        config, registry, data, data.log, options, progress, names=tuple(config.search.candidates)
-    )
+    """Return what was fitted, and the generators that only searches and reasons use."""
+    made, seconds = fit_generators(config, registry, data, data.log, options, progress, names=config.beside)
     return replace(fitted, generators={**fitted.generators, **made}, fit_s={**fitted.fit_s, **seconds})
 
 
@@ -135,13 +133,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What one search gives: the list, the rows folded under each of its entries, and what the words matched.
+    """What one search gives: the list, the rows folded under its rows, and what the words matched.
 
     ``refound`` are the listed rows that the shopper chose for this query before: they come first.
     """
 
     slates: Slates
-    below: tuple[ItemRows, ...]
+    below: Mapping[int, ItemRows]
     matches: Matches
     refound: tuple[int, ...] = ()
 
@@ -167,7 +165,8 @@ def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, w
     alone = Ragged(NO_ROWS, np.zeros(len(slates.items) + 1, dtype=np.int64))
     folded = fold(slates, Parents.of(items)) if asked.folded else (slates, alone)
     slates, below = cut(folded[0], folded[1], asked.k)
-    rows = tuple(below.codes[lo:hi] for lo, hi in pairwise(below.offsets.tolist()))
+    ends = pairwise(below.offsets.tolist())
+    rows = {r: below.codes[lo:hi] for r, (lo, hi) in zip(slates.items.tolist(), ends, strict=True) if hi > lo}
     return Answer(slates, rows, matches, tuple(r for r in back if r in set(slates.items.tolist())))
 
 

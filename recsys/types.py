@@ -361,6 +361,15 @@ class Slates:
             {name: values[order] for name, values in every.items()}, self.notes,
         )  # fmt: skip
 
+    def head(self, n: int) -> Slates:
+        """Return the first ``n`` entries of each list, in their order."""
+        lengths = self.lengths
+        keep = np.arange(len(self.items)) - np.repeat(self.offsets[:-1], lengths) < n
+        return Slates(
+            self.items[keep], self.scores[keep], offsets_of(np.minimum(lengths, n)),
+            {name: values[keep] for name, values in self.columns.items()}, self.notes,
+        )  # fmt: skip
+
     @classmethod
     def of(cls, lists: Sequence[Iterable[int]], scores: Sequence[Iterable[float]] | None = None) -> Slates:
         """Build from one list of rows per request; without scores they are 1, 1/2, 1/3, ..."""

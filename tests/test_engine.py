@@ -43,7 +43,7 @@ def test_the_ranker_was_trained_and_took_part(trained):
     assert trained.warnings == ()
     assert set(trained.fitted.rankers) == {"lightgbm", "shuffle"}
     assert trained.fitted.rankers["lightgbm"].figures["requests"] > 10
-    assert set(trained.fitted.fit_s) == {"lightgbm", "transitions", "attributes", "popularity", "text"}
+    assert set(trained.fitted.fit_s) == {"lightgbm", "transitions", "attributes", "popularity", "text", "aspects"}
     trace = trained.recommend(SHOPPERS[0]).trace
     assert [s.stage for s in trace.stages] == ["candidates"] * 3 + ["score", "fuse", "rank"]
     assert trace.stages[-1].plugin == "lightgbm"
@@ -239,6 +239,7 @@ def test_defaults_fit_and_serve():
         "dense",
         "popularity",
         "text",
+        "aspects",
     }
 
 

@@ -252,3 +252,11 @@ def test_a_missing_frame_library_is_named(monkeypatch):
 
 def test_now_is_now():
     assert abs(now_seconds() - datetime.now(UTC).timestamp()) < 5
+
+
+def test_head_cuts_every_list_in_its_order():
+    lists = Slates.of([[3, 1, 2], [], [5]], [[1, 9, 4], [], [2]])
+    cut = lists.head(2)
+    assert [one.items.tolist() for one in cut] == [[3, 1], [], [5]]
+    assert cut.scores.tolist() == [1, 9, 2]
+    assert lists.head(0).lengths.tolist() == [0, 0, 0]
