@@ -102,7 +102,9 @@ def _distributions(
     at = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
     found = keys[at] == wanted if len(keys) else np.zeros(len(wanted), dtype=np.bool_)
     np.add.at(mix.ravel(), np.flatnonzero(real.ravel())[at[found]], part[found])
-    return mix, shares
+    # What the history lacks has no part in the divergence, and logarithms are all that this costs.
+    liked_first = np.argsort(mix == 0, axis=1, kind="stable")[:, : int((mix > 0).sum(axis=1).max(initial=0))]
+    return np.take_along_axis(mix, liked_first, axis=1), np.take_along_axis(shares, liked_first[:, None, :], axis=2)
 
 
 def _closest(

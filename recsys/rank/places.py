@@ -34,21 +34,23 @@ class Pool:
         inside = place < slates.lengths[:, None]
         return cls(slates, np.where(inside, slates.offsets[:-1, None] + place, -1))
 
-    def first(self, picks: Places, n: int) -> Slates:
-        """Return lists of at most ``n``: the picked ones first, then the others as they were.
+    def order(self, picks: Places) -> Places:
+        """Return (m,) entries of the slates, list by list: the picked ones first, then the others as they were.
 
         Args:
             picks: (b, t) places in the pool in their new order, -1 = no further pick.
-            n: how long a list may be.
         """
-        slates = self.slates
-        key = np.arange(len(slates.items), dtype=np.int64)
+        key = np.arange(len(self.slates.items), dtype=np.int64)
         owner, turn = np.nonzero(picks >= 0)
         # Negative keys come before all that was not picked.
         key[self.entries[owner, picks[owner, turn]]] = turn - picks.shape[1]
-        order = np.lexsort((key, slates.request_index))
-        place = np.arange(len(order)) - np.repeat(slates.offsets[:-1], slates.lengths)
-        return arranged(slates, order[place < n], np.minimum(slates.lengths, n))
+        return np.lexsort((key, self.slates.request_index))
+
+    def first(self, picks: Places, n: int) -> Slates:
+        """Return lists of at most ``n`` in the order of `order`, best first (`arranged`)."""
+        slates = self.slates
+        place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+        return arranged(slates, self.order(picks)[place < n], np.minimum(slates.lengths, n))
 
 
 def relevance(n: int) -> NDArray[np.float32]:
@@ -59,16 +61,20 @@ def relevance(n: int) -> NDArray[np.float32]:
     return (1 / np.log2(np.arange(2, n + 2))).astype(np.float32)
 
 
-def arranged(slates: Slates, order: Places, lengths: NDArray[np.int64]) -> Slates:
-    """Return lists made of the entries ``order``, in that order, ``lengths`` (b,) each.
-
-    The list stays best first: its scores are those of its items, sorted. Where nothing moved, nothing changes.
-    """
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    scores = slates.scores[order]
-    missing = np.isnan(scores)
-    scores = scores[np.lexsort((-np.where(missing, 0, scores), missing, owner))]
+def taken(slates: Slates, order: Places, lengths: NDArray[np.int64]) -> Slates:
+    """Return lists of the entries ``order``, in that order, ``lengths`` (b,) each; scores stay with their items."""
     return Slates(
-        slates.items[order], scores, offsets_of(lengths),
+        slates.items[order], slates.scores[order], offsets_of(lengths),
         {name: values[order] for name, values in slates.columns.items()}, slates.notes,
     )  # fmt: skip
+
+
+def arranged(slates: Slates, order: Places, lengths: NDArray[np.int64]) -> Slates:
+    """Return `taken` with the scores of each list sorted, so that it stays best first.
+
+    Where nothing moved, nothing changes.
+    """
+    out = taken(slates, order, lengths)
+    missing = np.isnan(out.scores)
+    by_score = np.lexsort((-np.where(missing, 0, out.scores), missing, out.request_index))
+    return Slates(out.items, out.scores[by_score], out.offsets, out.columns, out.notes)
