@@ -96,7 +96,7 @@ class FactBook:
         if not len(changed):
             return out
         table = self._table.changed(items, changed, self.settings, self._words)
-        relations = None if self.relations is None else Relations.of(self.relations.matrix, items.parents)
+        relations = None if self.relations is None else self.relations.grown(items.parents)
         return replace(
             out, _table=table, _telling=table.telling(self.settings.common_share), relations=relations,
             _silent=_unlooked(table),

@@ -130,7 +130,7 @@ def credit(
         strengths = np.clip(credited / total if total else credited, 0.0, 1.0)
     else:
         lift = relations.lift(touches.rows[touch], slates.items[entry])
-        strengths = evidence(touches.weights[touch], touches.recency[touch], lift)
+        strengths = evidence(touches.weights[touch], touches.recency[touch], lift, relations.half)
         # To like it again is no matter of what goes with what: the item itself is the reason.
         again = touches.rows[touch] == slates.items[entry]
         own = np.square(touches.weights[touch]) * touches.recency[touch]

@@ -68,7 +68,9 @@ class ValueTable:
                     own[number] = None
             owners += [row] * len(own)
             values += own
-        keep = ~np.isin(self.owner, rows)
+        other = np.zeros(len(items), dtype=np.bool_)
+        other[rows] = True
+        keep = ~other[self.owner]
         owner = np.concatenate([self.owner[keep], np.array(owners, dtype=np.int64)])
         value = np.concatenate([self.value[keep], np.array(values, dtype=np.int64)])
         order = np.argsort(owner, kind="stable")

@@ -11,7 +11,7 @@ from recsys.candidates.ease import EASE
 from recsys.candidates.own_history import OwnHistory
 from recsys.candidates.transitions import Transitions
 from recsys.explain.facts_events import Touches, credit
-from recsys.explain.strength import FADE, HALF, Relations, evidence, products, related
+from recsys.explain.strength import FADE, LEAST_HALF, Relations, evidence, products, related
 from recsys.protocols import FitOptions
 from recsys.testing.strategies import requests as any_requests
 from recsys.testing.worlds import requests_of, small_shop
@@ -61,9 +61,32 @@ def test_the_relations_come_from_the_heaviest_item_to_item_generator():
 
 def test_half_strength_is_where_it_is_said_to_be():
     one = np.ones(1)
-    assert evidence(one, one, HALF * one) == pytest.approx(0.5)
-    assert evidence(one, one, 0 * one) == 0
-    assert evidence(0.3 * one, one, HALF * one) < 0.1  # a look proves less than a purchase
+    assert evidence(one, one, 2 * one, 2.0) == pytest.approx(0.5)
+    assert evidence(one, one, 0 * one, 2.0) == 0
+    assert evidence(0.3 * one, one, 2 * one, 2.0) < 0.1  # a look proves less than a purchase
+
+
+def test_the_scale_is_what_chance_brings_together():
+    rng = np.random.default_rng(3)
+    chance = rng.poisson(rng.gamma(2, 0.5, (60, 1)) * rng.gamma(2, 0.5, (1, 60))).astype(np.float32)
+    relations = Relations.of(sparse.csr_array(chance), [""] * 60)
+    apart = ~np.eye(60, dtype=bool)
+    weight = np.outer(chance.sum(axis=1), chance.sum(axis=0))[apart]
+    sources, targets = np.nonzero(apart)
+    beyond = relations.lift(sources, targets) > relations.half
+    assert (weight * beyond).sum() / weight.sum() == pytest.approx(0.05, abs=0.01)
+    assert Relations.of(sparse.csr_array((4, 4), dtype=np.float32), [""] * 4).half == LEAST_HALF
+    lone = sparse.csr_array(np.diag(np.ones(49, np.float32), 1))
+    assert Relations.of(lone, [""] * 50).half == LEAST_HALF
+
+
+@given(matrices(), st.lists(st.sampled_from(["", "A", "B", "C"]), min_size=N, max_size=N + 3))
+def test_relations_grow_with_the_catalogue(matrix, parents):
+    relations = Relations.of(sparse.csr_array(matrix), parents[:N])
+    grown, anew = relations.grown(parents), Relations.of(sparse.csr_array(matrix), parents)
+    sources, targets = (a.ravel() for a in np.meshgrid(np.arange(len(parents)), np.arange(N), indexing="ij"))
+    np.testing.assert_allclose(grown.lift(sources, targets), anew.lift(sources, targets))
+    assert grown.half == relations.half
 
 
 @given(st.lists(any_requests(8), max_size=4))
