@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -80,28 +80,34 @@ def find(plan: SearchPlan, requests: Sequence[Request], found: Mapping[str, Slat
         else watch.time("candidates", name, len(requests), lambda f=f, n=plan.sizes[name]: f.generate(requests, n))  # type: ignore[misc]
         for name, f in plan.finders.items()
     }
-    slates = union(lists, len(requests))
-    scored = watch.time("score", ", ".join(lists), len(slates.items), lambda: score_all(requests, slates, plan.finders))
-    columns = {**scored.columns, **_personal(plan, requests, slates, watch)}
-    scored = Slates(scored.items, scored.scores, scored.offsets, columns, scored.notes)
-    weights = plan.settings.weights
-    fusion = Fusion(weights, default=0.0)
-    names = [n for n in (*lists, PERSONAL) if f"{n}_score" in columns]
-    return watch.time("fuse", "fusion", len(slates.items), lambda: fusion.fuse(scored, names, plan.settings.n))
+    return scored(plan, requests, union(lists, len(requests)), watch, plan.settings.n)
+
+
+def scored(
+    plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch, n: int | None = None
+) -> Slates:
+    """Return given items with complete columns, in fused order, cut to ``n``."""
+    names = ", ".join(plan.finders)
+    found = watch.time("score", names, len(slates.items), lambda: score_all(requests, slates, plan.finders))
+    columns = {**found.columns, **_personal(plan, requests, slates, watch)}
+    found = Slates(found.items, found.scores, found.offsets, columns, found.notes)
+    fusion = Fusion(plan.settings.weights, default=0.0)
+    parts = [name for name in (*plan.finders, PERSONAL) if f"{name}_score" in columns]
+    return watch.time("fuse", "fusion", len(slates.items), lambda: fusion.fuse(found, parts, n))
 
 
 def _personal(
     plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the columns of the shopper's side, in the order of ``slates``; finders keep theirs."""
+    """Return the columns of the shopper's side, in the order of ``slates``; the finders keep theirs."""
     if not plan.settings.weights.get(PERSONAL) and plan.ranker is None:
         return {}
     silent = [replace(r, text=None) for r in requests]
     place = np.arange(len(slates.items))
     given = Slates(slates.items, slates.scores, slates.offsets, {**slates.columns, "place": place})
-    scored = plan.personal.score_given(silent, given, watch)
-    back = np.argsort(scored.columns["place"])
-    columns = {n: c[back] for n, c in scored.columns.items() if n not in ("place", *slates.columns)}
+    judged = plan.personal.score_given(silent, given, watch)
+    back = np.argsort(judged.columns["place"])
+    columns = {n: c[back] for n, c in judged.columns.items() if n not in ("place", *slates.columns)}
     columns[f"{PERSONAL}_score"] = columns.pop(FUSED)
     taken = {f"{name}_{what}" for name in plan.finders for what in ("score", "rank")}
     return {n: c for n, c in columns.items() if n not in taken}
@@ -135,13 +141,20 @@ class Asked:
 class Answer:
     """What one search gives: the list, the rows folded under its rows, and what the words matched.
 
-    ``refound`` are the listed rows that the shopper chose for this query before: they come first.
+    ``refound`` are the listed rows that the shopper chose for this query before: they come first. ``ranked`` is all
+    that was found, with its final scores.
     """
 
     slates: Slates
+    ranked: Slates
     below: Mapping[int, ItemRows]
     matches: Matches
     refound: tuple[int, ...] = ()
+
+
+def rescorer(plan: SearchPlan) -> Callable[[Sequence[Request], Slates], Slates]:
+    """Return what gives given items the final scores of a search; nothing is cut."""
+    return lambda requests, slates: order(plan, requests, scored(plan, requests, slates, Stopwatch()), Stopwatch())
 
 
 def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, watch: Stopwatch) -> Answer:
@@ -158,16 +171,16 @@ def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, w
     )
     back: tuple[int, ...] = ()
     if sorted_:
-        slates = matches.slates
+        slates = ranked = matches.slates
     else:
-        slates = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
-        slates, back = _refound_first(slates, items, request, asked.refound)
+        ranked = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
+        slates, back = _refound_first(ranked, items, request, asked.refound)
     alone = Ragged(NO_ROWS, np.zeros(len(slates.items) + 1, dtype=np.int64))
     folded = fold(slates, Parents.of(items)) if asked.folded else (slates, alone)
     slates, below = cut(folded[0], folded[1], asked.k)
     ends = pairwise(below.offsets.tolist())
     rows = {r: below.codes[lo:hi] for r, (lo, hi) in zip(slates.items.tolist(), ends, strict=True) if hi > lo}
-    return Answer(slates, rows, matches, tuple(r for r in back if r in set(slates.items.tolist())))
+    return Answer(slates, ranked, rows, matches, tuple(r for r in back if r in set(slates.items.tolist())))
 
 
 def _refound_first(
