@@ -46,7 +46,7 @@ def plain(marked: str) -> str:
 
 def corrupted(marked: str, case: Mapping[str, Any], pool: Pool, rng: random.Random) -> list[Falsehood]:
     """Return one false text for each kind of change that the marks allow."""
-    known = " ".join(str(v) for e in case["evidence"] for v in e.values()).lower()
+    known = " ".join([case["title"], *(str(v) for e in case["evidence"] for v in e.values())]).lower()
     makers: dict[str, Callable[[], str | None]] = {
         "entity": lambda: _entity(marked, case, known, pool, rng),
         "attribute": lambda: _attribute(marked, case, known, pool, rng),
@@ -142,7 +142,9 @@ def _number(marked: str, rng: random.Random) -> str | None:
         return None
     value = int(digits[0])
     before = marked[max(0, match.start() - 12) : match.start()].lower()
-    exact = surface.strip() == digits[0] and not re.search(r"nearly|almost|about|around|some|roughly", before)
+    exact = surface.strip() == digits[0] and not re.search(
+        r"nearly|almost|about|around|some|roughly|over|than|close to", before
+    )
     other = (
         rng.choice([n for n in (1, 2, 3, 4) if n != value]) if value <= 5
         else value + rng.choice([12, 23, 100, 37]) if exact

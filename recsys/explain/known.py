@@ -1,0 +1,189 @@
+"""The evidence of one text, arranged for looking things up."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from recsys.explain.clean import level, plain, visible
+from recsys.explain.lexicon import Lexicon, Stem, lexicon
+from recsys.explain.tokens import stems_of, tokens
+from recsys.explanation import Evidence
+
+REC = ""  # the recommended item where no evidence tells its id
+_ELLIPSIS = re.compile(r"\s*(?:…|\.{2,}|\[\s*(?:…|\.+)\s*\])\s*")
+_SCOPE = 4  # how many words a negation reaches
+
+ItemId = str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What an item may be called by: the words of its title in order, and all that stand for them."""
+
+    sequence: tuple[Stem, ...]
+    content: frozenset[Stem]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A cited review: its text for looking up quotes, and the words that it says or denies.
+
+    Attributes:
+        body: the text with level marks, in lower case. said, denied: stems with all that mean the same.
+    """
+
+    index: int
+    item: ItemId
+    review: str
+    body: str
+    said: frozenset[Stem]
+    denied: frozenset[Stem]
+
+
+@dataclass(slots=True)
+class Known:
+    """Everything that a text may rest on."""
+
+    language: Lexicon
+    evidence: Sequence[Evidence]
+    rec: ItemId = REC
+    names: dict[ItemId, set[Stem]] = field(default_factory=dict)
+    sequences: dict[ItemId, list[tuple[Stem, ...]]] = field(default_factory=dict)
+    events: list[tuple[int, Evidence]] = field(default_factory=list)
+    values: list[tuple[int, Evidence, frozenset[Stem]]] = field(default_factory=list)
+    quotes: list[Quote] = field(default_factory=list)
+    query: dict[Stem, int] = field(default_factory=dict)
+    popular: list[tuple[int, Evidence]] = field(default_factory=list)
+    novel: list[tuple[int, Evidence]] = field(default_factory=list)
+    links: set[tuple[Stem, Stem]] = field(default_factory=set)
+    everything: set[Stem] = field(default_factory=set)
+
+    def event_items(self) -> set[ItemId]:
+        """Return the items that the shopper did something with."""
+        return {e.item_id for _, e in self.events}
+
+    def titled(self, sequence: Sequence[Stem]) -> frozenset[ItemId]:
+        """Return the items whose title, or a value of theirs, holds these words in a row."""
+        return frozenset(item for item, known in self.sequences.items() if any(_within(sequence, s) for s in known))
+
+
+def known(evidence: Sequence[Evidence], title: str, language: Lexicon) -> Known:
+    """Arrange ``evidence`` about the recommended item called ``title``."""
+    out = Known(language, evidence, _recommended(evidence, title))
+    if title:
+        _name(out, out.rec, title)
+    for index, e in enumerate(evidence):
+        _name(out, e.item_id, e.title)
+        if e.kind == "event":
+            out.events.append((index, e))
+        elif e.kind == "attribute":
+            stems = stems_of(plain(e.value or ""), language.locale)
+            out.values.append((index, e, frozenset(stems)))
+            _call(out, e.item_id, stems, _content(stems, language))
+        elif e.kind == "review":
+            said, denied, body = _review(e.quote or "", language.locale)
+            out.quotes.append(Quote(index, e.item_id, e.review_id or "", body, said, denied))
+        elif e.kind == "query":
+            for stem in stems_of(plain(e.value or ""), language.locale):
+                out.query.setdefault(stem, index)
+        elif e.kind == "popularity":
+            out.popular.append((index, e))
+        else:
+            out.novel.append((index, e))
+    for item, sequences in out.sequences.items():
+        for s in sequences:
+            out.links.update(itertools.pairwise(s))
+        out.everything |= out.names[item]
+    return out
+
+
+def _recommended(evidence: Sequence[Evidence], title: str) -> ItemId:
+    """Return the id of the recommended item: the one of that title, else the one that no event is about."""
+    if title:
+        return next((e.item_id for e in evidence if e.title == title and e.kind != "event"), REC)
+    acted = {e.item_id for e in evidence if e.kind == "event"}
+    return next((e.item_id for e in evidence if e.kind != "event" and e.item_id not in acted), REC)
+
+
+def _name(out: Known, item: ItemId, title: str) -> None:
+    named = _named(title, out.language.locale)
+    _call(out, item, named.sequence, named.content)
+
+
+def _call(out: Known, item: ItemId, sequence: tuple[Stem, ...], content: frozenset[Stem]) -> None:
+    out.names.setdefault(item, set()).update(content)
+    listed = out.sequences.setdefault(item, [])
+    if sequence and sequence not in listed:
+        listed.append(sequence)
+
+
+@lru_cache(maxsize=8192)
+def _named(title: str, locale: str) -> Named:
+    # A title of a thousand words would allow everything: what comes after the first thirty names nothing.
+    stems = stems_of(plain(title, 200), locale)[:30]
+    return Named(stems, _content(stems, lexicon(locale)))
+
+
+def _content(stems: Sequence[Stem], language: Lexicon) -> frozenset[Stem]:
+    out: set[Stem] = set()
+    for stem in stems:
+        if not language.has(stem, "function"):
+            out |= language.synonyms.get(stem, frozenset((stem,)))
+    return frozenset(out)
+
+
+@lru_cache(maxsize=8192)
+def _review(quote: str, locale: str) -> tuple[frozenset[Stem], frozenset[Stem], str]:
+    """Return the words that a review says, those that it denies, and its text as it is searched."""
+    language = lexicon(locale)
+    text = level(visible(quote))
+    said: set[Stem] = set()
+    denied: set[Stem] = set()
+    reach, fresh = 0, False
+    for token in tokens(text.replace('"', " "), language):
+        if token.quote or not token.word:
+            reach = 0 if token.low in ",.;:!?" else reach
+            continue
+        if language.has(token.stem, "negation"):
+            reach, fresh = _SCOPE, True
+            said.add(token.stem)
+            continue
+        if not fresh and token.low in language.grammar["scope_ends"]:
+            reach = 0
+        if not language.has(token.stem, "function"):
+            (denied if reach else said).update(language.synonyms.get(token.stem, frozenset((token.stem,))))
+            reach, fresh = max(0, reach - 1), False
+    return frozenset(said), frozenset(denied), text.lower()
+
+
+def quoted(quote: str, known_quote: Quote, language: Lexicon) -> bool:
+    """Return whether ``quote`` is verbatim in a review: case, white space and marks at its ends aside.
+
+    Parts around "..." are looked up one after another. A part that begins right behind a negation says something else
+    than its review does.
+    """
+    at = 0
+    for part in _ELLIPSIS.split(level(quote).lower()):
+        wanted = " ".join(part.split()).strip(" .,;:!?-—\"'()")
+        if not wanted:
+            continue
+        found = re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", known_quote.body[at:])
+        if found is None or _cut(known_quote.body[: at + found.start()], language):
+            return False
+        at += found.end()
+    return at > 0
+
+
+def _cut(before: str, language: Lexicon) -> bool:
+    last = re.split(r"[,.;:!?]", before)[-1]
+    return any(language.has(s, "negation") for s in stems_of(last, language.locale)[-3:])
+
+
+def _within(part: Sequence[Stem], whole: Sequence[Stem]) -> bool:
+    n = len(part)
+    wanted = tuple(part)
+    return any(tuple(whole[i : i + n]) == wanted for i in range(len(whole) - n + 1))

@@ -1,0 +1,110 @@
+"""Words of a text with their places, and its quotes as single tokens."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from recsys.explain.clean import level
+from recsys.explain.lexicon import Lexicon, Stem, lexicon
+
+_TOKEN = re.compile(r"\d+(?:[.,]\d{3})+(?!\d)|\d+(?=(?:st|nd|rd|th)\b)|[^\W\d_]+|\d+|[^\w\s]", re.UNICODE)
+_QUOTE = re.compile(r"\"([^\"]+)\"|(?:(?<=[\s(\[:,—])|^)'([^']+(?:'[^\s.,;:!?)][^']*)*)'(?=[\s.,;:!?)\]—]|$)")
+_DIGITS = re.compile(r"\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word, number, mark or quote: ``text[start:end]`` of the text.
+
+    Attributes:
+        low: lower case; what is inside of the marks for a quote. stem: what words are compared by.
+        capital: whether it begins with a capital letter though it does not begin a sentence; upper: wherever it is.
+    """
+
+    low: str
+    stem: Stem
+    start: int
+    end: int
+    capital: bool = False
+    upper: bool = False
+    quote: bool = False
+    number: int | None = None
+
+    @property
+    def word(self) -> bool:
+        """Whether it is a word or number rather than a mark or quote."""
+        return not self.quote and self.low[0].isalnum()
+
+
+def tokens(text: str, language: Lexicon) -> list[Token]:
+    """Return the tokens of a text whose marks are level; contractions are taken apart ("didn't" is did, not)."""
+    out: list[Token] = []
+    at = 0
+    for match in _QUOTE.finditer(text):
+        _plain(text, at, match.start(), language, out)
+        inner = match[1] or match[2]
+        out.append(Token(inner, '"', match.start(), match.end(), quote=True))
+        at = match.end()
+    _plain(text, at, len(text), language, out)
+    return out
+
+
+def _plain(text: str, start: int, end: int, language: Lexicon, out: list[Token]) -> None:
+    begins = not out or (out[-1].low.rstrip()[-1:] if out[-1].quote else out[-1].low) in (".", "!", "?", ":")
+    found = list(_TOKEN.finditer(text, start, end))
+    skip = 0
+    for i, match in enumerate(found):
+        if skip:
+            skip -= 1
+            continue
+        word = match[0]
+        low = word.lower()
+        if low == "'" and i + 1 < len(found) and found[i + 1].start() == match.end():
+            skip = _apostrophe(text, found, i, language, out)
+            if skip:
+                continue
+        if word[0].isdigit():
+            value = int(_DIGITS.sub(lambda m: m[0], word).replace(",", "").replace(".", ""))
+            out.append(Token(low, low, match.start(), match.end(), number=value))
+        elif word[0].isalpha():
+            capital = word[0].isupper() and not begins
+            out.append(Token(low, language.stem(low), match.start(), match.end(), capital, word[0].isupper()))
+        else:
+            out.append(Token(low, low, match.start(), match.end()))
+        begins = word in '.!?:("' or (begins and not word[0].isalnum())
+
+
+def _apostrophe(text: str, found: list[re.Match[str]], i: int, language: Lexicon, out: list[Token]) -> int:
+    """Write what follows an apostrophe into ``out``; return how many tokens it took, 0 if it is no contraction."""
+    after = found[i + 1][0].lower()
+    if i == 0 or found[i - 1].end() != found[i].start() or not out:
+        return 0
+    start, end = found[i].start(), found[i + 1].end()
+    if after == "s":
+        return 1  # a possessive, or "is": neither claims anything
+    if after == "t" and out[-1].low.endswith("n") and "n't" in language.contractions:
+        last = out.pop()
+        base = {"ca": "can", "wo": "will", "sha": "shall"}.get(last.low[:-1], last.low[:-1])
+        out.append(Token(base, language.stem(base), last.start, last.end - 1, last.capital, last.upper))
+        out.append(Token("not", language.stem("not"), last.end - 1, end))
+        return 1
+    whole = language.contractions.get(f"'{after}")
+    if whole is None:
+        return 0
+    out.append(Token(whole, language.stem(whole), start, end))
+    return 1
+
+
+@lru_cache(maxsize=8192)
+def stems_of(text: str, locale: str) -> tuple[Stem, ...]:
+    """Return the stems of the words and numbers of a short text, quotes or not."""
+    language = lexicon(locale)
+    return tuple(t.stem for t in _words(level(text), language))
+
+
+def _words(text: str, language: Lexicon) -> list[Token]:
+    out: list[Token] = []
+    _plain(text, 0, len(text), language, out)
+    return [t for t in out if t.word]
