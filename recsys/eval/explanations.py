@@ -21,7 +21,7 @@ from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.eval.compare import bootstrap_ci, effect
 from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted
-from recsys.eval.explanations_statements import Shown, Split, statement_figures
+from recsys.eval.explanations_statements import Shown, statement_figures
 from recsys.explain.causal import EPSILON, drop_uncaused, with_drops
 from recsys.explain.facts import FactBook, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
@@ -36,7 +36,7 @@ _PURCHASE = KIND_CODES["purchase"]
 
 
 class ShopAndEngine(Protocol):
-    """What `recsys.demo.Demo` has: a shop and an engine fitted on it."""
+    """What `recsys.demo.Demo` has: a shop, an engine fitted on it, and the moment at which it was asked."""
 
     @property
     def shop(self) -> Shop:
@@ -48,10 +48,14 @@ class ShopAndEngine(Protocol):
         """Fitted on the shop."""
         ...
 
+    @property
+    def now(self) -> int:
+        """Epoch seconds."""
+        ...
+
 
 def truth_of_explanations(
-    demo: ShopAndEngine, n: int = 300, seed: int = 0, *, results: Mapping[str, Result] | None = None,
-    split: Split | None = None,
+    demo: ShopAndEngine, n: int = 300, seed: int = 0, *, results: Mapping[str, Result] | None = None
 ) -> dict[str, float]:  # fmt: skip
     """Return what the demo prints about its reasons.
 
@@ -59,9 +63,8 @@ def truth_of_explanations(
         demo: a shop with an engine fitted on it.
         n: at most so many acts with a recorded reason, and as many without any cause.
         seed: of the draw.
-        results: lists as shoppers saw them, by user id, with their explanations; with ``split`` they add
-            "statement_precision" and "claims_per_text".
-        split: takes a text apart and checks it.
+        results: lists as shoppers saw them, by user id, with their explanations: they add "statement_precision" and
+            "claims_per_text".
     """
     found = figures(reason(demo.shop, demo.engine, n=n, seed=seed))
     out = {
@@ -71,15 +74,15 @@ def truth_of_explanations(
             "true_reason_share_last_purchase", "false_reason_share",
         )
     }  # fmt: skip
-    if results is None or split is None:
+    if results is None:
         return out
     shown = [
-        Shown(user, row.explanation.text, row.explanation.evidence)
+        Shown(user, row.explanation.text, row.explanation.evidence, row.title, demo.now)
         for user, result in results.items()
         for row in result
         if row.explanation is not None
     ]
-    said = statement_figures(demo.shop.dataset, shown, split)
+    said = statement_figures(demo.shop.dataset, shown)
     return {"statement_precision": said.statement_precision, "claims_per_text": said.claims_per_text, **out}
 
 

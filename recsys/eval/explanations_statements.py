@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.dataset import Dataset
+from recsys.explain.check import check
 from recsys.explain.facts import shoppers_per_item
 from recsys.explain.facts_text import clean
 from recsys.explanation import Evidence
@@ -32,17 +33,23 @@ class Statement(NamedTuple):
     evidence: Sequence[Evidence]
 
 
-# (text, its evidence) -> its statements
-Split = Callable[[str, Sequence[Evidence]], Sequence[Statement]]
-
-
 class Shown(NamedTuple):
-    """A reason as it was shown to ``user``; ``query`` is what they searched for, if they did."""
+    """A reason as it was shown to ``user`` under the item called ``title``, at ``now``, perhaps for a ``query``."""
 
     user: str
     text: str
     evidence: Sequence[Evidence]
+    title: str = ""
+    now: int | None = None
     query: str | None = None
+
+
+def claims(shown: Shown) -> list[Statement]:
+    """Return what a text claims, as the checker of the engine takes it apart; what claims nothing is left out."""
+    checked = check(shown.text, shown.evidence, shown.title, now=shown.now)
+    return [
+        Statement(s.text, s.supported, [checked.evidence[place] for place in s.evidence]) for s in checked.claims
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +69,16 @@ class StatementFigures:
     coverage: float
 
 
-def statement_figures(data: Dataset, shown: Sequence[Shown], split: Split) -> StatementFigures:
+def statement_figures(
+    data: Dataset, shown: Sequence[Shown], split: Callable[[Shown], Sequence[Statement]] = claims
+) -> StatementFigures:  # fmt: skip
     """Return how much of what was shown is supported and true; all 0 if nothing was said."""
     ledger = Ledger(data)
     supported: list[bool] = []
     true: list[bool] = []
     said = [s for s in shown if s.text]
     for one in said:
-        for statement in split(one.text, one.evidence):
+        for statement in split(one):
             supported.append(statement.supported)
             true.append(all(ledger.holds(one.user, e, one.query) for e in statement.evidence))
     both = [a and b for a, b in zip(supported, true, strict=True)]

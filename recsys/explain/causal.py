@@ -76,8 +76,15 @@ def with_drops(
 
 
 def drop_uncaused(facts: Sequence[Fact], epsilon: float = EPSILON) -> list[Fact]:
-    """Return the facts without events whose measured drop is at most ``epsilon``: these are no reasons."""
-    return [f for f in facts if f.kind != "event" or f.causal_drop is None or f.causal_drop > epsilon]
+    """Return the facts of one item without the events that are no reason: their drop is at most ``epsilon``.
+
+    Where any event was measured, those that were not are left out too: nothing weaker takes the place of a reason
+    that failed the test. Where none was, nothing is known and all stay.
+    """
+    events = [f for f in facts if f.kind == "event"]
+    if all(f.causal_drop is None for f in events):
+        return list(facts)
+    return [f for f in facts if f.kind != "event" or (f.causal_drop is not None and f.causal_drop > epsilon)]
 
 
 def without_item(request: Request, row: int) -> Request:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ BORN = 1_700_000_000
 ITEMS = [
     Item(item_id="pan", title="Iron Pan", brand="Acme", categories=("Kitchen", "Pans"),
          created=datetime.fromtimestamp(BORN, UTC), attributes={"colour": ("black", "red"), "oven": True}),
-    Item(item_id="cup", title="Cup"),
+    Item(item_id="cup", title="Tin Cup", brand="Bolt"),
 ]  # fmt: skip
 EVENTS = [Event(user_id=f"u{i}", item_id="pan", kind="purchase", time=BORN + i) for i in range(12)]
 REVIEWS = [Review(user_id="u1", item_id="pan", text="A sturdy pan.", review_id="r1", time=BORN)]
@@ -68,8 +69,8 @@ def test_a_query_word_needs_a_query():
 
 
 def test_figures():
-    def split(text, evidence):
-        return [Statement(part, part != "unsupported", evidence) for part in text.split(". ")]
+    def split(shown):
+        return [Statement(part, part != "unsupported", shown.evidence) for part in shown.text.split(". ")]
 
     shown = [
         Shown("u3", "true. true. unsupported", TRUE[:3]), Shown("u3", "lie", FALSE[:1]), Shown("u3", "", ()),
@@ -81,5 +82,18 @@ def test_figures():
 
 
 def test_nothing_said_nothing_measured():
-    out = statement_figures(DATA, [Shown("u3", "", ())], lambda text, evidence: [])
+    out = statement_figures(DATA, [Shown("u3", "", ())], lambda shown: [])
     assert (out.statement_precision, out.claims_per_text, out.texts, out.coverage) == (0, 0, 0, 0)
+
+
+def test_the_checker_takes_texts_apart():
+    bought = said("event", title="Iron Pan", event_kind="purchase", time=BORN + 3)
+    brand = said("attribute", "cup", title="Tin Cup", field="brand", value="Bolt")
+    shown = Shown("u3", "You bought the Iron Pan. It is made by Bolt.", [bought, brand], "Tin Cup", BORN + 99)
+    out = statement_figures(DATA, [shown])
+    assert (out.statement_precision, out.claims_per_text) == (1, 2)
+    lie = shown._replace(text="You bought the Iron Pan. It is made by Acme.")
+    assert statement_figures(DATA, [lie]).statement_precision == 0.5
+    forged = lie._replace(evidence=[bought, replace(brand, value="Acme")])
+    assert statement_figures(DATA, [forged]).supported == 1
+    assert statement_figures(DATA, [forged]).statement_precision == 0.5

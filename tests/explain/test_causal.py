@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,8 +90,14 @@ def test_an_event_that_moves_nothing_is_no_reason():
     assert [f.kind for f in drop_uncaused(facts[1])] == ["attribute"]
 
 
-def test_what_was_not_measured_stays():
+def test_where_nothing_was_measured_all_stays():
     assert drop_uncaused([event(1), brand(1)]) == [event(1), brand(1)]
+
+
+def test_nothing_unmeasured_takes_the_place_of_a_reason_that_failed():
+    failed, passed = replace(event(1), causal_drop=0.0), replace(event(3), causal_drop=0.2)
+    assert drop_uncaused([failed, event(2), brand(1)]) == [brand(1)]
+    assert drop_uncaused([failed, passed, event(2)]) == [passed]
 
 
 def test_all_events_on_the_item_are_taken_out():
