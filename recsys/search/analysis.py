@@ -7,7 +7,6 @@ is stemmed once however often a catalogue says it.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
@@ -69,20 +68,37 @@ def _marks() -> str:
 
 @cache
 def _replaced() -> dict[int, str | None]:
-    """What `normalise` takes out or unifies: invisible characters go, controls part words, dashes are one dash."""
+    """What `normalise` takes out or unifies: invisible ones go, controls part words, dashes and digits are one kind."""
     table: dict[int, str | None] = {}
-    for code in range(sys.maxunicode + 1 if sys.maxunicode < 0x20000 else 0x20000):
+    for code in range(0x20000):
         category = unicodedata.category(chr(code))
         if category == "Cf":
             table[code] = None
         elif category in ("Cc", "Cs", "Co"):
             table[code] = " "
+        elif category == "Nd":
+            table[code] = str(unicodedata.digit(chr(code)))
     for code in range(0xE0000, 0xE0080):  # tag characters: text that nobody sees
         table[code] = None
     table |= {ord(c): "-" for c in "‐‑‒–—−﹣-"}
     table |= {ord(c): "'" for c in "’ʼ＇`´"}
     table[ord("_")] = " "
     return table
+
+
+@cache
+def _single() -> dict[int, str]:
+    """The part of `_replaced` that puts one character for one."""
+    return {code: put for code, put in _replaced().items() if put is not None}
+
+
+def aligned(text: str) -> str:
+    """Return a text in lower case, marks and digits unified, every character at its place; "" where that cannot be.
+
+    What `Analyzer.raw` calls a word is found in it, unless the word has compatibility forms or hidden characters.
+    """
+    lowered = text.lower()
+    return lowered.translate(_single()) if len(lowered) == len(text) else ""
 
 
 def normalise(text: str, limit: int = MAX_CHARS) -> str:
@@ -101,7 +117,7 @@ def normalise(text: str, limit: int = MAX_CHARS) -> str:
 
 
 _ASCII = {**dict.fromkeys([*range(32), 127], " "), ord("_"): " ", ord("`"): "'"}
-_NUMBER = r"\d+(?:[.,]\d+)*"
+_NUMBER = r"\d{1,32}(?:[.,]\d{1,32}){0,5}"
 _PIECES = re.compile(r"['&+-]|\.(?!\d)|(?<!\d)\.")  # "usb3.0" keeps its point
 _RUNS = re.compile(r"\d+(?:\.\d+)*|\D+")
 _LATIN_MARKS = re.compile("[\u0300-\u036f]")
@@ -117,7 +133,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     letter = rf"[\w{_marks()}]"
     units = rf"(?:[\s-]?(?:{either(UNITS)})|(?:{either(GLUED_UNITS)}))(?!{letter})|\s?(?:{either(MARKS)})"
     measure = rf"(?<!{letter}){_NUMBER}(?:{units})"
-    word = rf"{letter}{{1,{MAX_WORD}}}(?:['&.-]{letter}{{1,{MAX_WORD}}}){{0,{MAX_PARTS}}}"
+    run = rf"\w{letter}{{0,{MAX_WORD - 1}}}"  # a mark alone is no word
+    word = rf"{run}(?:['&.-]{run}){{0,{MAX_PARTS}}}"
     # "802.11n" is no number: a number that goes on behind its point is left to the words.
     number = rf"(?<!{letter}){_NUMBER}(?!\.?{letter})"
     whole = rf"({_NUMBER})[\s-]*({either(UNITS)}|{either(GLUED_UNITS)}|{either(MARKS)})"

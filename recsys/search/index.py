@@ -42,6 +42,7 @@ class TextIndex:
         self.lengths[base.rows] = base.lengths
         self.said = np.zeros(0, np.int64)  # (n_raws,) how often the catalogue says each raw word
         self.n_base_words = 0
+        self._described: RowMask | None = None
         self._spelling = _Spelling()
         self._late = _Spelling()
 
@@ -81,7 +82,7 @@ class TextIndex:
         fields, said = _read(self.lexicon, self.config, items, rows)
         patch, _ = build(rows, fields, len(self.lexicon.terms), self.weights, self.weights)
         out = copy.copy(self)
-        out._late = _Spelling()
+        out._late, out._described = _Spelling(), None
         n = max(len(items), self.n_rows)
         out.patch, out.home = patch, np.zeros(n, np.int8)
         out.home[rows] = 1
@@ -123,7 +124,9 @@ class TextIndex:
 
     def described(self) -> RowMask:
         """(n_rows,) which products have any word at all."""
-        return np.asarray(self.lengths.any(axis=1))
+        if self._described is None:
+            self._described = np.asarray(self.lengths.any(axis=1))
+        return self._described
 
     def save(self, folder: Path) -> None:
         """Write base and patch as arrays, words as JSON."""
@@ -218,6 +221,7 @@ def _segment(folder: Path, name: str) -> Segment:
         or sizes[2] != parts["ptr"][-1]
         or parts["pair_ptr"][-1] != sizes[1]
         or len(offsets) != sizes[0] + 1
+        or offsets[-1] != len(titles.codes)
         or len(parts["pair_ptr"]) != len(parts["pair_keys"]) + 1
     ):
         raise ShapeMismatch(f"{folder}: the parts of {name} do not fit together: {sizes}")

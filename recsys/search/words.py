@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys.dataset import ItemTable
-from recsys.search.analysis import Analyzer
+from recsys.search.analysis import Analyzer, aligned
 from recsys.search.config import IndexConfig
 from recsys.search.fields import limit_of, reader
 from recsys.search.query import Query
@@ -36,12 +36,9 @@ def _surfaces(items: ItemTable, row: int, field: str, analyzer: Analyzer, config
     limit = limit_of(field)
     text = reader(items, field, config.extra)(row)[:limit]
     out: dict[str, str] = {}
-    lowered = text.lower()
-    # Lower case has to be as long as the text for places to agree: a few letters grow.
-    aligned = len(lowered) == len(text)
-    at = 0
+    same, at = aligned(text), 0
     for token in analyzer.tokens(text, limit):
-        begin = lowered.find(token.raw, at) if aligned else -1
+        begin = same.find(token.raw, at)
         said = token.raw
         if begin >= 0:
             said, at = text[begin : begin + len(token.raw)], begin + len(token.raw)

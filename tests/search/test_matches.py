@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset import Dataset, ItemTable
@@ -212,6 +212,7 @@ def test_without_a_catalogue_only_what_needs_it_fails(search, tmp_path):
 TITLES = st.lists(st.text(alphabet="ab c1-", max_size=12), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(TITLES, st.text(alphabet="ab c1-", max_size=12), st.data())
 def test_lists_obey_the_mask_and_agree_with_score(titles, text, data):
     table = ItemTable.of(Item(item_id=str(i), title=t) for i, t in enumerate(titles))
@@ -226,3 +227,13 @@ def test_lists_obey_the_mask_and_agree_with_score(titles, text, data):
         assert field == "title"
         assert said.casefold() in titles[0].casefold()
         assert slot_word
+
+
+@pytest.mark.parametrize(
+    ("title", "query", "said"),
+    [("The King’s Cup", "kings cup", "King’s"), ("Wi–Fi Router", "wifi", "Wi–Fi"), ("２ TB drive", "2tb", "２ TB"),
+     ("Straße", "strasse", "strasse"), ("İstanbul map", "map", "map"), ("CAFÉ Crème", "creme", "Crème")],
+)  # fmt: skip
+def test_surface_forms_are_as_the_product_writes_them(title, query, said):
+    search = TextSearch().fit(Dataset.of([Item(item_id="a", title=title)], []), FitOptions())
+    assert search.matched_words(query, 0)[0][2] == said

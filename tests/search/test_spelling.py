@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset import ItemTable
@@ -24,6 +24,7 @@ def edits(a: str, b: str) -> int:
     return int(d[-1, -1])
 
 
+@settings(deadline=None)
 @given(st.lists(LETTERS, max_size=30, unique=True), LETTERS.map(lambda w: w.replace("é", "e")), st.integers(1, 2))
 def test_near_words_are_those_within_the_distance(words, typed, distance):
     speller = Speller.of(words, [1] * len(words))
