@@ -32,6 +32,7 @@ from recsys.rules.trace import Met, Work, notes_of
 from recsys.types import NO_ROWS, Request, Slates, Vectors
 
 _ADDED = "_added"  # a column while the work is under way: items that were no candidates
+MOST = 1e9  # all boosts of an item together; what is buried deeper than one part of it comes last
 DAY = 86_400
 
 
@@ -107,8 +108,10 @@ def _weighted(work: Work, slates: Slates) -> Slates:
     factors = [*(rule.by for rule in work.rules.boost), *(rule.by for rule in work.rules.bury)]
     for by, met in zip(factors, (*work.lifted, *work.lowered), strict=True):
         factor[met.mask[slates.items] & met.holds[owner]] *= by
+        np.minimum(factor, MOST, out=factor)
     place = np.arange(len(owner)) - np.repeat(slates.offsets[:-1], slates.lengths)
-    boosted = np.where(factor > 0, (place + 1) / np.where(factor > 0, factor, 1), np.inf)
+    last = factor < 1 / MOST
+    boosted = np.where(last, np.inf, (place + 1) / np.where(last, 1, factor))
     # An item that was not scored has no place to be lifted from.
     boosted[slates.columns[_ADDED]] = np.inf
     return taken(slates, np.lexsort((place, -factor, boosted, owner)), slates.lengths)

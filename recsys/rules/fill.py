@@ -61,7 +61,7 @@ class Filled:
 
 def fill(wishes: Wishes, caps: Sequence[Cap], items: ItemTable) -> Filled:
     """Return lists of at most k. A place is for the pin that is due, else a new item if it is kept for one, else
-    the first that no cap forbids; when nothing else is left, for pins that were wanted further down."""
+    the first that no cap forbids. When none is left, new items come that were to stand further down, then pins."""
     b, k = wishes.slots.shape
     width = wishes.rows.shape[1]
     out = Filled(
@@ -111,15 +111,14 @@ class _Counter:
     def over(self) -> Bools:
         """Return (b, p), True where one more item would be over the cap."""
         full = self.counts >= self.at_most
-        out: Bools = np.logical_and(self.carries, full[:, None, :]).any(axis=2)
-        return out
+        return np.asarray((self.carries & full[:, None, :]).any(axis=2), dtype=np.bool_)
 
 
 def _fill(wishes: Wishes, counters: Sequence[_Counter], out: Filled) -> None:
     b, width = wishes.rows.shape
     if not b or not width:
         return
-    each, alive = np.arange(b), np.ones(b, dtype=np.bool_)
+    each = np.arange(b)
     free = wishes.rows >= 0
     for counter in counters:
         counter.reserve(free & (wishes.pinned >= 0))
@@ -128,11 +127,10 @@ def _fill(wishes: Wishes, counters: Sequence[_Counter], out: Filled) -> None:
         barred = np.zeros_like(free)
         for one in over:
             barred |= one
-        picked, some, explored, passed = _next(wishes, free, barred, place)
+        unused = out.explored.sum(axis=1) < wishes.slots.sum(axis=1)
+        picked, alive, explored, passed = _next(wishes, free, barred, place, unused)
         for c, one in enumerate(over):
-            out.capped[:, :, c] |= passed & one & alive[:, None]
-        # A list that has ended stays so, also where a place further down was kept for a new item.
-        alive &= some
+            out.capped[:, :, c] |= passed & one
         if not alive.any():
             break
         out.picks[alive, place] = picked[alive]
@@ -142,8 +140,13 @@ def _fill(wishes: Wishes, counters: Sequence[_Counter], out: Filled) -> None:
             counter.add(picked, alive & (wishes.pinned[each, picked] < 0))
 
 
-def _next(wishes: Wishes, free: Bools, barred: Bools, place: int) -> tuple[Ints, Bools, Bools, Bools]:
-    """Return (b,) the next items, whether there is one, whether it is explored; (b, p) whom only a cap holds back."""
+def _next(
+    wishes: Wishes, free: Bools, barred: Bools, place: int, unused: Bools
+) -> tuple[Ints, Bools, Bools, Bools]:  # fmt: skip
+    """Return (b,) the next items, whether there is one, whether it is explored; (b, p) whom only a cap holds back.
+
+    ``unused`` (b,): fewer new items were drawn than there are places for them; when the list would end, they come.
+    """
     each, width = np.arange(len(free)), free.shape[1]
     last = np.iinfo(np.int64).max
     pin = np.argmin(np.where(free, wishes.turn, last), axis=1)
@@ -151,13 +154,13 @@ def _next(wishes: Wishes, free: Bools, barred: Bools, place: int) -> tuple[Ints,
     due = pins_left & (wishes.pinned[each, pin] <= place)
 
     eligible = free & ~barred & (wishes.pinned < 0)
-    lots = np.where(eligible & ~np.isnan(wishes.lot), wishes.lot, np.inf)
-    new = np.argmin(lots, axis=1)
-    explored = ~due & wishes.slots[:, place] & np.isfinite(lots[each, new])
-
     usual = eligible & ~wishes.spare
     first = np.argmax(usual, axis=1)
     found = usual[each, first]
+
+    lots = np.where(eligible & ~np.isnan(wishes.lot), wishes.lot, np.inf)
+    new = np.argmin(lots, axis=1)
+    explored = ~due & (wishes.slots[:, place] | ~found) & unused & np.isfinite(lots[each, new])
     picked = np.where(due, pin, np.where(explored, new, np.where(found, first, pin)))
 
     ahead = np.arange(width) < np.where(found, first, width)[:, None]

@@ -158,6 +158,26 @@ def test_caps_leave_out_and_the_list_goes_on():
     assert told(Rules(caps=[Cap(field="category", at_most=2)]), "aeh") == ()
 
 
+def test_a_cap_out_of_its_window_binds_nobody():
+    rules = Rules.of({"caps": [{"field": "category", "at_most": 1, "until": "2001-01-01T00:00:00Z"}]})
+    assert listed(rules, "abcd") == "abcd"
+    assert told(rules, "abcd") == ()
+
+
+def test_an_item_that_comes_twice_is_listed_once():
+    given = Slates.of([[0, 1, 0, 2, 1]], [[5, 4, 3, 2, 1]])
+    out = apply(Rules(), given, [asked()], SHOP, 10)
+    assert out.items.tolist() == [0, 1, 2]
+    assert out.scores.tolist() == [5, 4, 2]
+
+
+def test_rows_that_no_catalogue_has_are_left_out():
+    given = Slates.of([[-1, 0, 99, 1]], [[5, 4, 3, 2]])
+    assert apply(Rules(diversity=0.5), given, [asked()], SHOP, 10).items.tolist() == [0, 1]
+    short = Request(allowed=np.ones(1, dtype=np.bool_), now=NOW)
+    assert apply(Rules(pin=[Pin(item_id="b", position=1)]), given, [short], SHOP, 10).items.tolist() == [0]
+
+
 def test_pins_count_for_caps_but_are_not_bound_by_them():
     rules = Rules(
         pin=[Pin(item_id="a", position=3), Pin(item_id="b", position=4)], caps=[Cap(field="category", at_most=1)]
@@ -213,6 +233,14 @@ def test_the_draw_is_the_same_all_day_and_new_tomorrow():
 
 def replace_rules(rules: Rules, **more) -> Rules:
     return Rules.of({**rules.plain(), **more})
+
+
+def test_a_list_that_would_end_takes_new_items_before_its_pins():
+    rules = Rules(explore=Explore(days=30, positions=(4,)), pin=[Pin(item_id="d", position=3)])
+    got = listed(rules, "a", k=8)
+    assert got[0] + got[2] == "ad"
+    assert got[1] in "hij"
+    assert told(rules, "a", k=8) == ("pin:d@3", "explore:1")
 
 
 def test_a_new_item_of_the_catalogue_fills_no_other_place():
