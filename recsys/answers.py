@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from recsys.candidates.fuse import FOUND
 from recsys.dataset import ItemTable
+from recsys.explanation import Explanation
 from recsys.funnel import Plan, Stopwatch
 from recsys.result import Recommendation, Result, Trace
 from recsys.searching import Answer
@@ -63,3 +64,9 @@ def with_matches(result: Result, found: Answer, items: ItemTable) -> Result:
         relaxed=matches.relaxed[0], refound=tuple(ids(np.array(found.refound, dtype=np.int32))),
         facets={} if facets is None else facets.to_dict(),
     )  # fmt: skip
+
+
+def with_reasons(lists: Sequence[Result], said: Sequence[Explanation]) -> list[Result]:
+    """Return the results with a reason on each row; ``said`` has one for each row of all lists, in their order."""
+    left = iter(said)
+    return [replace(one, items=tuple(replace(row, explanation=next(left)) for row in one.items)) for one in lists]

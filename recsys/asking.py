@@ -5,23 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.answers import results, with_matches
+from recsys import explaining, searching
+from recsys.answers import results, with_matches, with_reasons
 from recsys.candidates.fuse import FOUND
 from recsys.config import EngineConfig
 from recsys.dataset import ItemTable
 from recsys.errors import ConfigError, DataError, NotFittedError
+from recsys.explain.causal import Rescore
+from recsys.explain.facts import MatchedWords
+from recsys.explaining import Reasons
+from recsys.explanation import Explanation
 from recsys.filters import Exclusions
 from recsys.filters.exclusions import Hider
 from recsys.filters.where import Where
 from recsys.fitting import Fitted
 from recsys.funnel import Funnel, Stopwatch
+from recsys.registry import Registry
 from recsys.requests import compile_filter, without
-from recsys.result import Result
+from recsys.result import Result, StageTrace
 from recsys.rules import Page, Rules, apply
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, search
@@ -46,10 +53,13 @@ class Asking:
     """The asking side of `recsys.engine.Engine`: every call works on one snapshot from beginning to end."""
 
     config: EngineConfig
+    registry: Registry
     store: Any
     searches: SearchLog
     rules: Rules
     _snapshot: Snapshot | None
+    _lock: Lock
+    _held: Reasons | None
     _suggests: tuple[ItemTable, int, Suggester] | None
 
     def _current(self) -> Snapshot:
@@ -59,7 +69,7 @@ class Asking:
 
     def recommend(
         self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
+        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None, explain: bool = False,
         variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
@@ -72,18 +82,19 @@ class Asking:
             exclude: what this shopper is not shown, instead of [exclusions] in the settings.
             rules: of the merchant, after those of [rules] in the settings.
             page: what the page shows already: it is not repeated, and this list is added to it.
+            explain: whether each item gets a checked reason; its causal drop costs one more ranking of the list.
             variant: the plan, None = that of the settings.
             now: of the request, an aware datetime or epoch seconds; None is now.
             strict: whether a stage that fails raises, instead of being left out and named in the trace.
         """
         return self.recommend_batch(
-            [user], k, where=where, context=context, exclude=exclude, rules=rules, page=page, variant=variant, now=now,
-            strict=strict,
+            [user], k, where=where, context=context, exclude=exclude, rules=rules, page=page, explain=explain,
+            variant=variant, now=now, strict=strict,
         )[0]  # fmt: skip
 
     def recommend_batch(
         self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
+        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None, explain: bool = False,
         variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> list[Result]:  # fmt: skip
         """Return one list per user; the same answers as one by one, in less time.
@@ -101,9 +112,59 @@ class Asking:
         requests = [self._request(user, base, seeds, k, now, hider) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
-        slates = funnel.run(requests, asked.pool(k), watch)
-        slates = self._ruled(asked, slates, requests, items, k, page, watch)
-        return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
+        if not explain:
+            slates = self._ruled(asked, funnel.run(requests, asked.pool(k), watch), requests, items, k, page, watch)
+            return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
+        # The reasons are measured against all candidates, so that none is cut away yet.
+        candidates = funnel.candidates(requests, watch)
+        ranked = funnel.rank(requests, candidates, max(1, len(candidates.items)), watch)
+        slates = self._ruled(asked, ranked.head(asked.pool(k)), requests, items, k, page, watch)
+        said = self._explained(snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch)
+        return with_reasons(results(slates, items, funnel.plan, watch, snapshot.bundle_id), said)
+
+    def explain(
+        self, user: str | None, item_ids: Sequence[str], *, variant: str | None = None, now: Any = None,
+        strict: bool = False,
+    ) -> list[Explanation]:  # fmt: skip
+        """Return why ``user`` would want each of the given items, in their order; "" where there is nothing to say.
+
+        Raises:
+            DataError: an unknown item, or one that is named twice.
+        """
+        snapshot, items = self._current(), self.store.items()
+        rows = self._distinct(items, item_ids)
+        base = self._base(items, None, self.rules, self._now(now))
+        request = self._request(user, base, NO_ROWS, max(1, len(rows)), now)
+        funnel, watch = self._funnel(snapshot, variant, strict), Stopwatch()
+        found = funnel.candidates([request], watch).items
+        everything = np.union1d(found, rows).astype(np.int32)
+        rescore = explaining.rescorer(funnel)
+        ranked = rescore([request], _unfound(everything))
+        place = {row: i for i, row in enumerate(ranked.items.tolist())}
+        at = np.array([place[row] for row in rows.tolist()], dtype=np.int64)
+        listed = Slates(
+            ranked.items[at], ranked.scores[at], np.array([0, len(at)]), {n: c[at] for n, c in ranked.columns.items()}
+        )
+        return self._explained(snapshot, [request], listed, ranked, rescore, watch)
+
+    def _explained(
+        self, snapshot: Snapshot, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
+        watch: Stopwatch, words: MatchedWords | None = None,
+    ) -> list[Explanation]:  # fmt: skip
+        """Return one reason for each listed entry; what rules brought into a list is explained by public facts."""
+        begin = time.perf_counter()
+        said = self._reasons(snapshot).explain(requests, listed, ranked, rescore, words)
+        took_ms = (time.perf_counter() - begin) * 1000
+        watch.stages.append(StageTrace("explain", self.config.explain.use, took_ms, len(listed.items), len(said)))
+        return said
+
+    def _reasons(self, snapshot: Snapshot) -> Reasons:
+        """Return what reasons are made of, made when first asked for; live changes update it, a fit drops it."""
+        with self._lock:
+            if self._held is None:
+                self._held = Reasons.of(self.config, self.registry, snapshot.items, snapshot.fitted, self.store.log())
+            self._held = self._held.over(self.store.reviews())
+            return self._held
 
     def _merged(self, rules: Rules | None) -> Rules:
         return self.rules if rules is None else self.rules.plus(rules)
@@ -134,7 +195,7 @@ class Asking:
     def search(
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
         fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
-        variant: str | None = None, now: Any = None, strict: bool = False,
+        explain: bool = False, variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
 
@@ -164,9 +225,13 @@ class Asking:
         slates = found.slates
         if sort == "relevance":
             slates = self._ruled(ruled, slates, [request], items, k, page, watch)
+        said = None
+        if explain and sort == "relevance":
+            words, rescore = plan.finders[TEXT].matched_words, searching.rescorer(plan)
+            said = self._explained(snapshot, [request], slates, found.ranked, rescore, watch, words)
         listed = replace(funnel.plan, generators=plan.finders)
-        result = results(slates, items, listed, watch, snapshot.bundle_id)[0]
-        return with_matches(result, found, items)
+        result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items)
+        return result if said is None else with_reasons([result], said)[0]
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
         """Return queries that go on from what is being typed; nothing that would find nothing is suggested."""
@@ -224,20 +289,21 @@ class Asking:
             DataError: an unknown item, or one that is named twice.
         """
         snapshot, items = self._current(), self.store.items()
-        rows = self._rows(items, item_ids)
-        if len(np.unique(rows)) != len(rows):
-            raise DataError("item_ids names an item twice")
+        rows = self._distinct(items, item_ids)
         everything = np.ones(len(items), dtype=np.bool_)
         request = self._request(user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
-        given = Slates(
-            rows, np.zeros(len(rows), np.float32), offsets_of(np.array([len(rows)])),
-            {FOUND: np.zeros(len(rows), dtype=np.uint64)},
-        )  # fmt: skip
+        given = _unfound(rows)
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         scored = funnel.score_given([request], given, watch)
         ranked = funnel.rank([request], scored, request.k, watch)
         return results(ranked, items, funnel.plan, watch, snapshot.bundle_id)[0]
+
+    def _distinct(self, items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
+        rows = self._rows(items, item_ids)
+        if len(np.unique(rows)) != len(rows):
+            raise DataError("item_ids names an item twice")
+        return rows
 
     def _funnel(self, snapshot: Snapshot, variant: str | None, strict: bool) -> Funnel:
         name = variant or self.config.variant
@@ -275,3 +341,9 @@ class Asking:
         if (rows < 0).any():
             raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
         return rows
+
+
+def _unfound(rows: ItemRows) -> Slates:
+    """Return one list of given rows that no generator has found."""
+    lengths = np.array([len(rows)])
+    return Slates(rows, np.zeros(len(rows), np.float32), offsets_of(lengths), {FOUND: np.zeros(len(rows), np.uint64)})

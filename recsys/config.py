@@ -77,7 +77,8 @@ class ExplainSettings(_Section):
 
     ``use`` names the explainer, ``options`` are its own. ``candidates`` are generators that only reasons use (aspects
     of reviews). ``measured`` events of each item get their causal drop measured; ``facts`` are limits, see
-    `recsys.explain.facts_settings.FactSettings`. ``tone`` ("plain", "friendly", "brief") and ``locale`` pick the wording.
+    `recsys.explain.facts_settings.FactSettings`. ``tone`` ("plain", "friendly", "brief") and ``locale`` pick the
+    wording.
     """
 
     use: str = "template"

@@ -59,6 +59,7 @@ class Engine(Asking):
         self.searches = SearchLog()
         self._snapshot: Snapshot | None = None
         self._suggests = None
+        self._held = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -98,7 +99,7 @@ class Engine(Asking):
         fitted = fit_all(self.config, self.registry, data, fold, data.log, options, progress)
         fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
         with self._lock:
-            self._snapshot = self._made(data.items, fitted)
+            self._snapshot, self._held = self._made(data.items, fitted), None
             self._take_in(data.items)  # what was added while the fit was under way
         return self
 
@@ -177,6 +178,8 @@ class Engine(Asking):
         old = self._snapshot.fitted
         fitted = replace(old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta))
         self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
+        if self._held is not None:
+            self._held = self._held.updated(items, fitted, changed)
 
     def add_searches(self, searches: Sequence[Search]) -> int:
         """Log what shoppers typed and what they chose from the answers; return how many searches were new."""

@@ -50,8 +50,7 @@ def build_generators(config: EngineConfig, registry: Registry, deps: Deps, names
     """Return the configured generators, unfitted."""
     wanted = config.candidates if names is None else names
     return {
-        name: registry.build("candidates", config.stages[name].options, deps, f"candidates.{name}")
-        for name in wanted
+        name: registry.build("candidates", config.stages[name].options, deps, f"candidates.{name}") for name in wanted
     }
 
 

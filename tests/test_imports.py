@@ -25,7 +25,19 @@ LEVELS = [
     ("runtime", "store", "data", "manifest", "bundle"),
     ("embed", "profile", "aspects"),
     ("candidates", "search", "suggest", "rank", "rerank", "explain"),
-    ("rules", "requests", "funnel", "fitting", "answers", "searching", "explaining", "asking", "saving", "settings", "engine"),
+    (
+        "rules",
+        "requests",
+        "funnel",
+        "fitting",
+        "answers",
+        "searching",
+        "explaining",
+        "asking",
+        "saving",
+        "settings",
+        "engine",
+    ),
     ("eval", "tune", "serving", "demo", "cli", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -19,7 +19,7 @@ KEPT_ITEMS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One aspect of one review of an item.
+    """One aspect of one review of item ``item_id``.
 
     ``quote`` is ``text[start:end]`` of review ``review_id``, "" where no span may be shown. ``user_id`` is there to
     leave out the asking shopper's own words; it is never passed on.
@@ -28,6 +28,7 @@ class Said:
     aspect: int
     sentiment: float
     user_id: str
+    item_id: str
     review_id: str
     start: int
     end: int
@@ -54,6 +55,10 @@ class ReviewIndex:
         """Return the reviews that a shopper wrote."""
         return [] if user is None else list(self._users.get(user, ()))
 
+    def written(self, user: str | None, aspect: int) -> list[Said]:
+        """Return what a shopper said of an aspect in their own reviews, one place a review, oldest first."""
+        return [s for r in self.of_user(user) for s in self._said(r) if s.aspect == aspect]
+
     def of_item(self, item_id: str) -> tuple[Said, ...]:
         """Return what the latest `MAX_REVIEWS` reviews of an item say, the latest review first."""
         with self._lock:
@@ -75,22 +80,22 @@ class ReviewIndex:
 
     def _extract(self, item_id: str) -> tuple[Said, ...]:
         latest = sorted(enumerate(self._items.get(item_id, ())), key=lambda e: (-(e[1].time or 0), -e[0]))
-        row = -1 if self._catalogue is None else self._catalogue.vocabulary.row(item_id)
+        return tuple(said for _, review in latest[:MAX_REVIEWS] for said in self._said(review))
+
+    def _said(self, review: Review) -> list[Said]:
+        row = -1 if self._catalogue is None else self._catalogue.vocabulary.row(review.item_id)
         name = frozenset[str]() if self._catalogue is None or row < 0 else name_words(self._catalogue, row)
-        out: list[Said] = []
-        for _, review in latest[:MAX_REVIEWS]:
-            # The clearest place of a review speaks for all of them: one reviewer has one vote.
-            best: dict[int, Said] = {}
-            for m in self.lexicon.mentions(review.text, name):
-                start, end = m.quote or (0, 0)
-                quote = review.text[start:end]
-                shown = bool(quote) and review.review_id is not None and quotable(quote) and not is_sensitive(quote)
-                one = Said(
-                    m.aspect, m.sentiment, review.user_id, review.review_id or "",
-                    start if shown else 0, end if shown else 0, quote if shown else "",
-                )  # fmt: skip
-                old = best.get(m.aspect)
-                if old is None or (bool(one.quote), abs(one.sentiment)) > (bool(old.quote), abs(old.sentiment)):
-                    best[m.aspect] = one
-            out += best.values()
-        return tuple(out)
+        # The clearest place of a review speaks for all of them: one reviewer has one vote.
+        best: dict[int, Said] = {}
+        for m in self.lexicon.mentions(review.text, name):
+            start, end = m.quote or (0, 0)
+            quote = review.text[start:end]
+            shown = bool(quote) and review.review_id is not None and quotable(quote) and not is_sensitive(quote)
+            one = Said(
+                m.aspect, m.sentiment, review.user_id, review.item_id, review.review_id or "",
+                start if shown else 0, end if shown else 0, quote if shown else "",
+            )  # fmt: skip
+            old = best.get(m.aspect)
+            if old is None or (bool(one.quote), abs(one.sentiment)) > (bool(old.quote), abs(old.sentiment)):
+                best[m.aspect] = one
+        return list(best.values())

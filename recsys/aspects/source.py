@@ -30,9 +30,7 @@ class AspectSource:
 
     def __init__(self, table: AspectTable, reviews: ReviewIndex) -> None:
         self.table, self.reviews = table, reviews
-        salience = table.salience
-        reviewed = max(1, int((np.diff(salience.indptr) > 0).sum()))
-        self._typical = np.asarray(salience.sum(axis=0), dtype=np.float32).ravel() / np.float32(reviewed) + 1e-6
+        self._typical = table.typical
 
     def facts(
         self, requests: Sequence[Request], slates: Slates, items: ItemTable, max_facts: int = MAX_FACTS
@@ -60,7 +58,7 @@ class AspectSource:
             written = self.reviews.of_user(request.user)
             listed = set(one.items.tolist()) if written else set()
             own.append([r for r in written if items.vocabulary.row(r.item_id) not in listed])
-        return self.table.cares(requests, own)
+        return self.table.cares(requests, own, items)
 
     def _facts(
         self, said: Sequence[Said], lift: NDArray[np.float32], item_id: str, title: str, max_facts: int

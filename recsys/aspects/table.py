@@ -15,12 +15,13 @@ from recsys.artifacts import read_json, read_sparse, write_json, write_sparse
 from recsys.aspects.lexicon import NEUTRAL, Lexicon, name_words
 from recsys.aspects.screen import trusted
 from recsys.aspects.terms import Limits
-from recsys.dataset import Dataset
+from recsys.dataset import Dataset, ItemTable
 from recsys.errors import NotFittedError
 from recsys.history import profile
 from recsys.protocols import Deps, FitOptions
 from recsys.types import ItemRows, Request, Review
 
+PRIOR = 3.0  # pseudo-reviewers who speak of everything as often as the average one
 Votes = dict[int, float]  # aspect -> sentiment of one reviewer
 
 
@@ -55,6 +56,7 @@ class AspectTable:
         self.lexicon = Lexicon()
         self._praise: sparse.csr_array | None = None
         self._blame = self._neutral = self._reviewers = self._salience = sparse.csr_array((0, 0), dtype=np.float32)
+        self._said, self._n = self._salience, np.empty(0, dtype=np.float32)
 
     @classmethod
     def from_config(cls, config: Config, deps: Deps) -> Self:
@@ -102,6 +104,7 @@ class AspectTable:
         self._praise, self._blame, self._neutral, self._reviewers = praise, blame, neutral, reviewers
         said = sparse.csr_array(praise + blame + neutral, dtype=np.float32)
         n = reviewers.toarray().ravel()
+        self._said, self._n = said, n
         share = said.sum(axis=0) / max(1.0, float(n.sum()))
         # What everybody says of everything tells items apart no better than a stop word.
         rarity = np.log1p(1.0 / np.maximum(share, 1e-6)).astype(np.float32)
@@ -133,6 +136,16 @@ class AspectTable:
         return self._salience
 
     @property
+    def typical(self) -> NDArray[np.float32]:
+        """``(n_aspects,)`` float32 > 0: the salience of each aspect for the average item that has reviews."""
+        salience = self.salience
+        reviewed = max(1, int((np.diff(salience.indptr) > 0).sum()))
+        total: NDArray[np.float32] = np.asarray(salience.sum(axis=0), dtype=np.float32).ravel()
+        mean = total / np.float32(reviewed)
+        # What hardly anybody speaks of would be a passion of everybody who ever came near it.
+        return mean + np.float32(0.5 * float(mean.mean() if len(mean) else 0) + 1e-6)
+
+    @property
     def sentiment(self) -> sparse.csr_array:
         """``(n_items, n_aspects)`` float32 in (-1, 1): praise less blame, drawn to 0 where few say so."""
         praise, said = self.fitted(), self._praise + self._blame
@@ -152,26 +165,45 @@ class AspectTable:
         self,
         requests: Sequence[Request],
         reviews: Sequence[Sequence[Review]] = (),
+        items: ItemTable | None = None,
         *,
         decay: float = 0.8,
         limit: int = 50,
-        own_weight: float = 1.0,
+        own_weight: float = 4.0,
     ) -> NDArray[np.float32]:
-        """Return ``(b, n_aspects)``: what each shopper cares about.
+        """Return ``(b, n_aspects)``: what each shopper cares about, in units of salience.
 
         The decayed mean of the salience of liked items (disliked ones do not take away: one may return a thing for
-        the very aspect that one cares about), plus ``own_weight`` for each aspect of the shopper's own ``reviews``
-        (one sequence a request), as a share of them. Nothing is read from the items that are to be scored.
+        the very aspect that one cares about), plus ``own_weight`` times what the shopper's own ``reviews`` (one
+        sequence a request) say more often than the reviewers of those ``items`` do. Nothing is read from the items that
+        are to be scored.
         """
-        n_aspects = len(self.aspects)
         history = profile(requests, self.n_items, decay, limit, normalise=True)
         history.data = np.maximum(history.data, 0)
-        out = np.asarray((history @ self.salience).toarray(), dtype=np.float32)
+        out = np.asarray((history @ self.salience).toarray(), dtype=np.float32).reshape(
+            len(requests), len(self.aspects)
+        )
         for i, own in enumerate(reviews):
-            for review in own:
-                for aspect in votes(self.lexicon, [review.text]):
-                    out[i, aspect] += own_weight / (len(own) + 1)
-        return out.reshape(len(requests), n_aspects)
+            if own:
+                out[i] += own_weight * self.typical * self._surplus(own, items)
+        return out
+
+    def _surplus(self, own: Sequence[Review], items: ItemTable | None) -> NDArray[np.float32]:
+        """Return by how many standard deviations a shopper speaks more of each aspect than others do; never below 0.
+
+        Who reviews a knife speaks of sharpness, as everybody does: that tells nothing of the shopper.
+        """
+        said = np.zeros(len(self.aspects), dtype=np.float32)
+        expected = np.zeros_like(said)
+        total, n = self._said, self._n
+        rate = total.sum(axis=0) / max(1.0, float(n.sum()))
+        for review in own:
+            said[list(votes(self.lexicon, [review.text]))] += 1
+            row = -1 if items is None else items.vocabulary.row(review.item_id)
+            known = 0 <= row < self.n_items
+            of_item = total[[row]].toarray().ravel() if known else np.float32(0)
+            expected += (of_item + PRIOR * rate) / ((n[row] if known else 0.0) + PRIOR)
+        return np.asarray(np.maximum((said - expected) / np.sqrt(expected + 0.5), 0), dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """Write the lexicon and the counts."""

@@ -20,15 +20,14 @@ from recsys.dataset import ItemTable
 from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.eval.compare import bootstrap_ci, effect
-from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted
+from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted, rescorer
 from recsys.eval.explanations_statements import Shown, statement_figures
 from recsys.explain.causal import EPSILON, drop_uncaused, with_drops
 from recsys.explain.facts import FactBook, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
 from recsys.explanation import Fact
-from recsys.funnel import Funnel
 from recsys.result import Result
-from recsys.types import KIND_CODES, Events, Request, Slates
+from recsys.types import KIND_CODES, Events, Request
 
 REASON, NO_REASON = "complement", "none"
 FLOORS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -133,15 +132,6 @@ def reason(
     if causal:
         facts = with_drops(requests, slates, ranked, facts, rescorer(funnel), items.vocabulary)
     return Reasoned(acts, requests, facts, items)
-
-
-def rescorer(funnel: Funnel) -> Any:
-    """Return the final scores of given candidates as a function, for `recsys.explain.causal`."""
-
-    def rescore(requests: Sequence[Request], slates: Slates) -> Slates:
-        return funnel.rank(requests, funnel.score_given(requests, slates), max(1, len(slates.items)))
-
-    return rescore
 
 
 def _chosen(acts: Acts, reported: bool, n: int | None, seed: int) -> Acts:

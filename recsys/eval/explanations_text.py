@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from recsys.errors import DataError
 from recsys.registry import import_optional
@@ -94,3 +94,23 @@ def agreement(texts: Sequence[str], references: Sequence[str]) -> dict[str, floa
     for kind in kinds:
         out[f"rouge-{kind.removeprefix('rouge').lower()}"] = 100 * sum(s[kind].fmeasure for s in scores) / len(scores)
     return {name: round(value, 4) for name, value in out.items()}
+
+
+def text_figures(
+    texts: Sequence[str], fact_sets: Sequence[Hashable], features: Sequence[str], references: Sequence[str] = (),
+    wanted: Sequence[str] = (),
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Return "variety" and, where there are reviews to compare with, "agreement".
+
+    Args:
+        texts: (n,) as shown. fact_sets: what each was made of.
+        features: all that a text may be about.
+        references: (n,) what the shopper wrote about the item, or ().
+        wanted: (n,) the feature that this review is about, or (): adds "fmr" to the agreement.
+    """
+    out = {"variety": {k: round(v, 4) for k, v in asdict(variety(texts, fact_sets, features)).items()}}
+    if references:
+        out["agreement"] = agreement(texts, references)
+        if wanted:
+            out["agreement"]["fmr"] = round(feature_matching(texts, wanted), 4)
+    return out

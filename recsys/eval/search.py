@@ -21,7 +21,7 @@ from recsys.eval.search_folds import fuse
 from recsys.eval.search_measure import Values, mean
 from recsys.eval.search_pool import collect
 from recsys.eval.search_rows import HYBRID, RANKED, TYPO, FoldChoice, Rows, Systems
-from recsys.eval.search_settings import SearchSettings
+from recsys.eval.search_study import SearchStudy
 from recsys.eval.search_typos import with_typos
 from recsys.eval.slices import slice_means
 from recsys.fitting import Progress, deps_for, silent
@@ -42,7 +42,7 @@ def is_search(data: Dataset) -> bool:
 
 def evaluate_search(
     data: Dataset,
-    settings: SearchSettings | None = None,
+    settings: SearchStudy | None = None,
     *,
     seed: int = 0,
     rows: Sequence[str] | None = None,
@@ -62,7 +62,7 @@ def evaluate_search(
     Raises:
         ConfigError: an unknown row. DataError: no judged queries, or fewer answerable ones than folds need.
     """
-    settings = settings or SearchSettings()
+    settings = settings or SearchStudy()
     known = [RANK_BM25, *(n for n in settings.finders if n != "text"), "text", HYBRID, RANKED]
     wanted = [n for n in known if rows is None or n in rows or n == BASELINE]
     if unknown := [n for n in rows or () if n not in known]:
@@ -95,7 +95,7 @@ def evaluate_search(
     )  # fmt: skip
 
 
-def _fitted(data: Dataset, settings: SearchSettings, registry: Registry, seed: int, progress: Progress) -> Systems:
+def _fitted(data: Dataset, settings: SearchStudy, registry: Registry, seed: int, progress: Progress) -> Systems:
     deps, seconds = deps_for(data, registry), dict[str, float]()
 
     def fit(name: str, options: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from recsys.data.search.judgements import Judgements
 from recsys.eval.metrics import per_request
 from recsys.eval.search_measure import grades
 from recsys.eval.search_pool import Pool, rows_of
-from recsys.eval.search_settings import Finder, SearchSettings, Weights
+from recsys.eval.search_study import Finder, SearchStudy, Weights
 from recsys.protocols import FitOptions
 from recsys.types import Slates
 
@@ -102,7 +102,7 @@ class Trainer:
     """Fits rankers on parts of one pool, whose candidates are fused by ``weights``."""
 
     def __init__(
-        self, pool: Pool, judgements: Judgements, weights: Weights, settings: SearchSettings, build: Build, seed: int
+        self, pool: Pool, judgements: Judgements, weights: Weights, settings: SearchStudy, build: Build, seed: int
     ) -> None:
         self.pool, self.judgements, self.settings = pool, judgements, settings
         self.build, self.seed, self.weights = build, seed, weights

@@ -13,7 +13,7 @@ from recsys.data.search.judgements import Judgements
 from recsys.eval.search_folds import Learned, Trainer, folds_of, fuse, ndcg, weight_figures
 from recsys.eval.search_measure import Values, condensed, measured, ordered_by
 from recsys.eval.search_pool import Pool, collect, rows_of
-from recsys.eval.search_settings import SearchSettings, Weights
+from recsys.eval.search_study import SearchStudy, Weights
 from recsys.fitting import Progress
 from recsys.requests import CHUNK
 from recsys.types import Request, Slates
@@ -54,7 +54,7 @@ class Rows:
     """Answers ``queries`` and their ``mistyped`` copies; what is learned comes from other folds of the same queries."""
 
     def __init__(
-        self, systems: Systems, judgements: Judgements, mistyped: list[str] | None, settings: SearchSettings,
+        self, systems: Systems, judgements: Judgements, mistyped: list[str] | None, settings: SearchStudy,
         build: Any, seed: int, progress: Progress,
     ) -> None:  # fmt: skip
         self.systems, self.judgements, self.mistyped = systems, judgements, mistyped

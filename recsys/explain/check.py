@@ -115,7 +115,7 @@ def _statements(judged: Judge) -> list[Statement]:
 def _statement(text: str, begin: int, end: int, findings: Sequence[Finding]) -> Statement:
     wrong = [f for f in findings if f.reason]
     kinds = {f.kind for f in wrong or findings}
-    kind = next((k for k in _RANK if k in kinds), "filler")
+    kind: ClaimKind = next((k for k in _RANK if k in kinds), "filler")
     evidence = tuple(sorted({i for f in findings for i in f.evidence}))
     reason = "; ".join(dict.fromkeys(f.reason for f in wrong))
     shown = text[begin:end].strip()

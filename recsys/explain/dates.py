@@ -13,6 +13,7 @@ from recsys.explain.tokens import Token
 
 DAY = 86_400
 _YEARS = range(1970, 2100)
+_DAYS = range(1, 32)
 _RECENT_DAYS = 60
 
 
@@ -166,13 +167,13 @@ def _month(found: Sequence[Token], i: int, language: Lexicon, words: _Words) -> 
     at = first - 1
     while at >= 0 and found[at].low in ("of", "-", ".", "the", "th", "st", "nd", "rd", "der", "des"):
         at -= 1
-    if at >= 0 and how == "" and found[at].number is not None and 1 <= found[at].number <= 31:
+    if at >= 0 and how == "" and found[at].number in _DAYS:
         day, first = found[at].number, at
     elif at >= 0 and found[at].low in words.part:
         part, first = words.part[found[at].low], at
     if end < len(found) and found[end].number in _YEARS:
         year, end = found[end].number, end + 1
-    elif day is None and end < len(found) and found[end].number is not None and 1 <= found[end].number <= 31:
+    elif day is None and end < len(found) and found[end].number in _DAYS:
         day, end = found[end].number, end + 1
         while end < len(found) and found[end].low in ("th", "st", "nd", "rd", ","):
             if found[end].low == "," and not (end + 1 < len(found) and found[end + 1].number in _YEARS):

@@ -60,7 +60,7 @@ def test_their_own_review_of_the_item_is_never_read(tools):
 
 
 def test_their_own_reviews_of_other_items_say_what_they_care_for(tools):
-    own = said("tool-7", ["The sound is awful."], 1.0)[0]
+    own = said("tool-0", ["The sound is awful."], 1.0)[0]
     data = with_reviews(tools, replace(own, user_id="griper@mail.example", review_id="own/2"))
     assert [f.aspect for f in facts(data, [[5]], users=[0])[0]] == ["sound"]
 

@@ -92,7 +92,7 @@ def test_funnel_and_batch_share_a_bundle(tmp_path, monkeypatch):
     size = {"items": 120, "shoppers": 150}
     [fit] = funnel.run({"step": "fit", **size}, tmp_path)
     assert fit["figures"]["bundle_mb"] > 0
-    assert set(fit["figures"]["parts_s"]) == {"lightgbm", "transitions", "popularity"}
+    assert {"lightgbm", "transitions", "popularity"} < set(fit["figures"]["parts_s"])
     made = (tmp_path / "bundle-120").stat().st_mtime_ns
     [serve] = funnel.run({"step": "serve", **size}, tmp_path)
     assert serve["figures"]["p50_ms"] <= serve["figures"]["p95_ms"]

@@ -49,10 +49,10 @@ def test_fit_writes_a_bundle(answer, source, shop_folder, tmp_path):
     facts = answer("fit", "--data", source, "--config", shop_folder / "recsys.toml", "--out", out, "--json")
     assert facts["bundle"] == open_bundle(out).id
     assert (facts["items"], facts["events"], facts["shoppers"]) == (24, 480, 60)
-    assert set(facts["fit_s"]) == {"transitions", "popularity"}
+    assert set(facts["fit_s"]) == {"transitions", "popularity", "text", "aspects"}  # of searches and of reasons, too
     assert facts["settings_hash"] == EngineConfig.read(shop_folder / "recsys.toml").hash
     assert facts["report"]["dropped"] == 1
-    assert set(Engine.load(out).fitted.generators) == {"transitions", "popularity"}
+    assert set(Engine.load(out).fitted.generators) == set(facts["fit_s"])
 
 
 def test_fit_says_what_comes_next(call, source, shop_folder, tmp_path):
@@ -153,4 +153,4 @@ def test_what_no_variant_uses_is_not_fitted(answer, source, tmp_path):
         '[variants.no-llm]\ncandidates = ["transitions", "popularity"]\n'
     )
     facts = answer("fit", "--data", source, "--config", path, "--out", tmp_path / "bundle", "--json")
-    assert set(facts["fit_s"]) == {"transitions", "popularity"}
+    assert set(facts["fit_s"]) == {"transitions", "popularity", "text", "aspects"}

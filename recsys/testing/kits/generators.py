@@ -233,7 +233,8 @@ class GeneratorTests(ScorerTests):
 
     def test_prepared_answers_alike(self, component: Make, world: Dataset) -> None:
         """A generator that prepares a batch finds and scores what it would without."""
-        fitted, requests = self.ready(component, world), self.requests(world)
+        fitted: CandidateGenerator = self.ready(component, world)
+        requests = self.requests(world)
         if not isinstance(fitted, Preparable):
             return
         batch, given = fitted.prepared(requests), self.slates(world, requests)

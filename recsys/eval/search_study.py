@@ -34,7 +34,7 @@ def _ranker_choices() -> list[Finder]:
     return [{"num_leaves": 15, "prior": 0.3}, {"num_leaves": 31, "prior": 0.0}]
 
 
-class SearchSettings(BaseModel):
+class SearchStudy(BaseModel):
     """``finders`` unite into the candidates; the rest bounds the work and lists what the training folds choose among.
 
     ``text_choices`` and ``ranker_choices`` are added to ``finders["text"]`` and ``ranker``; ``weight_choices`` are

@@ -13,13 +13,13 @@ from recsys.eval.report import to_html, to_markdown
 from recsys.eval.results import Results
 from recsys.eval.search import evaluate_search, is_search
 from recsys.eval.search_folds import folds_of
-from recsys.eval.search_settings import SearchSettings, stated_attributes
+from recsys.eval.search_study import SearchStudy, stated_attributes
 from recsys.targets import Targets
 from recsys.types import Item
 
 COLOURS = ("red", "blue", "green", "white", "black", "brown")
 KINDS = ("kettle", "teapot", "lamp", "chair", "desk", "sofa", "carpet", "vase", "bowl", "fork")
-SETTINGS = SearchSettings(
+SETTINGS = SearchStudy(
     finders={"text": {"use": "text"}, "bm25": {"use": "bm25"}, "dense": {"use": "dense", "embedder": "lsa"}},
     text_choices=[{"k1": 0.6}, {"k1": 1.2}],
     weight_choices=[0.0, 0.5],
@@ -134,4 +134,4 @@ def test_what_is_a_search(shop: Dataset) -> None:
 def test_attributes_that_many_items_state_are_fields(shop: Dataset) -> None:
     assert stated_attributes(shop.items) == ["material"]
     assert SETTINGS.text(shop.items, {"k1": 1.0}) == {"use": "text", "k1": 1.0, "extra": {"material": 0.7}}
-    assert len(SearchSettings().weights()) == 25
+    assert len(SearchStudy().weights()) == 25
