@@ -35,6 +35,7 @@ def add(app: typer.Typer) -> None:
 
 
 def evaluate(
+    context: typer.Context,
     data: DataOption,
     split: Annotated[str, typer.Option("--split", help="global-time or leave-one-out.")] = "global-time",
     config: ConfigOption = None,
@@ -56,12 +57,17 @@ def evaluate(
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Fit, choose on validation, measure on test: every generator, every control, with intervals and paired tests."""
+    """Fit, choose on validation, measure on test: every generator, every control, with intervals and paired tests.
+
+    A catalogue with judged queries (search:icecat, search:msrd) is searched instead: five folds by query, every way to
+    search, spelling mistakes; of the options it takes --rows, --seed and those that write files.
+    """
     from recsys.config import EngineConfig
     from recsys.data.source import open_data
     from recsys.eval.evaluate import evaluate as measured
     from recsys.eval.per_user import write_per_user
     from recsys.eval.report import to_html, to_markdown
+    from recsys.eval.search import evaluate_search, is_search
 
     runs = _runs(run or [])
     for target in (html, markdown, per_user, Path(json_file) if json_file else None):
@@ -71,10 +77,14 @@ def evaluate(
     with progress() as tell:
         tell(f"reading {data}")
         found, _ = open_data(data)
-        evaluation = measured(
-            found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
-            ablate=ablate, progress=tell,
-        )  # fmt: skip
+        if is_search(found):
+            _refuse_shoppers(context, data)
+            evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
+        else:
+            evaluation = measured(
+                found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
+                ablate=ablate, progress=tell,
+            )  # fmt: skip
     results = evaluation.results
     if json_file is not None:
         give_json(results.to_dict(), json_file)
@@ -85,6 +95,18 @@ def evaluate(
         write_per_user(per_user, evaluation.users, evaluation.per_user)
     if json_file != "-":
         show(results)
+
+
+def _refuse_shoppers(context: typer.Context, data: str) -> None:
+    """Raise `ConfigError` where an option was given that means nothing without shoppers."""
+    names = ("split", "config", "repeats", "run", "refit", "ablate")
+    sources = {n: context.get_parameter_source(n) for n in names}
+    asked = [n for n, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    if asked:
+        raise ConfigError(
+            f"{', '.join('--' + n for n in asked)}: {data} holds judged queries and no shoppers; "
+            "with it go --rows, --seed, --json, --html, --markdown and --per-user"
+        )
 
 
 def _names(rows: str | None) -> list[str] | None:
