@@ -32,7 +32,7 @@ def meaning(shop, found) -> dict[str, str]:
     both: Counter[tuple[str, str]] = Counter()
     every: Counter[str] = Counter()
     for heard, truth in zip(found[1], shop.truth.mentions, strict=True):
-        every.update(heard)
+        every.update(heard.keys())
         both.update((name, known) for name in heard for known, _ in truth)
     return {name: known for (name, known), n in both.items() if n >= 0.6 * every[name]}
 
