@@ -62,7 +62,8 @@ class SearchSettings(_Section):
 
     ``candidates`` are generators that only searches use; a search also asks those of ``also`` that the plan has.
     ``weights`` are of the fused order: each finder by its name, and "personal" for what the plan of `recommend` says of
-    the same items. ``rank`` names a ranker of [rank] that orders what was found; ``n`` items reach it.
+    the same items. ``rank`` names a ranker of [rank] that orders what was found; ``n`` items reach it. Where no variant
+    uses it too, it learns from the search log: from ``rank_requests`` searches that ended with a choice, at most.
     """
 
     candidates: dict[str, Stage] = Field(default_factory=lambda: {"text": Stage(use="text", n=200)})
@@ -70,6 +71,7 @@ class SearchSettings(_Section):
     weights: dict[str, float] = Field(default_factory=lambda: {"text": 1.0, "dense": 0.5, "personal": 0.2})
     rank: str | None = None
     n: int = Field(200, ge=1)
+    rank_requests: int = Field(4_000, ge=1)
 
 
 class ExplainSettings(_Section):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.errors import DataError
 from recsys.ids import Vocabulary, check_id
 from recsys.signal import forget, preference, take_back
-from recsys.types import KIND_CODES, Event, Events, Item, ItemRows, Offsets, Review, offsets_of, utc
+from recsys.types import KIND_CODES, Event, Events, Item, ItemRows, Offsets, Review, Search, offsets_of, utc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,21 +248,23 @@ class EventLog:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Items, events and reviews: what `Trainable.fit` takes."""
+    """Items, events, reviews and searches: what `Trainable.fit` takes."""
 
     items: ItemTable
     log: EventLog
     reviews: Sequence[Review] = ()
     name: str = ""
     info: Mapping[str, Any] = field(default_factory=dict)
+    searches: Sequence[Search] = ()
 
     def with_log(self, log: EventLog) -> Dataset:
         """Return the same data with another log of the same shoppers: a fold of a split, say.
 
-        A review of a choice that the new log lacks goes with it, and so does one that is later than its last event:
-        what is to be foreseen must not be read in the words about it.
+        A review of a choice that the new log lacks goes with it, and so does one that is later than its last event,
+        and a search that is later than its shopper's last event: what is to be foreseen must not be read in the words
+        about it.
         """
-        return replace(self, log=log, reviews=_reviews_of(self, log))
+        return replace(self, log=log, reviews=_reviews_of(self, log), searches=_searches_of(self, log))
 
     @classmethod
     def of(
@@ -271,6 +273,7 @@ class Dataset:
         events: Iterable[Event],
         reviews: Iterable[Review] = (),
         *,
+        searches: Iterable[Search] = (),
         name: str = "",
         event_weights: Mapping[str, float] | None = None,
     ) -> Dataset:
@@ -283,7 +286,7 @@ class Dataset:
         listed = list(events)
         columns = event_columns(listed, table.vocabulary)
         log = EventLog.of([e.user_id for e in listed], columns, event_weights=event_weights)
-        return cls(table, log, tuple(reviews), name)
+        return cls(table, log, tuple(reviews), name, searches=tuple(searches))
 
 
 def _reviews_of(data: Dataset, log: EventLog) -> Sequence[Review]:
@@ -299,3 +302,13 @@ def _reviews_of(data: Dataset, log: EventLog) -> Sequence[Review]:
     return tuple(
         r for r, g in zip(data.reviews, gone.tolist(), strict=True) if not g and (r.time is None or r.time <= end)
     )
+
+
+def _searches_of(data: Dataset, log: EventLog) -> Sequence[Search]:
+    if not data.searches or log is data.log:
+        return data.searches
+    times, ends = log.events.times, log.offsets[1:]
+    last = np.where(np.diff(log.offsets) > 0, times[np.maximum(ends - 1, 0)] if len(times) else 0, FIRST_SECOND)
+    known = dict(zip(log.users, last.tolist(), strict=True))
+    end = int(times.max(initial=FIRST_SECOND))
+    return tuple(s for s in data.searches if s.time is not None and utc(s.time) <= known.get(s.user_id, end))

@@ -17,12 +17,13 @@ from recsys.data.splits import leave_one_out
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
+from recsys.fitting_search import with_finders
 from recsys.funnel import Funnel, updated
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
 from recsys.rules import Rules
 from recsys.saving import load_fitted, save_fitted
-from recsys.searching import search_plan, with_finders
+from recsys.searching import search_plan
 from recsys.store.dump import dump, restore
 from recsys.store.histories import join
 from recsys.store.memory import MemoryStore
@@ -84,14 +85,19 @@ class Engine(Asking):
         """Learn from ``data``, which becomes what the store holds, or from what the store holds already.
 
         Generators are fitted twice: without everybody's latest choice, to train the ranker on candidates for it,
-        then on everything. With too few shoppers to train a ranker, lists stay in fused order; `warnings` says so.
+        then on everything. A ranker of [search] learns from the searches of ``data``, which become what the engine
+        holds of them, else from those that it holds. With too few shoppers, or searches, to train a ranker, lists
+        stay in fused order; `warnings` says so.
 
         Raises:
             DataError: there are no items or no events.
         """
         if data is not None:
             self.store = MemoryStore.of(data, weights=self.config.events.weights)
-        data = self.store.dataset()
+            if data.searches:
+                self.searches = SearchLog(data.searches)
+        logged = tuple(one for _, theirs in self.searches.by_user() for one in theirs)
+        data = replace(self.store.dataset(), searches=logged)
         if not len(data.items) or not len(data.log):
             raise DataError("nothing to fit: the store needs items and events (put_items, put_events, or fit(data))")
         options = options or FitOptions(seed=self.config.seed)

@@ -109,7 +109,7 @@ def training_slates(
         labels.append(y[keep])
     if not requests:
         raise DataError("no candidate list holds what its shopper chose next: too few events to train a ranker")
-    return requests, _joined(parts), np.concatenate(labels)
+    return requests, joined(parts), np.concatenate(labels)
 
 
 def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -131,7 +131,8 @@ def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dt
     return out
 
 
-def _joined(parts: list[Slates]) -> Slates:
+def joined(parts: list[Slates]) -> Slates:
+    """Return the lists of all parts, one after the other; all parts have the same columns."""
     return Slates(
         np.concatenate([p.items for p in parts]),
         np.concatenate([p.scores for p in parts]),
@@ -165,12 +166,14 @@ def fit_all(
     rankers: dict[str, Any] = dict(given or {})
     seconds: dict[str, float] = {}
     warnings: list[str] = []
+    listed = {variant.rank for variant in config.variants.values()}
     for name, stage in config.rank.items():
         if name in rankers:
             continue
         if not hasattr(registry.get("rankers", stage.use), "fit"):
             rankers[name] = registry.build("rankers", stage.options, deps_for(data, registry), f"rank.{name}")
-        elif rank_fold is not None:
+        elif rank_fold is not None and (name in listed or name != config.search.rank):
+            # A ranker of searches alone learns from searches, see `recsys.fitting_search`.
             begin = time.perf_counter()
             try:
                 rankers[name] = fit_ranker(config, registry, data, rank_fold, name, options, progress)
@@ -180,9 +183,10 @@ def fit_all(
             seconds[name] = time.perf_counter() - begin
     generators, more = fit_generators(config, registry, data, log, options, progress)
     final = deps_for(data, registry, log)
-    rankers = {name: _on_final(ranker, final) for name, ranker in rankers.items()}
+    rankers = {name: on_final(ranker, final) for name, ranker in rankers.items()}
     return Fitted(generators, rankers, {**seconds, **more}, tuple(warnings))
 
 
-def _on_final(ranker: Any, deps: Deps) -> Any:
+def on_final(ranker: Any, deps: Deps) -> Any:
+    """Return a ranker over the catalogue and the popularity of the final fit."""
     return ranker.on_snapshot(deps) if hasattr(ranker, "on_snapshot") else ranker

@@ -11,21 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.fuse import FUSED, Fusion, score_all, union
+from recsys.candidates.fuse import FUSED, Fusion, places, score_all, union
 from recsys.config import EngineConfig, SearchSettings
-from recsys.dataset import Dataset, ItemTable
-from recsys.errors import NotFittedError
-from recsys.fitting import Fitted, Progress, fit_generators
+from recsys.dataset import ItemTable
+from recsys.errors import NotFittedError, StageError
+from recsys.fitting import Fitted
 from recsys.funnel import Funnel, Stopwatch
-from recsys.protocols import FitOptions
 from recsys.rank.features.query import with_features
-from recsys.registry import Registry
 from recsys.result import StageTrace
 from recsys.search.fold import Parents, cut, fold
 from recsys.search.lexicon import Ragged
 from recsys.search.matches import Matches
 from recsys.search.sort import Order
-from recsys.types import NO_ROWS, ItemRows, Request, Slates
+from recsys.types import NO_ROWS, ItemRows, Notes, Request, Slates
 
 PERSONAL = "personal"
 TEXT = "text"
@@ -33,13 +31,17 @@ TEXT = "text"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchPlan:
-    """What answers a search: ``finders`` by name, the funnel of `recommend` for the personal side, a ranker or None."""
+    """What answers a search: ``finders`` by name, the funnel of `recommend` for the personal side, a ranker or None.
+
+    ``complete`` asks for the columns of the personal side where neither a weight nor a ranker does.
+    """
 
     settings: SearchSettings
     finders: Mapping[str, Any]
     sizes: Mapping[str, int]
     personal: Funnel
     ranker: Any = None
+    complete: bool = False
 
     def check(self) -> None:
         """Raise `NotFittedError` if there is no text index."""
@@ -47,24 +49,19 @@ class SearchPlan:
             raise NotFittedError("there is no text index: set [search.candidates.text] and fit again")
 
 
-def with_finders(
-    config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, options: FitOptions, progress: Progress
-) -> Fitted:
-    """Return what was fitted, and the generators that only searches and reasons use."""
-    made, seconds = fit_generators(config, registry, data, data.log, options, progress, names=config.beside)
-    return replace(fitted, generators={**fitted.generators, **made}, fit_s={**fitted.fit_s, **seconds})
-
-
 def search_plan(config: EngineConfig, fitted: Fitted, personal: Funnel) -> SearchPlan:
     """Return the plan of searches of one variant, whose funnel is ``personal``."""
     settings = config.search
+    # A ranker reads the columns of the default variant's generators: a variant that lacks one does without the ranker.
+    needed = config.variants[config.variant].candidates or tuple(config.candidates)
+    ranker = fitted.rankers.get(settings.rank or "") if set(needed) <= set(personal.plan.generators) else None
     names = [*settings.candidates, *(n for n in settings.also if n in personal.plan.generators)]
     return SearchPlan(
         settings,
         {n: fitted.generators[n] for n in names if n in fitted.generators},
         {n: config.stages[n].n for n in names},
         personal,
-        fitted.rankers.get(settings.rank or ""),
+        ranker,
     )
 
 
@@ -100,7 +97,7 @@ def _personal(
     plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Return the columns of the shopper's side, in the order of ``slates``; the finders keep theirs."""
-    if not plan.settings.weights.get(PERSONAL) and plan.ranker is None:
+    if not (plan.complete or plan.settings.weights.get(PERSONAL) or plan.ranker is not None):
         return {}
     silent = [replace(r, text=None) for r in requests]
     place = np.arange(len(slates.items))
@@ -108,7 +105,8 @@ def _personal(
     judged = plan.personal.score_given(silent, given, watch)
     back = np.argsort(judged.columns["place"])
     columns = {n: c[back] for n, c in judged.columns.items() if n not in ("place", *slates.columns)}
-    columns[f"{PERSONAL}_score"] = columns.pop(FUSED)
+    columns[f"{PERSONAL}_score"] = fused = columns.pop(FUSED)
+    columns[f"{PERSONAL}_rank"] = places(fused, slates.request_index, slates)
     taken = {f"{name}_{what}" for name in plan.finders for what in ("score", "rank")}
     return {n: c for n, c in columns.items() if n not in taken}
 
@@ -119,7 +117,12 @@ def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: 
         return slates.ordered(slates.scores)
     slates = watch.time("features", TEXT, len(slates.items), lambda: with_features(requests, slates, plan.finders))
     name, most = plan.settings.rank or "", len(slates.items)
-    return watch.time("rank", name, most, lambda: plan.ranker.rank(requests, slates, most))
+    try:
+        return watch.time("rank", name, most, lambda: plan.ranker.rank(requests, slates, most))
+    except Exception as error:  # as in `Funnel.rank`: the fused order is a good answer too
+        if plan.personal.strict:
+            raise StageError("rank", name, str(error)) from error
+        return slates.ordered(slates.scores).note(Notes(degraded=(f"rank:{name}:{type(error).__name__}",)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

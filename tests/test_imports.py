@@ -30,6 +30,7 @@ LEVELS = [
         "requests",
         "funnel",
         "fitting",
+        "fitting_search",
         "answers",
         "searching",
         "explaining",

@@ -32,7 +32,10 @@ class LightGBMRanker:
     """
 
     class Config(BaseModel):
-        """LightGBM's own names; ``folds`` cross-fit, ``max_rounds`` bounds the trees."""
+        """LightGBM's own names; ``folds`` cross-fit, ``max_rounds`` bounds the trees.
+
+        ``later`` > 0 finds the number of trees on that share of the requests instead, the latest by `Request.now`.
+        """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +49,7 @@ class LightGBMRanker:
         max_rounds: int = Field(600, ge=1)
         patience: int = Field(100, ge=1)
         folds: int = Field(3, ge=2)
+        later: float = Field(0.0, ge=0, lt=1)
         prior: float = Field(0.3, ge=0)
         threads: int | None = None
 
@@ -89,7 +93,8 @@ class LightGBMRanker:
         y = labels[useful[slates.request_index]]
         x = builder.compute(wanted, kept, self.facts)
         position = kept.columns.get(POSITION)
-        rounds, figures = self._cross_fit(x, y, kept, position, options)
+        held = self._held_out(wanted, options)
+        rounds, figures = self._rounds(x, y, kept, position, options, held)
         final = self._train(x, y, kept.lengths, position, rounds, options)
         self.builder = builder
         self.figures = {"requests": len(wanted), "rounds": rounds, **figures}
@@ -98,15 +103,22 @@ class LightGBMRanker:
         self._use(final.model_to_string(), _to_onnx(final, len(builder.names)))
         return self
 
-    def _cross_fit(
-        self, x: NDArray[np.float32], y: NDArray[np.float32], slates: Slates, position: Any, options: FitOptions
-    ) -> tuple[int, dict[str, float]]:
+    def _held_out(self, requests: Sequence[Request], options: FitOptions) -> list[NDArray[np.bool_]]:
+        """Return (b,) masks, one a model to be stopped early: the latest requests, else random folds."""
+        if self.config.later:
+            now = np.array([r.now for r in requests], dtype=np.int64)
+            return [now > np.sort(now)[min(int((1 - self.config.later) * len(now)), len(now) - 1)]]
+        fold = np.random.default_rng(options.seed).integers(self.config.folds, size=len(requests))
+        return [fold == k for k in range(self.config.folds)]
+
+    def _rounds(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], slates: Slates, position: Any, options: FitOptions,
+        parts: Sequence[NDArray[np.bool_]],
+    ) -> tuple[int, dict[str, float]]:  # fmt: skip
         import lightgbm as lgb
 
-        fold = np.random.default_rng(options.seed).integers(self.config.folds, size=len(slates))
         rounds, reached = [], []
-        for k in range(self.config.folds):
-            held = fold == k
+        for held in parts:
             if held.all() or not held.any():
                 continue
             inside = held[slates.request_index]
@@ -119,6 +131,8 @@ class LightGBMRanker:
             )  # fmt: skip
             rounds.append(model.best_iteration)
             reached.append(float(model.best_score["valid_0"]["ndcg@10"]))
+        if not rounds:
+            raise DataError("the ranker's requests are all of one moment: nothing is later than they are")
         return max(1, round(float(np.mean(rounds)))), {"cross_fitted_ndcg@10": float(np.mean(reached))}
 
     def _train(
