@@ -23,6 +23,7 @@ BENCHMARKS = {
     "implicit": "benchmarks.collaborative",
     "funnel": "benchmarks.funnel",
     "batch": "benchmarks.batch",
+    "search": "benchmarks.search",
     "import": "benchmarks.startup",
 }
 

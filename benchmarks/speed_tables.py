@@ -154,3 +154,23 @@ def startup(results: Path) -> str:
         return [line["name"], f"{f['median_s']:.2f}", f"{f['max_s']:.2f}", torch]
 
     return page("import", results, lambda lines: table(head, map(row, lines)))
+
+
+def search(results: Path) -> str:
+    head = (
+        "", "Products", "Build, s", "First query, ms", "Queries/s", "p50, ms", "p95, ms", "p50 of misspelt, ms",
+        "x rank-bm25", "Right", "Right of misspelt", "Index, MiB", "Peak memory, MiB",
+    )  # fmt: skip
+
+    def row(line: Line) -> list[str]:
+        f = line["figures"]
+        numbers = [
+            compact(f.get(key))
+            for key in ("build_s", "first_ms", "qps", "p50_ms", "p95_ms", "misspelt_p50_ms")
+        ]  # fmt: skip
+        rights = [share(f[key]) if key in f else NONE for key in ("right", "right_misspelt")]
+        last = [compact(f.get("index_mb")), compact(f["peak_rss_mb"])]
+        name = "recsys, build" if line["name"] == "build" else line["name"]
+        return [name, f"{line['parameters']['products']:,}", *numbers, times(f.get("x_reference")), *rights, *last]
+
+    return page("search", results, lambda lines: table(head, map(row, lines)))

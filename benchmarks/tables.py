@@ -21,6 +21,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "funnel": speed_tables.funnel,
     "funnel-stages": speed_tables.funnel_stages,
     "batch": speed_tables.batch,
+    "search": speed_tables.search,
     "import": speed_tables.startup,
     "quality": partial(quality_tables.summary, list(SETS)),
     **{name: partial(quality_tables.of_set, name) for name in SETS},

@@ -71,6 +71,12 @@ class TextSearch:
         """Build from settings."""
         return cls(config)
 
+    @classmethod
+    def over(cls, index: TextIndex, items: ItemTable | None = None) -> Self:
+        """Return a search over an index that is made already, without synonyms; ``items`` are what `items` says."""
+        config = cls.Config.model_validate(index.config.model_dump(include=set(IndexConfig.model_fields)))
+        return cls(config)._hold(index, items)
+
     @property
     def index(self) -> TextIndex:
         """The index. Raises `NotFittedError`."""

@@ -14,6 +14,8 @@ from recsys.search.analysis import Analyzer
 from recsys.types import Offsets, offsets_of
 
 Codes = NDArray[np.int32]
+# Of a field, so many different texts are looked up before they are cut again, none longer than this.
+REPEATED, REPEATED_CHARS = 50_000, 300
 
 
 class _Codes(dict[str, int]):
@@ -74,12 +76,17 @@ class Lexicon:
         """Return the raw words of each text; new ones are added."""
         flat, lengths = array("i"), array("q")
         split, code = self.analyzer.raw, self.raws.__getitem__
+        # Brands, categories and values come back with every other product, and to cut them takes most of the time.
+        kept: dict[str, array[int]] = {}
         with self._lock:
             for text in texts:
-                before = len(flat)
-                if text:
-                    flat.extend(map(code, split(text, limit)))
-                lengths.append(len(flat) - before)
+                codes = kept.get(text)
+                if codes is None:
+                    codes = array("i", map(code, split(text, limit)))
+                    if len(text) <= REPEATED_CHARS and len(kept) < REPEATED:
+                        kept[text] = codes
+                flat.extend(codes)
+                lengths.append(len(codes))
             self.names.extend(list(self.raws)[len(self.names) :] if len(self.raws) > len(self.names) else ())
         return Ragged(np.frombuffer(flat, np.int32) if flat else np.empty(0, np.int32),
                       offsets_of(np.frombuffer(lengths, np.int64) if lengths else np.empty(0, np.int64)))  # fmt: skip

@@ -132,6 +132,25 @@ def test_implicit_batch_and_import(tmp_path):
     assert cells(tables.TABLES["import"](tmp_path), "import recsys")[0][1:] == ["0.12", "0.20", "no"]
 
 
+def test_the_search_stands_beside_its_peer(tmp_path):
+    speed = {"qps": 450.0, "p50_ms": 2.0, "p95_ms": 7.0, "right": 0.991, "right_misspelt": 0.5, "peak_rss_mb": 900.0}
+    ours = {**speed, "first_ms": 1800.0, "misspelt_p50_ms": 3.0, "x_reference": 150.0}
+    lines = [
+        {"name": name, "parameters": {"products": 500_000}, "figures": figures, **FACTS}
+        for name, figures in (
+            ("build", {"build_s": 50.0, "index_mb": 400.0, "peak_rss_mb": 1800.0}),
+            ("rank-bm25", {"build_s": 9.0, **speed}), ("typo tolerance", ours),
+        )
+    ]  # fmt: skip
+    write_lines(tmp_path / "search.jsonl", lines)
+    text = tables.TABLES["search"](tmp_path)
+    assert cells(text, "recsys, build") == [["recsys, build", "500,000", "50", *["–"] * 8, "400", "1,800"]]
+    assert cells(text, "typo tolerance") == [
+        ["typo tolerance", "500,000", "–", "1,800", "450", "2", "7", "3", "150x", "99.1 %", "50 %", "–", "900"]
+    ]
+    assert cells(text, "rank-bm25")[0][8] == "–"
+
+
 def test_a_share_is_never_rounded_up():
     assert share(0.99999) == "99.9 %"
     assert share(1.0) == "100 %"
