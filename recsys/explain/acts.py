@@ -16,7 +16,7 @@ def find_acts(reading: Reading, known: Known) -> None:
             continue
         name = reading.any_of(i, "act:")
         if name:
-            name = _meant(reading, i, name)
+            name = _meant(reading, known, i, name)
         if name and (who := subject(reading, i, name)):
             end = i + 1
             while end < len(reading.tokens) and reading.categories[end] == {"inside"} and reading.node[end] is None:
@@ -27,14 +27,18 @@ def find_acts(reading: Reading, known: Known) -> None:
         if node.kind == "act" and node.who == "you":
             for item in objects(reading, node, known):
                 item.act = node
-    _bind_dates(reading)
+    _bind_dates(reading, known)
 
 
-def _meant(reading: Reading, i: int, name: str) -> str:
+def _meant(reading: Reading, known: Known, i: int, name: str) -> str:
     """Return which act a word means where it stands, "" where it is none: "like a tent", "you have looked at"."""
     low, words = reading.low(i), reading.language.grammar
     named = reading.categories[i]
     if low in words["never_acts"] or (low in words["needs_you"] and not _yours(reading, i)):
+        return ""
+    if name == "search" and low in words["needs_query"] and not known.query:
+        return ""
+    if _commanded(reading, i):
         return ""
     if name == "own" and low in words["having"]:
         return ""
@@ -54,6 +58,14 @@ def _meant(reading: Reading, i: int, name: str) -> str:
     if len(named) > 1 and "popularity" in named and not _before(reading, i, "people:you"):
         return ""
     return name
+
+
+def _commanded(reading: Reading, i: int) -> bool:
+    """Return whether the text asks for an act instead of telling of it: "have a look at", "take a peek at"."""
+    k = i - 1
+    while k >= 0 and reading.low(k) in reading.language.grammar["asks_between"]:
+        k -= 1
+    return k < i - 1 and reading.low(k + 1) in reading.language.grammar["asks"] and reading.low(k) in ("", *",.;:!?—")
 
 
 def _wishes(reading: Reading, i: int) -> bool:
@@ -114,7 +126,7 @@ def subject(reading: Reading, i: int, name: str) -> str:
     noun = reading.low(i) in words["nouns"] or name == "rate"
     k = i - 1
     while k >= 0 and reading.tokens[k].low not in _STOPS:
-        for person in ("you", "reader", "we", "reviewer", "crowd"):
+        for person in ("kin", "you", "reader", "we", "reviewer", "crowd"):
             if reading.low(k - 1) in words["not_subject"] and reading.low(k) in words["you"]:
                 continue
             if reading.has(k, f"people:{person}") and reading.node[k] is None:
@@ -139,6 +151,8 @@ def _with_your(reading: Reading, i: int) -> bool:
 
 def _who(reading: Reading, i: int, k: int, person: str, past: bool, noun: bool) -> str:
     """Return whose act stands at ``i`` when ``person`` at ``k`` is the nearest before it."""
+    if person == "kin" and reading.low(k + 1) not in (reading.low(i), *reading.language.grammar["already"]):
+        return "you" if past else ""
     if person == "reader":
         if reading.has(k, "people:reviewer") and _speaks(reading, i):
             return "reviewer"
@@ -295,7 +309,7 @@ def _own(reading: Reading, node: Node) -> bool:
     return any(reading.low(node.start - back) in reading.language.grammar["this"] for back in (1, 2, 3))
 
 
-def _bind_dates(reading: Reading) -> None:
+def _bind_dates(reading: Reading, known: Known) -> None:
     """Give every date to the act or item that it dates."""
     grammar = reading.language.grammar
     for node in reading.nodes:
@@ -305,8 +319,11 @@ def _bind_dates(reading: Reading) -> None:
         while reading.low(start) in grammar["before_date"]:
             start -= 1
         opens = start < 0 or reading.low(start) in (",", ".", ";", ":", "(", "—", "!", "?", *grammar["and"])
-        earlier = _anchors(reading, node, start, -1)
-        later = _anchors(reading, node, node.end, 1)
+        earlier = _anchors(reading, node, start, -1, bool(known.novel))
+        later = _anchors(reading, node, node.end, 1, bool(known.novel))
+        if reading.low(start) == "(" and start > 0:
+            inside = reading.node[start - 1]
+            earlier = inside if inside is not None and inside.kind == "item" else earlier
         after = node.end + (reading.low(node.end) == ",")
         leads = later is not None and ((opens and reading.has(after, "people:you")) or later.start == node.end)
         chosen = later if leads else earlier or later
@@ -316,7 +333,7 @@ def _bind_dates(reading: Reading) -> None:
                 _share_date(reading, chosen, node)
 
 
-def _anchors(reading: Reading, date: Node, k: int, step: int) -> Node | None:
+def _anchors(reading: Reading, date: Node, k: int, step: int, novel: bool) -> Node | None:
     """Return the nearest act or item of the same sentence on one side of a date."""
     while 0 <= k < len(reading.tokens) and reading.sentence[k] == reading.sentence[date.start]:
         node = reading.node[k]
@@ -324,7 +341,7 @@ def _anchors(reading: Reading, date: Node, k: int, step: int) -> Node | None:
             return node
         if reading.low(k) in ";(" and reading.low(k):
             return None
-        if step < 0 and reading.has(k, "came"):
+        if step < 0 and novel and reading.has(k, "came"):
             return None
         k += step
     return None

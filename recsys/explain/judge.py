@@ -96,6 +96,9 @@ def _act(made: Judge, node: Node) -> None:
     if node.who in ("crowd", "reviewer"):
         _others(made, node)
         return
+    if node.who == "kin":
+        made.no(node.start, "event", "nothing is known of what others do")
+        return
     if _denied(made, node.start):
         made.no(node.start, "event", "the evidence does not say that it was not so")
         return
@@ -213,6 +216,8 @@ def _number(made: Judge, node: Node) -> None:
     if reading.low(node.start - 1) == "/" and reading.node[node.start - 2] is not None:
         return  # "5/5": the first one counts
     near = range(max(0, node.start - 3), min(len(reading.tokens), node.end + 4))
+    if _of_title(made, node):
+        return
     rated = any(reading.any_of(k, "act:") == "rate" for k in (*range(node.start - 2, node.end + 4),) if k >= 0)
     if rated or reading.low(node.end) == "/" or any(reading.low(k) in reading.language.grammar["stars"] for k in near):
         stars = [(i, _stars(e)) for i, e in known.events if e.event_kind == "rating"]
@@ -249,6 +254,19 @@ def _number(made: Judge, node: Node) -> None:
     _count(made, node, right if _of_shoppers(made, node) else [], "the number is not known")
 
 
+def _of_title(made: Judge, node: Node) -> bool:
+    """Return whether a number is one of a title: "forty-eight pencils" are pencils, 48."""
+    reading, known = made.reading, made.known
+    assert node.number is not None
+    for k in range(node.end, min(node.end + 4, len(reading.tokens))):
+        owner = reading.node[k]
+        if owner is not None and owner.kind == "item":
+            return any(str(node.number.value) in known.names.get(item, ()) for item in owner.items)
+        if owner is not None or not reading.tokens[k].word:
+            return False
+    return False
+
+
 def _of_shoppers(made: Judge, node: Node) -> bool:
     """Return whether a number counts shoppers: "40 of them chose it", and not "for people over 40"."""
     reading = made.reading
@@ -277,7 +295,8 @@ def _dates(made: Judge) -> None:
         if not right and owners and owners[0].kind == "item":
             mine = [(i, e) for i, e in made.known.events if e.item_id in owners[0].items]
             right = [i for i, e in mine if e.time is not None and node.when.holds(e.time, made.now)]
-        if right:
+        today = node.when.days == 0 and (not owners or owners[0].kind == "item")  # "today: ink"
+        if right or today:
             made.yes(node.start, "time", right[:1])
         else:
             made.no(node.start, "time", f"the time is not known ({_span(made, node.start, node.end)})")
@@ -370,10 +389,22 @@ def _values(made: Judge) -> None:
             continue
         if _denied(made, node.start):
             made.no(node.start, "attribute", "the evidence does not say that it was not so")
+        elif _of_both(made, k, node.items):
+            made.no(node.start, "comparison", f"not both are ({_span(made, node.start, node.end)})")
         elif not _of(made, k, node) & node.items and not (known.rec in node.items and _article(made, node)):
             made.no(node.start, "attribute", f"this is not said of the item ({_span(made, node.start, node.end)})")
     for sentence in {reading.sentence[n.start] for n in reading.nodes}:
         _shared(made, sentence, known)
+
+
+def _of_both(made: Judge, k: int, holders: frozenset[ItemId]) -> bool:
+    """Return whether "both" are said to have a value that only one of the items has."""
+    reading, known = made.reading, made.known
+    both = any(
+        reading.low(m) in reading.language.grammar["both"] and reading.sentence[m] == reading.sentence[k]
+        for m in range(max(0, k - 4), k)
+    )
+    return both and len(holders & {known.rec, *known.event_items()}) < 2
 
 
 def _article(made: Judge, node: Node) -> bool:
@@ -452,10 +483,11 @@ def _compound(made: Judge, k: int) -> bool:
 
 def _negation(made: Judge, k: int) -> None:
     """A negation is true when a cited review denies the same; acts and values judge their own."""
-    for at in _reach(made, k):
-        if _review_of(made, at, denied=True) is not None:
-            return
-    if not any(f.reason and f.at in _reach(made, k) for f in made.findings):
+    reach = _reach(made, k)
+    twice = any(made.reading.has(at, "negation") for at in reach)
+    if not twice and any(_review_of(made, at, denied=True) is not None for at in reach):
+        return
+    if not any(f.reason and f.at in reach for f in made.findings):
         made.no(k, "opinion", "the evidence does not say that it was not so")
 
 
@@ -516,11 +548,11 @@ def _review_word(made: Judge, k: int) -> bool:
 def _plain_word(made: Judge, k: int) -> None:
     reading, known = made.reading, made.known
     token, named = reading.tokens[k], reading.categories[k]
-    if reason := reading.any_of(k, "policy:"):
+    if (reason := reading.any_of(k, "policy:")) and not (reading.has(k, "carrier") and _rated_after(made, k)):
         made.no(k, "attribute", f"nothing is said of this: {reason} ({token.low})")
     elif "number:universal" in named and _of_people(made, k):
         made.no(k, "count", f"not known of so many ({token.low})")
-    elif "number:wrong" in named:
+    elif "number:wrong" in named and not _conjunction(made, k):
         made.no(k, "count", f"not known ({token.low})")
     elif "popularity" in named or ("number:vague" in named and _of_people(made, k)):
         _popular(made, k)
@@ -530,10 +562,83 @@ def _plain_word(made: Judge, k: int) -> None:
         _people(made, k)
     elif token.capital and len(token.low) > 1 and not _sayable(made, k):
         made.no(k, "attribute", f"a name that no evidence holds ({token.low})")
+    elif "property" in named and (_manner(made, k) or _of_item(made, k)) and not _titled(made, k):
+        made.no(k, "attribute", f"nothing in the evidence says this ({token.low})")
     elif not _neutral(made, k) and not any(_explanations(made, k)):
         made.no(k, "attribute", f"nothing in the evidence says this ({token.low})")
     if named and "came" in named and known.novel:
         made.yes(k, "time", [known.novel[0][0]])
+
+
+def _rated_after(made: Judge, k: int) -> bool:
+    """Return whether what is awarded are stars."""
+    return any(made.reading.any_of(m, "act:") == "rate" for m in range(k + 1, k + 7))
+
+
+def _conjunction(made: Judge, k: int) -> bool:
+    """Return whether a word as "once" begins a clause: "once you had bought"."""
+    after = made.reading.categories[k + 1] if k + 1 < len(made.reading.tokens) else frozenset[str]()
+    return made.reading.low(k) in made.reading.language.grammar["once"] and any(
+        c.startswith(("people:you", "people:we", "pronoun:")) for c in after
+    )
+
+
+def _manner(made: Judge, k: int) -> bool:
+    """Return whether an adverb tells how something works: "dries quickly", and not "could easily"."""
+    reading, grammar = made.reading, made.reading.language.grammar
+    if reading.low(k) not in grammar["manners"]:
+        return False
+    return not any(
+        reading.low(m) in grammar["possible"] and reading.sentence[m] == reading.sentence[k] for m in range(k)
+    )
+
+
+def _titled(made: Judge, k: int) -> bool:
+    known, stem = made.known, made.reading.tokens[k].stem
+    return stem in known.query or (
+        stem in known.names.get(known.rec, ()) and not _of_both(made, k, _items(known, stem))
+    )
+
+
+def _items(known: Known, stem: str) -> frozenset[ItemId]:
+    return frozenset(item for item, names in known.names.items() if stem in names)
+
+
+def _of_item(made: Judge, k: int) -> bool:
+    """Return whether a property is said of an item: "it is quick", "found them warm", "the original cable"."""
+    reading, grammar = made.reading, made.reading.language.grammar
+    after = reading.node[k + 1] if k + 1 < len(reading.tokens) else None
+    if after is not None and after.kind == "item":
+        return True
+    back = k - 1
+    while back >= 0 and reading.node[back] is None and (_beside(made, back)):
+        back -= 1
+    if _subject_item(made, back):  # "found them warm"
+        return True
+    if reading.low(back) not in grammar["be"] and not reading.has(back, "seems"):
+        return False
+    if after is None and reading.has(k + 1, "neutral") and not reading.has(k + 1, "property"):
+        return False  # "it is a natural step"
+    return _subject_item(made, back - 1)
+
+
+def _beside(made: Judge, k: int) -> bool:
+    """Return whether a word may stand between a verb and the property that it links: "is also very", "quick and"."""
+    reading, grammar = made.reading, made.reading.language.grammar
+    return (
+        reading.has(k, "property")
+        or reading.low(k) in grammar["already"]
+        or reading.low(k) in grammar["degree"]
+        or (len(reading.low(k)) > 4 and reading.low(k).endswith(reading.language.adverb))
+    )
+
+
+def _subject_item(made: Judge, k: int) -> bool:
+    """Return whether an item, or a word for one, stands at ``k``."""
+    if k < 0:
+        return False
+    node = made.reading.node[k]
+    return (node is not None and node.kind == "item") or made.reading.low(k) in made.reading.language.grammar["it"]
 
 
 def _sayable(made: Judge, k: int) -> bool:

@@ -68,10 +68,15 @@ def _stemmer(name: str) -> Any:
 @lru_cache(maxsize=65536)
 def stem(locale: str, word: str) -> Stem:
     """Return the stem of a lower-case word; words longer than 40 characters, and numbers, are their own."""
-    if len(word) > 40 or not word.isalpha():
+    if len(word) > 40 or not word.isalpha() or word in _own_stems(locale):
         return word
     with _LOCK:
         return str(_stemmer(_raw(locale)["stemmer"]).stemWord(word))
+
+
+@lru_cache(maxsize=8)
+def _own_stems(locale: str) -> frozenset[str]:
+    return frozenset(_raw(locale).get("own_stems", ()))
 
 
 @lru_cache(maxsize=8)
@@ -93,6 +98,9 @@ def lexicon(locale: str = "en") -> Lexicon:
             words.setdefault(stems[0], set()).add(category)
         else:
             phrases.setdefault(stems[0], []).append((stems, category))
+    for base, forms in raw.get("irregular", {}).items():
+        for form in forms:
+            words.setdefault(stem(locale, form), words.get(stem(locale, base), set()))
     dates, numbers = raw["dates"], raw["numbers"]
     months = {name: n for n, name in enumerate(dates["months"], 1)}
     months |= {name: n for n, name in enumerate(dates["short_months"], 1) if name}
@@ -105,7 +113,7 @@ def lexicon(locale: str = "en") -> Lexicon:
         months=months, weekdays={name: n for n, name in enumerate(dates["weekdays"])},
         seasons={name: tuple(m) for name, m in dates["seasons"].items()},
         units={stem(locale, name): n for name, n in dates["units"].items()},
-        synonyms=_synonyms(locale, raw["synonyms"]["groups"]),
+        synonyms=_synonyms(locale, [*raw["synonyms"]["groups"], *([b, *f] for b, f in raw.get("irregular", {}).items())]),
         contractions=raw["contractions"],
         grammar={name: frozenset(w) for name, w in raw["grammar"].items()},
         adverb=raw.get("adverb", "-"), raw=raw,
@@ -118,7 +126,8 @@ def _entries(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "carrier": raw["carriers"]["words"], "speech": raw["speech"]["words"], "popularity": raw["popularity"]["words"],
         "novelty": raw["novelty"]["words"], "came": raw["novelty"]["weak"], "same": raw["same"]["words"],
         "negation": raw["negation"]["words"], "idiom": raw["negation"]["idioms"], "modal": raw["modals"]["words"],
-        "recent": raw["dates"]["recent"],
+        "recent": raw["dates"]["recent"], "property": raw["property"]["words"],
+        "seems": raw["property"]["seems"],
     }  # fmt: skip
     for category, entries in named.items():
         yield from ((category, e) for e in entries)
