@@ -7,6 +7,7 @@ listed have all the words that were meant.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from recsys.protocols import Deps, FitOptions
 from recsys.search.fields import texts
 from recsys.search.generator import TextSearch
 from recsys.search.index import TextIndex
-from recsys.types import Slates
+from recsys.search.plan import Searcher
+from recsys.search.relax import complete
+from recsys.types import ItemRows, Slates
 
 TOP, SHOWN = 100, 10
 QUERIES = 200
@@ -57,11 +60,18 @@ def build(items: ItemTable, folder: Path) -> dict[str, float]:
     size = sum(path.stat().st_size for path in (folder / "made").rglob("*") if path.is_file())
     meant, typed = make_queries(items, QUERIES)
     write_json(folder / "queries.json", {"meant": meant, "typed": typed})
-    exact = plain(made.index)
-    found = [exact.match([query], n=len(items)).slates for query in meant]
-    rows = [one.items[one.columns["matches"]] for one in found]
-    np.savez(folder / "truth.npz", **{str(i): np.sort(r) for i, r in enumerate(rows)})
+    write_json(folder / "truth.json", [rows.tolist() for rows in with_every_word(made.index, meant)])
     return {"build_s": rounded(build_s), "save_s": rounded(save_s), "index_mb": rounded(size / 2**20)}
+
+
+def with_every_word(index: TextIndex, queries: Sequence[str]) -> list[ItemRows]:
+    """Return the products that have all words of each query, as they are typed."""
+    exact, searcher, out = plain(index), Searcher(index), []
+    for query in queries:
+        plan = exact.parse(query)[1]
+        found = searcher.every(plan, None)
+        out.append(np.sort(found.rows[complete(plan, found)]))
+    return out
 
 
 def plain(index: TextIndex) -> TextSearch:
@@ -120,8 +130,7 @@ def search(folder: Path, typos: bool) -> dict[str, float]:
 
 def right(lists: list[NDArray[Any]], misspelt: NDArray[np.bool_], folder: Path) -> dict[str, float]:
     """Return how many of the first ten places go to products with all words that were meant, where there are such."""
-    with np.load(folder / "truth.npz") as truth:
-        wanted = [truth[str(i)] for i in range(len(lists))]
+    wanted = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     shares = np.array([
         np.isin(rows[:SHOWN], all_words).sum() / min(SHOWN, len(all_words))
         for rows, all_words in zip(lists, wanted, strict=True)
