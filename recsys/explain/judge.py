@@ -562,9 +562,13 @@ def _plain_word(made: Judge, k: int) -> None:
         _people(made, k)
     elif token.capital and len(token.low) > 1 and not _sayable(made, k):
         made.no(k, "attribute", f"a name that no evidence holds ({token.low})")
-    elif "property" in named and (_manner(made, k) or _of_item(made, k)) and not _titled(made, k):
-        made.no(k, "attribute", f"nothing in the evidence says this ({token.low})")
-    elif not _neutral(made, k) and not any(_explanations(made, k)):
+    elif (
+        "property" in named
+        and (_manner(made, k) or _of_item(made, k))
+        and not _titled(made, k)
+        or not _neutral(made, k)
+        and not any(_explanations(made, k))
+    ):
         made.no(k, "attribute", f"nothing in the evidence says this ({token.low})")
     if named and "came" in named and known.novel:
         made.yes(k, "time", [known.novel[0][0]])
