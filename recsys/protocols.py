@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.dataset import Dataset, ItemTable
+from recsys.explanation import Case, Explanation
 from recsys.types import Event, Events, Item, ItemRows, Request, RowMask, Scores, Slates, Vectors
 
 
@@ -91,6 +92,15 @@ class Attributor(Protocol):
 
     def contributions(self, requests: Sequence[Request], slates: Slates) -> sparse.csr_array:
         """Return ``(m, longest history)``; row sums equal `score` where it is finite and 0 elsewhere."""
+        ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Puts facts into words."""
+
+    def explain(self, cases: Sequence[Case]) -> list[Explanation]:
+        """Return one explanation for each case, resting on nothing but that case's facts; kind "none" without any."""
         ...
 
 

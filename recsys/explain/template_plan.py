@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from recsys.explain.clean import visible
@@ -68,7 +68,7 @@ def _told(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befor
     if any(t.fact.kind == fact.kind for t in before):
         return None
     if fact.kind == "aspect":
-        return _aspect(case, fact)
+        return aspect_told(case, fact)
     own = tuple(e for e in fact.evidence if e.kind == fact.kind and e.item_id == case.item_id)
     if fact.kind == "query":
         own = tuple(e for e in own if visible(e.value or ""))
@@ -111,15 +111,19 @@ def _attribute(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], 
     return Told("attribute", fact, (*_both(own, event), event), event, own)
 
 
-def _aspect(case: Case, fact: Fact) -> Told | None:
-    """Quotes with the aspect's name when the quotes hold it, for the name alone is no evidence."""
+def aspect_told(case: Case, fact: Fact, quoted: Collection[Evidence] = ()) -> Told | None:
+    """Return quotes, with the aspect's name when they hold it: the name alone is no evidence.
+
+    Quotes that were told before (``quoted``) are left out, and so is what reviewers find fault with: it is no reason.
+    """
     if (fact.sentiment or 0.0) <= 0:
-        return None  # what reviewers find fault with is no reason
+        return None
     reviews = [
         replace(e, title=case.title) if e.title != case.title else e
         for e in fact.evidence
         if e.kind == "review" and e.item_id == case.item_id and quotable(e.quote or "")
-    ][:_MAX_QUOTES]
+    ]
+    reviews = [e for e in reviews if all(e.quote != q.quote for q in quoted)][:_MAX_QUOTES]
     if not reviews:
         return None
     words = set(_WORD.findall((fact.aspect or "").casefold()))
