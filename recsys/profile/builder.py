@@ -12,11 +12,11 @@ from recsys.aspects import AspectTable, ReviewIndex
 from recsys.dataset import ItemTable
 from recsys.errors import DataError
 from recsys.explanation import Evidence
-from recsys.profile.edits import Edits
 from recsys.profile.journeys import journeys
 from recsys.profile.lines import Line, LineKind, Profile, line_id, money, month, name_of, times
 from recsys.profile.sensitive import is_sensitive
 from recsys.profile.signals import MAX_EVIDENCE, Signals
+from recsys.store.edits import Edits
 from recsys.types import Event, Events, Request
 
 MAX_LINES = 12

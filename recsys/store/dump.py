@@ -1,8 +1,9 @@
 """A whole store as gzipped JSON lines, and back: for backups, for moving house, for a look with `zcat`.
 
-A dump is one file ``NAME.jsonl.gz``, or a folder with ``items.jsonl.gz``, ``events.jsonl.gz`` and
-``reviews.jsonl.gz``. Each part begins with a line that names format and version and ends with a line that counts the
-others, so that a dump that was cut off is noticed. It holds personal data: only its owner may read the files.
+A dump is one file ``NAME.jsonl.gz``, or a folder with a file for each of items, events, reviews, searches and edits
+of profiles (``items.jsonl.gz`` and so on; dumps of version 1 lack the last two). Each part begins with a line that
+names format and version and ends with a line that counts the others, so that a dump that was cut off is noticed. It
+holds personal data: only its owner may read the files.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from recsys.artifacts import flush_folder
 from recsys.dataset import Dataset
 from recsys.errors import DataError
+from recsys.store.edits import Edit, Edits
 from recsys.store.records import PARTS, parse, records
+from recsys.store.searches import SearchLog
 from recsys.types import Event, Item, ItemRows, Review
 
 FORMAT = "recsys-store"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+FIRST_PARTS = ("items", "events", "reviews")  # what a dump of version 1 holds
 SUFFIX = ".jsonl.gz"
 MAX_LINE_BYTES = 64 << 20
 BATCH = 50_000
@@ -35,8 +40,11 @@ BATCH = 50_000
 class Dumpable(Protocol):
     """What a store needs for `dump` and `restore`; `MemoryStore` has it."""
 
+    searches: SearchLog
+    edits: Edits
+
     def dataset(self) -> Dataset:
-        """Return items, events and reviews of one moment."""
+        """Return items, events, reviews and searches of one moment."""
         ...
 
     def put_items(self, items: Sequence[Item]) -> ItemRows:
@@ -57,7 +65,7 @@ class Dumpable(Protocol):
 
 
 def dump(store: Dumpable, place: Path) -> dict[str, int]:
-    """Write everything in ``store`` to ``place`` and return how many items, events and reviews that was.
+    """Write everything in ``store`` to ``place`` and return how many records of each part that was.
 
     A ``place`` that ends in ``.jsonl.gz`` becomes one file and replaces one that is there; any other becomes a folder,
     which must be new or empty. It appears under its name when it is complete, never before.
@@ -65,7 +73,7 @@ def dump(store: Dumpable, place: Path) -> dict[str, int]:
     Raises:
         DataError: the folder has content, or a value cannot be written as JSON.
     """
-    data = store.dataset()
+    data, edits = store.dataset(), tuple(store.edits)
     single = place.name.endswith(SUFFIX)
     if not single and place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"{place} exists and is not empty: name a new folder, or a file that ends in {SUFFIX}")
@@ -74,12 +82,12 @@ def dump(store: Dumpable, place: Path) -> dict[str, int]:
     try:
         if single:
             with _writer(work / place.name) as out:
-                counts = {part: _write(out, part, data) for part in PARTS}
+                counts = {part: _write(out, part, data, edits) for part in PARTS}
         else:
             counts = {}
             for part in PARTS:
                 with _writer(work / (part + SUFFIX)) as out:
-                    counts[part] = _write(out, part, data)
+                    counts[part] = _write(out, part, data, edits)
         flush_folder(work)
         os.replace(work / place.name if single else work, place)
         flush_folder(place.parent)
@@ -89,7 +97,7 @@ def dump(store: Dumpable, place: Path) -> dict[str, int]:
 
 
 def restore(store: Dumpable, place: Path) -> dict[str, int]:
-    """Fill an empty store from a dump and return how many items, events and reviews it has.
+    """Fill an empty store from a dump and return how many records of each part it has.
 
     Items get the rows that they had. The whole dump is checked before the store is touched.
 
@@ -98,45 +106,72 @@ def restore(store: Dumpable, place: Path) -> dict[str, int]:
             file and line.
     """
     present = store.dataset()
-    if len(present.items) or len(present.log) or len(present.reviews):
-        raise DataError("a dump is restored into an empty store: this one has items, events or reviews")
-    counts = _check(place)
+    if any((present.items.ids, present.log.users, present.reviews, present.searches, len(store.edits))):
+        raise DataError("a dump is restored into an empty store: this one has items, events, reviews or searches")
+    parts = _parts(place)
+    counts = _check(place, parts)
     items = list(_values(place, "items"))
     store.put_items([item for _, item, _ in items])
     store.withdraw([item.item_id for _, item, available in items if not available])
-    for part, put in (("events", store.put_events), ("reviews", store.put_reviews)):
+    takers: dict[str, Callable[[list[Any]], int]] = {
+        "events": store.put_events, "reviews": store.put_reviews,
+        "searches": partial(store.searches.put, as_they_are=True), "edits": store.edits.put,
+    }  # fmt: skip
+    for part in parts[1:]:
         batch: list[Any] = []
         for _, value, _ in _values(place, part):
             batch.append(value)
             if len(batch) == BATCH:
-                put(batch)
+                takers[part](batch)
                 batch = []
-        put(batch)
+        takers[part](batch)
     return counts
 
 
-def _check(place: Path) -> dict[str, int]:
-    """Read a whole dump, keep nothing, and return how many records each part has."""
-    counts = {}
-    known: dict[str, set[str]] = {"item_id": set(), "event_id": set(), "review_id": set()}
-    for part, own_id in (("items", "item_id"), ("events", "event_id"), ("reviews", "review_id")):
-        counts[part] = 0
+def _parts(place: Path) -> tuple[str, ...]:
+    """Return the parts that a dump must have, by the version that it names first."""
+    path = place / ("items" + SUFFIX) if place.is_dir() else place
+    if not path.is_file():
+        raise DataError(f"no dump at {place}: {path} is missing")
+    where, record = next(_json_lines(path), (str(path), None))
+    if record is None:
+        raise DataError(f"{path} is incomplete: it has no end of items")
+    _header(where, record)
+    return FIRST_PARTS if record["format_version"] < 2 else tuple(PARTS)
+
+
+def _check(place: Path, parts: Sequence[str]) -> dict[str, int]:
+    """Read a whole dump, keep nothing, and return how many records each part has; 0 of those that it lacks."""
+    counts = dict.fromkeys(PARTS, 0)
+    known: dict[str, set[str]] = {part: set() for part in parts}
+    own_id = {"items": "item_id", "events": "event_id", "reviews": "review_id", "searches": "search_id"}
+    log, edits = SearchLog(max_searches=1), Edits()  # what they refuse must be known before the store is touched
+    for part in parts:
         for where, value, _ in _values(place, part):
-            identity = getattr(value, own_id)
-            if identity and identity in known[own_id]:
-                raise DataError(f"{where}: {own_id} {identity!r} occurs twice")
-            known[own_id].add(identity)
-            if value.item_id not in known["item_id"]:
+            try:
+                if part == "searches":
+                    log.put([value], as_they_are=True)
+                if part == "edits":
+                    edits.put([value])
+                    edits.erase(value.user_id)
+            except DataError as error:
+                raise DataError(f"{where}: {error}") from error
+            name = own_id.get(part, "line_id")
+            identity = f"{value.user_id}/{value.line_id}" if part == "edits" else getattr(value, name)
+            if identity and identity in known[part]:
+                raise DataError(f"{where}: {name} {identity!r} occurs twice")
+            known[part].add(identity)
+            if part in FIRST_PARTS and value.item_id not in known["items"]:
                 raise DataError(f"{where}: unknown item_id {value.item_id!r}")
             counts[part] += 1
     return counts
 
 
-def _write(out: gzip.GzipFile, part: str, data: Dataset) -> int:
+def _write(out: gzip.GzipFile, part: str, data: Dataset, edits: Sequence[Edit]) -> int:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     _write_line(out, {"format": FORMAT, "format_version": FORMAT_VERSION, "part": part, "created": created})
     lines = 0
-    for record in records(data, part):
+    for record in records(data, part, edits):
         try:
             _write_line(out, record)
         except (TypeError, ValueError) as error:

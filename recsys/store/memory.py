@@ -16,13 +16,15 @@ from recsys.errors import DataError
 from recsys.ids import check_id
 from recsys.protocols import Deps
 from recsys.signal import check_weights
+from recsys.store.edits import Edits
 from recsys.store.histories import Histories
 from recsys.store.records import event_records, review_record
+from recsys.store.searches import SearchLog
 from recsys.types import Event, Events, Item, ItemRows, Review, now_seconds, utc
 
 
 class MemoryStore:
-    """Items, events and reviews of one shop, in memory.
+    """Items, events and reviews of one shop, in memory; beside them ``searches`` and ``edits`` of profiles.
 
     Reading takes no lock: every read sees one finished state, and what it returns never changes. Writers wait for one
     another. A refused batch changes nothing.
@@ -68,6 +70,8 @@ class MemoryStore:
         self._event_ids.discard("")
         self._reviews = tuple(data.reviews)
         self._review_ids = {r.review_id for r in self._reviews if r.review_id}
+        self.searches = SearchLog(data.searches)
+        self.edits = Edits()
 
     @classmethod
     def from_config(cls, config: Config, deps: Deps) -> Self:
@@ -184,12 +188,12 @@ class MemoryStore:
         return self._reviews
 
     def dataset(self, name: str = "") -> Dataset:
-        """Return items, events and reviews of one moment, for `fit`."""
+        """Return items, events, reviews and searches of one moment, for `fit`."""
         with self._lock:
-            return Dataset(self._items, self._packed(), self._reviews, name)
+            return Dataset(self._items, self._packed(), self._reviews, name, searches=self.searches.every())
 
     def merge(self, guest: str, customer: str) -> int:
-        """Move events and reviews of ``guest`` to ``customer``, in time order; return how many events."""
+        """Move all that is known of ``guest`` to ``customer``, in time order; return how many events."""
         check_id(customer, "user_id")
         if guest == customer:
             return 0
@@ -199,10 +203,12 @@ class MemoryStore:
                 self._histories.insert(customer, moved)
                 self._histories.remove(guest)
             self._reviews = tuple(replace(r, user_id=customer) if r.user_id == guest else r for r in self._reviews)
+            self.searches.merge(guest, customer)
+            self.edits.merge(guest, customer)
             return len(moved)
 
     def erase(self, user: str) -> int:
-        """Forget a user and return how many events are gone; reviews and event ids go with them.
+        """Forget a user and return how many events are gone; reviews, searches, edits and all ids go with them.
 
         Nothing is kept, not even that the user was here: an event that is sent again afterwards counts as new.
         """
@@ -212,16 +218,19 @@ class MemoryStore:
             self._event_ids.difference_update(gone.ids)
             self._review_ids -= {r.review_id for r in self._reviews if r.user_id == user and r.review_id}
             self._reviews = tuple(r for r in self._reviews if r.user_id != user)
+            self.searches.erase(user)
+            self.edits.erase(user)
             return len(gone)
 
     def export(self, user: str) -> list[dict[str, Any]]:
-        """Return all that is known of a user as plain dicts ready for JSON: events oldest first, then reviews.
+        """Return all that is known of a user as plain dicts ready for JSON: events oldest first, reviews, searches.
 
-        Every dict has a "type", "event" or "review"; times are ISO 8601 in UTC.
+        Every dict has a "type", "event", "review", "search" or "profile-edit"; times are ISO 8601 in UTC.
         """
         found = [("event", record) for record in event_records(user, self.history(user), self._items)]
         found += [("review", review_record(r)) for r in self._reviews if r.user_id == user]
-        return [{"type": kind, **record, "time": _iso(record["time"])} for kind, record in found]
+        plain = [{"type": kind, **record, "time": _iso(record["time"])} for kind, record in found]
+        return plain + self.searches.export(user) + self.edits.export(user)
 
     def _packed(self) -> EventLog:
         self._histories = self._histories.packed()

@@ -1,26 +1,31 @@
-"""Items, events and reviews as plain JSON records, and back, without loss."""
+"""Items, events, reviews, searches and profile edits as plain JSON records, and back, without loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
 from functools import cache
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import DataError
-from recsys.types import KINDS, Event, Events, Item, Review
+from recsys.store.edits import Edit
+from recsys.types import KINDS, Event, Events, Item, Review, Search, utc
 
-PARTS: dict[str, type[Item] | type[Event] | type[Review]] = {"items": Item, "events": Event, "reviews": Review}
+PARTS: dict[str, type[Any]] = {"items": Item, "events": Event, "reviews": Review, "searches": Search, "edits": Edit}
 
 
-def records(data: Dataset, part: str) -> Iterator[dict[str, Any]]:
-    """Yield one record each of "items", "events" or "reviews"; fields that hold their default are left out."""
-    makers = {"items": _items, "events": _events, "reviews": _reviews}
-    for record in makers[part](data):
+def records(data: Dataset, part: str, edits: Iterable[Edit] = ()) -> Iterator[dict[str, Any]]:
+    """Yield one record each of a part of `PARTS`; fields that hold their default are left out.
+
+    ``edits`` of profiles are no part of a data set: nothing is learned from them.
+    """
+    makers = {"items": _items, "events": _events, "reviews": _reviews, "searches": _searches}
+    for record in (asdict(edit) for edit in edits) if part == "edits" else makers[part](data):
         yield {name: value for name, value in record.items() if value != _defaults(part).get(name, _NEVER)}
 
 
@@ -31,7 +36,7 @@ def event_records(user: str, events: Events, items: ItemTable) -> Iterator[dict[
             "user_id": user,
             "item_id": item_id,
             "kind": KINDS[events.kinds[i]],
-            "value": float(str(events.values[i])),  # the shortest decimal that means this float32
+            "value": _decimal(events.values[i]),
             "time": int(events.times[i]),
             "event_id": (events.ids[i] or None) if events.ids else None,
             "position": int(events.positions[i]) or None,
@@ -44,7 +49,7 @@ def review_record(review: Review) -> dict[str, Any]:
 
 
 def parse(part: str, record: Any) -> tuple[Any, bool]:
-    """Return the `Item`, `Event` or `Review` of a record, and whether it is available (an item may be withdrawn).
+    """Return the value of a record, of the class that `PARTS` names, and whether it is available (not withdrawn).
 
     Raises:
         DataError: not an object, an unknown field, a missing one or one of the wrong type.
@@ -100,7 +105,14 @@ def _reviews(data: Dataset) -> Iterator[dict[str, Any]]:
     return map(review_record, data.reviews)
 
 
+def _searches(data: Dataset) -> Iterator[dict[str, Any]]:
+    for one in data.searches:
+        time = None if one.time is None else utc(one.time)
+        yield {name: getattr(one, name) for name in ("user_id", "text", "chosen", "search_id")} | {"time": time}
+
+
 _NEVER = object()
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @cache
@@ -111,6 +123,12 @@ def _defaults(part: str) -> dict[str, Any]:
 @cache
 def _adapter(part: str) -> TypeAdapter[Any]:
     return TypeAdapter(PARTS[part])
+
+
+def _decimal(value: np.float32) -> float:
+    """Return the shortest decimal that means this float32; that of the largest one would be beyond float32."""
+    short = float(str(value))
+    return float(value) if abs(short) > _LARGEST else short
 
 
 def _to_plain(value: Any) -> Any:

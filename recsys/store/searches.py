@@ -74,10 +74,11 @@ class SearchLog:
     def __len__(self) -> int:
         return self._count
 
-    def put(self, searches: Sequence[Search]) -> int:
+    def put(self, searches: Sequence[Search], *, as_they_are: bool = False) -> int:
         """Add searches, skipping known ``search_id`` values and empty texts; return how many were new.
 
-        A text is kept as one line of at most `MAX_TEXT_CHARS`, a time that is missing is now.
+        A text is kept as one line of at most `MAX_TEXT_CHARS`, a time that is missing is now. ``as_they_are`` is for
+        searches that were accepted before, from a dump: cleaning a text twice may change it.
 
         Raises:
             DataError: an id that is none, or a time that is no epoch second; then none is added.
@@ -86,7 +87,7 @@ class SearchLog:
             fresh: dict[str, None] = {}
             ready: list[Search] = []
             for search in searches:
-                one = self._checked(search)
+                one = self._checked(search, as_they_are)
                 if one is None or (one.search_id and (one.search_id in self._ids or one.search_id in fresh)):
                     continue
                 if one.search_id:
@@ -102,7 +103,7 @@ class SearchLog:
             self.version += bool(ready)
             return len(ready)
 
-    def _checked(self, search: Search) -> Search | None:
+    def _checked(self, search: Search, as_it_is: bool) -> Search | None:
         check_id(search.user_id, "user_id")
         if search.search_id:
             check_id(search.search_id, "search_id")
@@ -111,7 +112,7 @@ class SearchLog:
         time = self._clock() if search.time is None else utc(search.time)
         if not FIRST_SECOND <= time <= LAST_SECOND:
             raise DataError(f"search of user {search.user_id!r}: time {time} is not epoch seconds (milliseconds?)")
-        text = clean_text(search.text, MAX_TEXT_CHARS)
+        text = search.text[:MAX_TEXT_CHARS] if as_it_is else clean_text(search.text, MAX_TEXT_CHARS)
         if not text:
             return None
         return replace(search, text=text, time=time, chosen=search.chosen[:MAX_CHOSEN])
@@ -141,6 +142,10 @@ class SearchLog:
         """Return all searches by shopper, shoppers in the order in which they came."""
         with self._lock:
             return [(user, tuple(one.searches)) for user, one in self._shoppers.items()]
+
+    def every(self) -> tuple[Search, ...]:
+        """Return all searches, shopper by shopper, oldest first of each."""
+        return tuple(search for _, theirs in self.by_user() for search in theirs)
 
     def refound(self, user: str | None, text: str, limit: int = 10) -> tuple[str, ...]:
         """Return the ids of items that this shopper chose for this query before, the latest choice first.

@@ -20,10 +20,14 @@ from hypothesis import strategies as st
 from recsys.dataset import Dataset, EventLog, ItemTable
 from recsys.errors import DataError
 from recsys.store.dump import dump, restore
+from recsys.store.edits import Edit
 from recsys.store.memory import MemoryStore
-from recsys.types import KINDS, Event, Item, Review
+from recsys.types import KINDS, Event, Item, Review, Search
 
-PARTS = ("items", "events", "reviews")
+PARTS = ("items", "events", "reviews", "searches", "edits")
+
+
+COUNTS = {"items": 3, "events": 4, "reviews": 2, "searches": 2, "edits": 3}
 
 
 def assert_same_table(got: ItemTable, expected: ItemTable) -> None:
@@ -42,6 +46,8 @@ def assert_same_store(got: MemoryStore, expected: MemoryStore) -> None:
     assert a.users == b.users
     for name in ("rows", "times", "kinds", "values", "weights", "positions"):
         np.testing.assert_array_equal(getattr(a.events, name), getattr(b.events, name), err_msg=name)
+    assert got.searches.by_user() == expected.searches.by_user()
+    assert list(got.edits) == list(expected.edits)
     assert (a.events.ids or ("",) * len(a)) == (b.events.ids or ("",) * len(b))
 
 
@@ -73,6 +79,15 @@ def rich_store() -> MemoryStore:
             Review(user_id="bob", item_id="gone", text=""),
         ]
     )
+    store.searches.put(
+        [
+            Search(user_id="zoe", text="red  tea", time=70, chosen=("rich", "elsewhere"), search_id="s1"),
+            Search(user_id="bob", text="&amp;lt;b&gt;", time=5),
+        ]
+    )
+    store.edits.edit("zoe", "brand:b", "I like B.")
+    store.edits.hide("zoe", "price:range")
+    store.edits.edit("bob", "brand:b", "&amp;lt;i&gt; B")
     return store
 
 
@@ -91,9 +106,9 @@ def rewrite(path: Path, lines: list[str]) -> None:
 @pytest.mark.parametrize("single", [True, False])
 def test_round_trip_is_exact(tmp_path: Path, single: bool) -> None:
     store, place = rich_store(), place_of(tmp_path / "new", single)
-    assert dump(store, place) == {"items": 3, "events": 4, "reviews": 2}
+    assert dump(store, place) == COUNTS
     fresh = MemoryStore()
-    assert restore(fresh, place) == {"items": 3, "events": 4, "reviews": 2}
+    assert restore(fresh, place) == COUNTS
     assert_same_store(fresh, store)
     assert [p.name for p in place.parent.iterdir()] == [place.name]
     # Event ids are known again, so what is delivered twice still counts once.
@@ -135,6 +150,12 @@ def stores(draw: st.DrawFn) -> MemoryStore:
                        time=st.none() | st.integers(0, 2**33), review_id=st.none() | IDS)  # fmt: skip
     store.put_reviews(draw(st.lists(review, max_size=3)))
     store.withdraw(draw(st.lists(item, max_size=1)))
+    search = st.builds(Search, user_id=IDS.filter(str.strip), text=st.text(min_size=1, max_size=20).filter(str.strip),
+                       time=st.none() | st.integers(0, 2**33), chosen=st.lists(IDS, max_size=3).map(tuple),
+                       search_id=st.none() | IDS)  # fmt: skip
+    store.searches.put(draw(st.lists(search, max_size=4)))
+    edit = st.builds(Edit, user_id=IDS, line_id=IDS, text=st.none() | st.text(min_size=1, max_size=20))
+    store.edits.put(draw(st.lists(edit, max_size=3)))
     return store
 
 
@@ -153,7 +174,7 @@ def test_what_the_lines_say(tmp_path: Path) -> None:
     head, *records, end = [json.loads(line) for line in lines_of(tmp_path / "backup" / "events.jsonl.gz")]
     created = head.pop("created")
     assert abs(datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds() < 60
-    assert head == {"format": "recsys-store", "format_version": 1, "part": "events"}
+    assert head == {"format": "recsys-store", "format_version": 2, "part": "events"}
     assert end == {"end": "events", "lines": 4}
     assert records[0] == {"user_id": "zoe", "item_id": "plain", "kind": "return", "time": 40}
     assert records[1]["value"] == 4.1
@@ -232,6 +253,10 @@ def test_only_an_empty_store_is_filled(tmp_path: Path) -> None:
     store.put_items([Item(item_id="mine")])
     with pytest.raises(DataError, match="empty store"):
         restore(store, tmp_path / "backup")
+    store = MemoryStore()
+    store.searches.put([Search(user_id="zoe", text="tea")])
+    with pytest.raises(DataError, match="empty store"):
+        restore(store, tmp_path / "backup")
     with pytest.raises(DataError, match="no dump at"):
         restore(MemoryStore(), tmp_path / "absent")
 
@@ -259,13 +284,21 @@ Damage = Callable[[list[str]], list[str]]
         ("events", lambda s: [], "incomplete: it has no end of events"),
         ("events", lambda s: s[1:], r":1: no dump of a recsys store begins here"),
         ("events", lambda s: [changed(s[0], format="x"), *s[1:]], r":1: no dump of a recsys store begins here"),
-        ("events", lambda s: [changed(s[0], format_version=2), *s[1:]], r":1: dump format 2, .* up to 1"),
+        ("events", lambda s: [changed(s[0], format_version=3), *s[1:]], r":1: dump format 3, .* up to 2"),
         ("events", lambda s: [changed(s[0], format_version=None), *s[1:]], r":1: dump format None"),
         ("events", lambda s: [changed(s[0], part="secrets"), *s[1:]], r":1: unknown part 'secrets'"),
         ("items", lambda s: [s[0], s[1], s[1], *s[2:]], r"items\.jsonl\.gz:3: item_id 'plain' occurs twice"),
         ("items", lambda s: [s[0], changed(s[1], available="no"), *s[2:]], r":2: available must be true or false"),
         ("items", lambda s: [s[0], changed(s[1], attributes=[]), *s[2:]], r":2: available must be .* an object"),
         ("items", lambda s: [s[0], changed(s[1], price=-1), *s[2:]], r":2: .*price must be finite and not negative"),
+        (
+            "searches",
+            lambda s: [s[0], changed(s[1], time=10**15), *s[2:]],
+            r"\.gz:2: .*not epoch seconds",
+        ),
+        ("searches", lambda s: [s[0], s[1], s[1], *s[2:]], r":3: search_id 's1' occurs twice"),
+        ("edits", lambda s: [s[0], s[1], s[1], *s[2:]], r"edits\.jsonl\.gz:3: line_id 'zoe/brand:b' occurs twice"),
+        ("edits", lambda s: [s[0], changed(s[1], text="x" * 999), *s[2:]], r":2: .*1 to 160 characters"),
         ("reviews", lambda s: [s[0], changed(s[1], text=None), *s[2:]], r":2: text: "),
         ("reviews", lambda s: [s[0], changed(s[1], item_id="x"), *s[2:]], r"reviews\.jsonl\.gz:2: unknown item_id 'x'"),
     ],
@@ -279,7 +312,32 @@ def test_damaged_lines_are_named_and_nothing_is_restored(
     store = MemoryStore()
     with pytest.raises(DataError, match=message):
         restore(store, tmp_path / "backup")
-    assert len(store.items()) == len(store.log()) == len(store.reviews()) == 0
+    assert len(store.items()) == len(store.log()) == len(store.reviews()) == len(store.searches) == 0
+    assert len(store.edits) == 0
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_a_dump_of_version_1_has_no_searches(tmp_path: Path, single: bool) -> None:
+    place = place_of(tmp_path, False)
+    dump(rich_store(), place)
+    old = [
+        line.replace('"format_version":2', '"format_version":1')
+        for part in PARTS[:3]
+        for line in lines_of(place / f"{part}.jsonl.gz")
+    ]
+    if single:
+        place = place_of(tmp_path, True)
+        rewrite(place, old)
+    else:
+        for part in PARTS[3:]:
+            (place / f"{part}.jsonl.gz").unlink()
+        for part in PARTS[:3]:
+            path = place / f"{part}.jsonl.gz"
+            rewrite(path, [line.replace('"format_version":2', '"format_version":1') for line in lines_of(path)])
+    fresh = MemoryStore()
+    assert restore(fresh, place) == COUNTS | {"searches": 0, "edits": 0}
+    assert fresh.reviews() == rich_store().reviews()
+    assert len(fresh.searches) == len(fresh.edits) == 0
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,10 +1,13 @@
-"""What shoppers changed in their profiles: lines in their own words, and lines that they had forgotten."""
+"""What shoppers changed in their profiles: lines in their own words, and lines that they had forgotten.
+
+It lives in memory beside the events of a store: all about a shopper goes with `erase`.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recsys.data.text import clean_text
@@ -13,21 +16,47 @@ from recsys.ids import check_id
 
 MAX_TEXT_CHARS = 160
 MAX_EDITS = 200
+_LENGTH = f"the text of a line must have 1 to {MAX_TEXT_CHARS} characters"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """``text`` in place of a line's own; None takes the line out."""
+    """One change: ``text`` stands in place of a line's own words; None takes the line out."""
 
-    text: str | None
+    user_id: str
+    line_id: str
+    text: str | None = None
 
 
 class Edits:
-    """Changes by shopper and line. It lives beside the store: all about a shopper goes with `erase`."""
+    """Changes by shopper and line, at most `MAX_EDITS` a shopper."""
 
-    def __init__(self) -> None:
+    def __init__(self, edits: Iterable[Edit] = ()) -> None:
         self._by_user: dict[str, dict[str, Edit]] = {}
         self._lock = threading.Lock()
+        self.put(edits)
+
+    def __len__(self) -> int:
+        return sum(len(mine) for mine in self._by_user.values())
+
+    def __iter__(self) -> Iterator[Edit]:
+        """Yield all changes, shopper by shopper."""
+        return iter([edit for mine in list(self._by_user.values()) for edit in mine.values()])
+
+    def put(self, edits: Iterable[Edit]) -> int:
+        """Take in changes as they were, from a dump, and return how many.
+
+        Raises:
+            DataError: a text or an id that could not have been accepted; the changes before it are in.
+        """
+        n = 0
+        for edit in edits:
+            # Not cleaned once more: what was accepted stays as it is.
+            if edit.text is not None and not 0 < len(edit.text) <= MAX_TEXT_CHARS:
+                raise DataError(f"line {edit.line_id!r}: {_LENGTH}")
+            self._put(edit)
+            n += 1
+        return n
 
     def edit(self, user: str, line_id: str, text: str) -> None:
         """Say a line in the shopper's own words.
@@ -37,14 +66,15 @@ class Edits:
         """
         said = clean_text(text, MAX_TEXT_CHARS + 1)
         if not said or len(said) > MAX_TEXT_CHARS:
-            raise DataError(f"the text of a line must have 1 to {MAX_TEXT_CHARS} characters")
-        self._put(user, line_id, Edit(said))
+            raise DataError(_LENGTH)
+        self._put(Edit(user_id=user, line_id=line_id, text=said))
 
     def hide(self, user: str, line_id: str) -> None:
         """Take a line out for good, whatever speaks for it later."""
-        self._put(user, line_id, Edit(None))
+        self._put(Edit(user_id=user, line_id=line_id))
 
-    def _put(self, user: str, line_id: str, edit: Edit) -> None:
+    def _put(self, edit: Edit) -> None:
+        user, line_id = edit.user_id, edit.line_id
         check_id(user, "user_id")
         check_id(line_id, "line_id")
         with self._lock:
@@ -80,7 +110,8 @@ class Edits:
         with self._lock:
             moved = self._by_user.pop(guest, {}) if guest != customer else {}
             if moved:
-                both = {**moved, **self._by_user.get(customer, {})}
+                theirs = {line: replace(edit, user_id=customer) for line, edit in moved.items()}
+                both = {**theirs, **self._by_user.get(customer, {})}
                 self._by_user[customer] = dict(list(both.items())[-MAX_EDITS:])
             return len(moved)
 
