@@ -193,6 +193,12 @@ def _hypothetical(reading: Reading, i: int) -> bool:
     """Return whether an act is only possible: "may like", "to look at"."""
     words = reading.language.grammar
     k = i - 1
+    if reading.language.verb_last:
+        while k >= 0 and (reading.tokens[k].word or reading.tokens[k].quote):
+            if reading.has(k, "modal"):
+                return True
+            k -= 1
+        return False
     while k >= 0 and (reading.low(k) in words["already"] or _adverb(reading, k) or reading.low(k) in words["be"]):
         k -= 1
     if k < 0 or reading.node[k] is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from recsys.explain.clean import visible
 from recsys.explain.judge import ClaimKind, Finding, Judge, judge
 from recsys.explain.known import known
-from recsys.explain.lexicon import lexicon
+from recsys.explain.lexicon import language_of, lexicon
 from recsys.explanation import Evidence
 
 MAX_CHARS = 1000
@@ -74,20 +74,22 @@ def check(
     """Check every statement of ``text`` about the recommended item called ``title``.
 
     Args:
-        text: free text, whoever wrote it; what exceeds `MAX_CHARS` makes the last statement an unsupported one.
+        text: free text, whoever wrote it; what exceeds `MAX_CHARS` is cut off, and the last statement then is
+            unsupported.
         evidence: all that the text may rest on.
         title: the recommended item's. Without it the item is taken from the evidence that is about no event.
         now: epoch seconds at which the text is read; without it "last week" and the like are unsupported.
-        locale: the language of the text.
+        locale: the language of the text; "de-AT" is read as "de".
 
     Raises:
         ConfigError: a language that there is no lexicon of.
     """
-    shown = visible(text, MAX_CHARS)
-    arranged = known(evidence, title, lexicon(locale))
+    whole = visible(text, 4 * MAX_CHARS)
+    shown = whole[:MAX_CHARS].rstrip()
+    arranged = known(evidence, title, lexicon(language_of(locale)))
     judged = judge(shown, arranged, now)
     statements = _statements(judged)
-    if len(text) > 4 * MAX_CHARS and statements:
+    if (len(whole) > MAX_CHARS or len(text) > 16 * MAX_CHARS) and statements:
         statements[-1] = _too_long(statements[-1])
     return Checked(shown, tuple(evidence), tuple(statements), title, now, locale)
 

@@ -560,7 +560,7 @@ def _plain_word(made: Judge, k: int) -> None:
         _novel(made, k)
     elif any(c.startswith("people:") for c in named):
         _people(made, k)
-    elif token.capital and len(token.low) > 1 and not _sayable(made, k):
+    elif _a_name(made, k):
         made.no(k, "attribute", f"a name that no evidence holds ({token.low})")
     elif (
         "property" in named
@@ -643,6 +643,13 @@ def _subject_item(made: Judge, k: int) -> bool:
         return False
     node = made.reading.node[k]
     return (node is not None and node.kind == "item") or made.reading.low(k) in made.reading.language.grammar["it"]
+
+
+def _a_name(made: Judge, k: int) -> bool:
+    token, language = made.reading.tokens[k], made.reading.language
+    if language.nouns_capital and _neutral(made, k):
+        return False
+    return token.capital and len(token.low) > 1 and not _sayable(made, k)
 
 
 def _sayable(made: Judge, k: int) -> bool:

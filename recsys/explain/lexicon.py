@@ -29,6 +29,8 @@ class Lexicon:
         accepts: act -> the event kinds that make it true.
         numbers, scales: a number word -> its value. months, weekdays, seasons: a lower-case word -> what it names.
         synonyms: stem -> the stems that mean the same, itself among them.
+        adverb: how adverbs end. nouns_capital: whether a capital makes no name. verb_last: whether a verb that says what
+            is only possible stands far ahead of the act.
         raw: everything as it was read.
     """
 
@@ -47,6 +49,8 @@ class Lexicon:
     contractions: Mapping[str, str]
     grammar: Mapping[str, frozenset[str]]
     adverb: str
+    nouns_capital: bool
+    verb_last: bool
     raw: Mapping[str, Any]
 
     def stem(self, word: str) -> Stem:
@@ -82,8 +86,13 @@ def _own_stems(locale: str) -> frozenset[str]:
 @lru_cache(maxsize=8)
 def _raw(locale: str) -> Mapping[str, Any]:
     if locale not in LOCALES:
-        raise ConfigError(f"no texts in the language {locale!r}: choose one of {', '.join(LOCALES)}")
+        raise ConfigError(f"no lexicon of the language {locale!r}: choose one of {', '.join(LOCALES)}")
     return tomllib.loads((files("recsys.explain") / f"lexicon.{locale}.toml").read_text(encoding="utf-8"))
+
+
+def language_of(locale: str) -> str:
+    """Return the language of a locale: "de" of "de-AT"."""
+    return locale.replace("_", "-").partition("-")[0].lower()
 
 
 @lru_cache(maxsize=8)
@@ -116,7 +125,8 @@ def lexicon(locale: str = "en") -> Lexicon:
         synonyms=_synonyms(locale, [*raw["synonyms"]["groups"], *([b, *f] for b, f in raw.get("irregular", {}).items())]),
         contractions=raw["contractions"],
         grammar={name: frozenset(w) for name, w in raw["grammar"].items()},
-        adverb=raw.get("adverb", "-"), raw=raw,
+        adverb=raw.get("adverb", "-"), nouns_capital=raw.get("nouns_capital", False),
+        verb_last=raw.get("verb_last", False), raw=raw,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from recsys.explain.dates import When, when
 from recsys.explain.known import ItemId, Known
 from recsys.explain.lexicon import Lexicon, Stem
 from recsys.explain.numerals import Numeral, numeral, operator
-from recsys.explain.tokens import Token, tokens
+from recsys.explain.tokens import Token, stems_of, tokens
 
 _NONE: frozenset[str] = frozenset()
 _INSIDE = frozenset(("inside",))
@@ -93,12 +93,19 @@ def read(text: str, known: Known) -> Reading:
     _sentences(reading)
     for i, token in enumerate(found):
         if token.quote:
-            reading.add(Node("quote", i, i + 1))
+            reading.add(_quoted(token, i, known))
     _dates(reading)
     _items(reading, known, alone=True)
     _numbers(reading)
     reading.nodes.sort(key=lambda node: node.start)
     return reading
+
+
+def _quoted(token: Token, i: int, known: Known) -> Node:
+    """Return the node of a quote: an item where it is a title, or a value, unless it is what was searched for."""
+    stems = stems_of(token.low, known.language.locale)
+    items = known.titled(stems) if stems and not all(s in known.query for s in stems) else frozenset[ItemId]()
+    return Node("item", i, i + 1, items, stems) if items else Node("quote", i, i + 1)
 
 
 def _categories(found: Sequence[Token], language: Lexicon) -> list[frozenset[str]]:
