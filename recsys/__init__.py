@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from recsys.engine import Engine
     from recsys.errors import RecsysError
     from recsys.eval.evaluate import evaluate
+    from recsys.explanation import Explanation
+    from recsys.filters import Exclusions
     from recsys.registry import Registry
     from recsys.result import Result
-    from recsys.types import Event, Filter, Item, Request, Review
+    from recsys.rules import Page, Rules
+    from recsys.types import Event, Filter, Item, Request, Review, Search
 
 __version__ = "0.1.0"
 
@@ -28,19 +31,24 @@ _HOME = {
     "Engine": "recsys.engine",
     "EngineConfig": "recsys.config",
     "Event": "recsys.types",
+    "Exclusions": "recsys.filters",
+    "Explanation": "recsys.explanation",
     "Filter": "recsys.types",
     "Item": "recsys.types",
+    "Page": "recsys.rules",
     "RecsysError": "recsys.errors",
     "Registry": "recsys.registry",
     "Request": "recsys.types",
     "Result": "recsys.result",
     "Review": "recsys.types",
+    "Rules": "recsys.rules",
+    "Search": "recsys.types",
     "evaluate": "recsys.eval.evaluate",
     "open_data": "recsys.data.source",
 }
 __all__ = [
-    "Dataset", "Engine", "EngineConfig", "Event", "Filter", "Item", "RecsysError", "Registry", "Request", "Result",
-    "Review", "evaluate", "open_data",
+    "Dataset", "Engine", "EngineConfig", "Event", "Exclusions", "Explanation", "Filter", "Item", "Page", "RecsysError",
+    "Registry", "Request", "Result", "Review", "Rules", "Search", "evaluate", "open_data",
 ]  # fmt: skip
 
 

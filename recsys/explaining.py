@@ -14,9 +14,10 @@ from recsys.aspects.table import AspectTable
 from recsys.config import EngineConfig, ExplainSettings
 from recsys.dataset import EventLog, ItemTable
 from recsys.explain.causal import Rescore, drop_uncaused, with_drops
-from recsys.explain.check import Checked, check
+from recsys.explain.check import check
 from recsys.explain.facts import FactBook, MatchedWords, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
+from recsys.explain.repair import repaired
 from recsys.explanation import Case, Explanation, Fact
 from recsys.fitting import Fitted
 from recsys.funnel import Funnel
@@ -25,18 +26,21 @@ from recsys.registry import Registry
 from recsys.types import ItemRows, Request, Review, Slates
 
 ASPECTS = "aspects"
+PLAIN = "template"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reasons:
     """Everything that reasons are made of, of one snapshot; shared by all calls.
 
-    ``updated`` follows live changes at the cost of what changed.
+    ``plain`` is the explainer that says what another one could not say without an unsupported statement. ``updated``
+    follows live changes at the cost of what changed.
     """
 
     settings: ExplainSettings
     book: FactBook
     explainer: Any
+    plain: Any
     table: AspectTable | None = None
     reviews: Sequence[Review] = ()
     aspects: AspectSource | None = None
@@ -53,8 +57,9 @@ class Reasons:
         explainer = registry.build(
             "explainers", {"use": settings.use, **settings.options}, Deps(items=items), "explain"
         )
+        plain = registry.build("explainers", {"use": PLAIN}, Deps(items=items), "explain")
         generator = fitted.generators.get(ASPECTS)
-        return cls(settings, book, explainer, None if generator is None else generator.table)
+        return cls(settings, book, explainer, plain, None if generator is None else generator.table)
 
     def over(self, reviews: Sequence[Review]) -> Reasons:
         """Return the reasons over the reviews as they are now; itself while they are the same."""
@@ -99,22 +104,19 @@ class Reasons:
             )
         ]  # fmt: skip
         said = self.explainer.explain(cases)
-        return [checked(one, case, requests[who].now) for one, case, who in zip(said, cases, owner, strict=True)]
+        return [
+            checked(one, case, requests[who].now, self.plain) for one, case, who in zip(said, cases, owner, strict=True)
+        ]
 
 
-def checked(said: Explanation, case: Case, now: int) -> Explanation:
-    """Return an explanation whose unsupported statements are out; "" when the rest says nothing."""
+def checked(said: Explanation, case: Case, now: int, plain: Any) -> Explanation:
+    """Return an explanation every statement of which has passed the check; kind "none" when no claim is left.
+
+    What is taken out is said in the words of the explainer ``plain``, as far as it is a fact.
+    """
     if not said.text:
         return said
-    return repaired(said, check(said.text, said.evidence, case.title, now=now, locale=case.locale))
-
-
-def repaired(said: Explanation, made: Checked) -> Explanation:
-    """Return the explanation without the sentences of unsupported statements; "" when no claim is left."""
-    if made.supported:
-        return said
-    wrong = tuple(s.text.strip() for s in made.statements if not s.supported)
-    return replace(said, text="", kind="none", evidence=(), causal_drop=None, removed=wrong)
+    return repaired(said, check(said.text, said.evidence, case.title, now=now, locale=case.locale), case, plain)
 
 
 def rescorer(funnel: Funnel) -> Rescore:

@@ -47,7 +47,7 @@ def fitted(fold: Fold) -> list[str]:
 
 def test_kinds_of_choices():
     events = Events.of(range(len(KINDS)), kinds=range(len(KINDS)), weights=[1] * len(KINDS))
-    looks = {"view", "click", "cart", "remove-from-cart", "impression"}
+    looks = {"view", "click", "cart", "remove-from-cart", "impression", "forget"}
     assert {KINDS[i] for i in np.flatnonzero(~explicit(events))} == looks
     taken_back = Events.of(
         [0, 1, 2], kinds=[KIND_CODES[k] for k in ("purchase", "dislike", "purchase")], weights=[1, -1, 0]

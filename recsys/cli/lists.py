@@ -1,4 +1,4 @@
-"""``recsys recommend``, ``recsys search`` and ``recsys similar``: ask a bundle."""
+"""``recsys recommend``, ``recsys explain`` and ``recsys similar``: ask a bundle."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recsys.cli.output import Json, console, print_json, table
+from recsys.cli.reasons import reason_cell
 from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Where = Annotated[
     str | None, typer.Option("--where", metavar="FILTER", help='Such as: price <= 80 AND brand = "Acme"; or as JSON.')
 ]
 SoldOut = Annotated[bool, typer.Option("--where-sold-out-too", help="Show items without stock as well.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say why, and show the evidence.")]
 Variant = Annotated[str | None, typer.Option("--variant", help="Plan to use instead of the bundle's own.")]
 NO_SHOPPER = "a bundle knows no shopper: give --store DUMP or --data READER:PATH with --user, or leave --user out"
 
@@ -38,7 +40,7 @@ NO_SHOPPER = "a bundle knows no shopper: give --store DUMP or --data READER:PATH
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command("recommend")(recommend)
-    app.command("search")(search)
+    app.command("explain")(explain)
     app.command("similar")(similar)
 
 
@@ -57,40 +59,38 @@ def recommend(
     max_price: MaxPrice = None,
     sold_out: SoldOut = False,
     where: Where = None,
+    reasons: Explain = False,
     variant: Variant = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items to a shopper: what is in --store or --data is their history."""
-    if user is not None and store is None and data is None:
-        raise ConfigError(NO_SHOPPER)
+    known(user, store, data)
     engine = opened(bundle, store, data)
-    allowed = _filter(brand, category, min_price, max_price, sold_out, where)
-    result = engine.recommend(user, k, where=allowed, context=context or (), variant=variant)
-    _give(result, f"for {user}" if user is not None else "for a stranger", {"user_id": user}, as_json)
+    allowed = shown(brand, category, min_price, max_price, sold_out, where)
+    result = engine.recommend(user, k, where=allowed, context=context or (), explain=reasons, variant=variant)
+    give(result, f"for {user}" if user is not None else "for a stranger", {"user_id": user}, as_json)
 
 
-def search(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the shopper typed.")],
+def explain(
+    item: Annotated[list[str], typer.Option("--item", help="Item id; repeatable.")],
     bundle: BundleOption,
     user: Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")] = None,
     store: StoreOption = None,
     data: SourceOption = None,
-    k: K = 10,
-    brand: Brands = None,
-    category: Categories = None,
-    min_price: MinPrice = None,
-    max_price: MaxPrice = None,
-    sold_out: SoldOut = False,
-    where: Where = None,
     variant: Variant = None,
     as_json: Json = False,
 ) -> None:
-    """Search the catalogue; a known shopper's own taste has its say in the order."""
-    if user is not None and store is None and data is None:
-        raise ConfigError(NO_SHOPPER)
-    allowed = _filter(brand, category, min_price, max_price, sold_out, where)
-    result = opened(bundle, store, data).search(text, user, k, where=allowed, variant=variant)
-    _give(result, f"for {text!r}", {"text": text, "user_id": user}, as_json)
+    """Say why a shopper would want given items, and what shows it."""
+    known(user, store, data)
+    said = [one.to_dict() for one in opened(bundle, store, data).explain(user, item, variant=variant)]
+    if as_json:
+        print_json(
+            {"user_id": user, "items": [{"item_id": i, "explanation": e} for i, e in zip(item, said, strict=True)]}
+        )
+        return
+    console().print(
+        table("", ("item", "reason, and what shows it"), [(i, reason_cell(e)) for i, e in zip(item, said, strict=True)])
+    )
 
 
 def similar(
@@ -108,9 +108,9 @@ def similar(
     as_json: Json = False,
 ) -> None:
     """List items that go with an item, by behaviour, attributes and text."""
-    allowed = _filter(brand, category, min_price, max_price, sold_out, where)
+    allowed = shown(brand, category, min_price, max_price, sold_out, where)
     result = opened(bundle, store, data).similar_items(item, k, where=allowed)
-    _give(result, f"like {item}", {"item_id": item}, as_json)
+    give(result, f"like {item}", {"item_id": item}, as_json)
 
 
 def opened(bundle: Path, store: Path | None, data: str | None) -> Engine:
@@ -134,7 +134,13 @@ def opened(bundle: Path, store: Path | None, data: str | None) -> Engine:
     return Engine.load(bundle, store=held)
 
 
-def _filter(
+def known(user: str | None, store: Path | None, data: str | None) -> None:
+    """Raise `ConfigError` for a shopper without anything that would know them."""
+    if user is not None and store is None and data is None:
+        raise ConfigError(NO_SHOPPER)
+
+
+def shown(
     brands: list[str] | None, categories: list[str] | None, low: float | None, high: float | None, sold_out: bool,
     text: str | None,
 ) -> Expr:  # fmt: skip
@@ -151,16 +157,32 @@ def _filter(
     return given if text is None else And((given, parse(text)))
 
 
-def _give(result: Result, title: str, who: dict[str, Any], as_json: bool) -> None:
+def give(result: Result, title: str, who: dict[str, Any], as_json: bool) -> None:
+    """Print a list as a table or as JSON."""
     trace = result.trace
     if as_json:
         print_json(
-            {**who, "items": result.to_dicts(), "took_ms": round(trace.took_ms, 3), "bundle": trace.bundle,
-             "degraded": list(trace.degraded), "warnings": list(trace.warnings)}
+            {**who, "items": result.to_dicts(), **_of_search(result), "took_ms": round(trace.took_ms, 3),
+             "bundle": trace.bundle, "degraded": list(trace.degraded), "warnings": list(trace.warnings),
+             "applied_rules": list(trace.applied_rules)}
         )  # fmt: skip
         return
-    console().print(result_table(result, f"{len(result)} items {title}"))
+    out = console()
+    out.print(result_table(result, f"{len(result)} items {title}"))
+    reasons = [(str(r.rank), reason_cell(r.explanation.to_dict())) for r in result if r.explanation is not None]
+    if reasons:
+        out.print(table("", ("#", "reason, and what shows it"), reasons, numbers=(0,)))
     typer.echo(f"{trace.took_ms:.1f} ms" + (f", degraded: {', '.join(trace.degraded)}" if trace.degraded else ""))
+
+
+def _of_search(result: Result) -> dict[str, Any]:
+    """Return what only a search has."""
+    if result.total is None:
+        return {}
+    return {
+        "total": result.total, "corrections": dict(result.corrections), "relaxed": list(result.relaxed),
+        "refound": list(result.refound), "facets": result.facets,
+    }  # fmt: skip
 
 
 def result_table(result: Result, title: str) -> Any:

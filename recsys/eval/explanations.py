@@ -20,11 +20,12 @@ from recsys.dataset import ItemTable
 from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.eval.compare import bootstrap_ci, effect
-from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted, rescorer
+from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted
 from recsys.eval.explanations_statements import Shown, statement_figures
 from recsys.explain.causal import EPSILON, drop_uncaused, with_drops
 from recsys.explain.facts import FactBook, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
+from recsys.explaining import rescorer
 from recsys.explanation import Fact
 from recsys.result import Result
 from recsys.types import KIND_CODES, Events, Request

@@ -8,7 +8,6 @@ how to weigh generators, not which items go together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +18,6 @@ from recsys.data.shop import Shop
 from recsys.data.shop.causes import CAUSES, SHOWN
 from recsys.dataset import EventLog
 from recsys.engine import Engine
-from recsys.explain.causal import Rescore
 from recsys.fitting import deps_for, fit_generators
 from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
@@ -107,15 +105,6 @@ def ranked_with(funnel: Funnel, requests: list[Request], rows: ItemRows) -> tupl
         parts.append(funnel.rank(part, funnel.score_given(part, found), len(found.items)))
     every = _joined(parts)
     return every, only(every, rows)
-
-
-def rescorer(funnel: Funnel) -> Rescore:
-    """Return the final scores of given candidates as a function, for `recsys.explain.causal`."""
-
-    def rescore(requests: Sequence[Request], slates: Slates) -> Slates:
-        return funnel.rank(requests, funnel.score_given(requests, slates), max(1, len(slates.items)))
-
-    return rescore
 
 
 def only(ranked: Slates, rows: ItemRows) -> Slates:

@@ -15,9 +15,10 @@ import numpy as np
 from recsys.data.shop import Shop
 from recsys.data.shop.causes import SHOWN
 from recsys.engine import Engine
-from recsys.eval.explanations_acts import Acts, ranked_with, refitted, rescorer
+from recsys.eval.explanations_acts import Acts, ranked_with, refitted
 from recsys.eval.explanations_text import text_figures
 from recsys.explain.causal import Rescore
+from recsys.explaining import rescorer
 from recsys.explanation import Explanation
 from recsys.funnel import Funnel
 from recsys.types import Request, Review, Slates

@@ -160,9 +160,10 @@ def test_every_benchmark_has_cases_that_are_plain_json(name):
 
 def test_absent_data_is_skipped(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("RECSYS_DATA", str(tmp_path))
-    assert evaluate_sets(list(SETS), tmp_path) == 0
+    public = [name for name in SETS if name != "shop"]  # which is made, not read: it is never absent
+    assert evaluate_sets(public, tmp_path) == 0
     said = capsys.readouterr().out
-    assert said.count("skipped") == len(SETS)
+    assert said.count("skipped") == len(public) > 5
     assert list(tmp_path.iterdir()) == []
 
 

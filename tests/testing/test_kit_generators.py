@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
@@ -333,7 +334,23 @@ ATTRIBUTE = [
     ("contributions_leave_inputs_alone", before(ToyGenerator, "contributions", spoil)),
 ]  # fmt: skip
 
-TABLE = [*SCORE, *GENERATE, *TRAIN, *LIVE, *ATTRIBUTE]
+
+
+def prepared_by(change):
+    """A generator that prepares a batch, and answers it otherwise than without."""
+    other = after(ToyGenerator, "generate", lambda s, a, *_: slates(a, scores=change(a.scores)))
+
+    def prepared(self, requests):
+        batch = copy.copy(self)
+        batch.__class__ = other
+        return batch
+
+    return broken(ToyGenerator, prepared=prepared)
+
+
+PREPARE = [("prepared_answers_alike", prepared_by(lambda scores: scores * np.float32(2)))]
+
+TABLE = [*SCORE, *GENERATE, *TRAIN, *LIVE, *ATTRIBUTE, *PREPARE]
 
 
 @pytest.mark.parametrize(
