@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsys.explain.clean import visible
-from recsys.explain.judge import ClaimKind, Finding, Judge, judge
+from recsys.explain.findings import ClaimKind, Finding, Judge
+from recsys.explain.judge import judge
 from recsys.explain.known import known
 from recsys.explain.lexicon import language_of, lexicon
 from recsys.explanation import Evidence

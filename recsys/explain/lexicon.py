@@ -29,8 +29,8 @@ class Lexicon:
         accepts: act -> the event kinds that make it true.
         numbers, scales: a number word -> its value. months, weekdays, seasons: a lower-case word -> what it names.
         synonyms: stem -> the stems that mean the same, itself among them.
-        adverb: how adverbs end. nouns_capital: whether a capital makes no name. verb_last: whether a verb that says what
-            is only possible stands far ahead of the act.
+        adverb: how adverbs end. nouns_capital: whether a capital makes no name.
+        verb_last: whether the verb that makes an act only possible stands far ahead of it.
         raw: everything as it was read.
     """
 
@@ -107,7 +107,8 @@ def lexicon(locale: str = "en") -> Lexicon:
             words.setdefault(stems[0], set()).add(category)
         else:
             phrases.setdefault(stems[0], []).append((stems, category))
-    for base, forms in raw.get("irregular", {}).items():
+    irregular: Mapping[str, list[str]] = raw.get("irregular", {})
+    for base, forms in irregular.items():
         for form in forms:
             words.setdefault(stem(locale, form), words.get(stem(locale, base), set()))
     dates, numbers = raw["dates"], raw["numbers"]
@@ -122,7 +123,7 @@ def lexicon(locale: str = "en") -> Lexicon:
         months=months, weekdays={name: n for n, name in enumerate(dates["weekdays"])},
         seasons={name: tuple(m) for name, m in dates["seasons"].items()},
         units={stem(locale, name): n for name, n in dates["units"].items()},
-        synonyms=_synonyms(locale, [*raw["synonyms"]["groups"], *([b, *f] for b, f in raw.get("irregular", {}).items())]),
+        synonyms=_synonyms(locale, [*raw["synonyms"]["groups"], *([base, *f] for base, f in irregular.items())]),
         contractions=raw["contractions"],
         grammar={name: frozenset(w) for name, w in raw["grammar"].items()},
         adverb=raw.get("adverb", "-"), nouns_capital=raw.get("nouns_capital", False),
