@@ -71,7 +71,7 @@ class SearchSettings(_Section):
     weights: dict[str, float] = Field(default_factory=lambda: {"text": 1.0, "dense": 0.5, "personal": 0.2})
     rank: str | None = None
     n: int = Field(200, ge=1)
-    rank_requests: int = Field(4_000, ge=1)
+    rank_requests: int = Field(2_000, ge=1)
 
 
 class ExplainSettings(_Section):

@@ -35,6 +35,8 @@ class LightGBMRanker:
         """LightGBM's own names; ``folds`` cross-fit, ``max_rounds`` bounds the trees.
 
         ``later`` > 0 finds the number of trees on that share of the requests instead, the latest by `Request.now`.
+        Of each request about ``negatives`` candidates that were not chosen are learned from, drawn at random; None
+        learns from all. Features are those of the whole list in either case.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,8 @@ class LightGBMRanker:
         patience: int = Field(100, ge=1)
         folds: int = Field(3, ge=2)
         later: float = Field(0.0, ge=0, lt=1)
+        negatives: int | None = Field(None, ge=1)
+        max_bin: int = Field(255, ge=2)
         prior: float = Field(0.3, ge=0)
         threads: int | None = None
 
@@ -92,6 +96,9 @@ class LightGBMRanker:
         wanted = [r for r, u in zip(requests, useful, strict=True) if u]
         y = labels[useful[slates.request_index]]
         x = builder.compute(wanted, kept, self.facts)
+        if self.config.negatives is not None:
+            some = _thinned(kept, y, self.config.negatives, options.seed)
+            x, y, kept = x[some], y[some], _kept(kept, some)
         position = kept.columns.get(POSITION)
         held = self._held_out(wanted, options)
         rounds, figures = self._rounds(x, y, kept, position, options, held)
@@ -154,8 +161,9 @@ class LightGBMRanker:
             "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": c.learning_rate,
             "num_leaves": c.num_leaves, "min_data_in_leaf": c.min_data_in_leaf, "lambda_l2": c.lambda_l2,
             "feature_fraction": c.feature_fraction, "bagging_fraction": c.bagging_fraction, "bagging_freq": 1,
-            "lambdarank_truncation_level": c.truncation, "label_gain": [0, 1, 3, 7], "seed": options.seed,
-            "deterministic": True, "force_row_wise": True, "num_threads": options.threads, "verbose": -1,
+            "max_bin": c.max_bin, "lambdarank_truncation_level": c.truncation, "label_gain": [0, 1, 3, 7],
+            "seed": options.seed, "deterministic": True, "force_row_wise": True, "num_threads": options.threads,
+            "verbose": -1,
         }  # fmt: skip
 
     def _use(self, text: str, onnx: bytes) -> None:
@@ -215,7 +223,8 @@ class LightGBMRanker:
         counts[: len(self.facts.popularity)] = self.facts.popularity
         liked = delta.events.rows[delta.events.weights > 0]
         counts += np.bincount(liked, minlength=len(counts)).astype(np.float32)
-        return self._on(Facts(delta.items, counts))
+        counts -= np.bincount(delta.taken.rows, minlength=len(counts)).astype(np.float32)
+        return self._on(Facts(delta.items, np.maximum(counts, 0)))
 
     def save(self, folder: Path) -> None:
         """Write the native model as text, the ONNX graph, the popularity counts and what they need."""
@@ -261,6 +270,27 @@ class LightGBMRanker:
 def _mixed(slates: Slates, labels: NDArray[np.float32]) -> NDArray[np.bool_]:
     positives = np.bincount(slates.request_index, weights=labels > 0, minlength=len(slates))
     return (positives > 0) & (positives < slates.lengths)
+
+
+def _thinned(slates: Slates, labels: NDArray[np.float32], negatives: int, seed: int) -> NDArray[np.bool_]:
+    """Return (m,) True for what was chosen and about ``negatives`` others a request, at least one, drawn at random.
+
+    The draw does not look at the place in the list: a model that knows chosen items alone far down would take the
+    place itself for a sign of being chosen.
+    """
+    drawn = np.random.default_rng(seed).random(len(labels))
+    owner = slates.request_index
+    share = negatives / np.maximum(slates.lengths - 1, 1)
+    lowest = np.full(len(slates), np.inf)
+    np.minimum.at(lowest, owner[labels <= 0], drawn[labels <= 0])
+    kept: NDArray[np.bool_] = (labels > 0) | (drawn < share[owner]) | (drawn == lowest[owner])
+    return kept
+
+
+def _kept(slates: Slates, keep: NDArray[np.bool_]) -> Slates:
+    lengths = np.bincount(slates.request_index[keep], minlength=len(slates))
+    columns = {name: values[keep] for name, values in slates.columns.items()}
+    return Slates(slates.items[keep], slates.scores[keep], offsets_of(lengths), columns)
 
 
 def _subset(slates: Slates, wanted: NDArray[np.bool_]) -> Slates:
