@@ -62,6 +62,16 @@ class Vocabulary:
         get = self._rows.get
         return np.fromiter((get(v, -1) for v in values), dtype=np.int32, count=len(values))
 
+    def id(self, row: int) -> str:
+        """Return the id of one row.
+
+        Raises:
+            DataError: the row is negative or beyond the last one.
+        """
+        if not 0 <= row < len(self._ids):
+            raise DataError(f"row must lie in 0..{len(self._ids) - 1}, got {row}")
+        return self._ids[row]
+
     def ids(self, rows: ItemRows) -> list[str]:
         """Return the ids of ``rows``.
 

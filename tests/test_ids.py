@@ -17,6 +17,7 @@ def test_there_and_back(ids):
     assert rows.dtype == np.int32
     assert rows.tolist() == list(range(len(ids)))
     assert vocabulary.ids(rows) == ids == list(vocabulary)
+    assert [vocabulary.id(row) for row in rows.tolist()] == ids
     assert len(vocabulary) == len(ids)
 
 
@@ -48,6 +49,8 @@ def test_an_id_that_occurs_twice_is_refused():
 def test_rows_beyond_the_vocabulary_are_refused(row):
     with pytest.raises(DataError, match=r"0\.\.1"):
         Vocabulary(["a", "b"]).ids(np.array([0, row], np.int32))
+    with pytest.raises(DataError):
+        Vocabulary(["a", "b"]).id(row)
     assert Vocabulary().ids(np.empty(0, np.int32)) == []
 
 

@@ -138,7 +138,7 @@ class FactBook:
         return clean(self.items.titles[row], self.settings.title_limit) or self._id(row)
 
     def _id(self, row: int) -> str:
-        return str(self.items.vocabulary.ids(np.array([row], dtype=np.int32))[0])
+        return self.items.vocabulary.id(row)
 
     def _taking_part(self, slates: Slates) -> dict[str, Any]:
         scored = {name for name in self.attributors if f"{name}_score" in slates.columns}

@@ -142,9 +142,9 @@ def _given(
     generator: Any, requests: Sequence[Request], slates: Slates, touches: Touches, offsets: Ints, n_pairs: int
 ) -> tuple[Floats, Floats]:
     """Return (p,) what a generator credits each pair with, and (m,) the scores that these are parts of."""
-    coo = generator.contributions(requests, slates).tocoo()
-    entry, place = coo.coords
-    values = coo.data.astype(np.float64)
+    parts = generator.contributions(requests, slates)
+    entry, place = np.repeat(np.arange(len(slates.items)), np.diff(parts.indptr)), parts.indices
+    values = parts.data.astype(np.float64)
     owner = slates.request_index[entry]
     touch = touches.of_event[touches.events[owner] + place]
     said = touch >= 0

@@ -111,8 +111,10 @@ def said(raw: Name, settings: FactSettings) -> Name | None:
 
 def surface(items: ItemTable, row: int, name: Name, settings: FactSettings) -> str:
     """Return the value as this very item writes it: another item may write it in other letters."""
-    folded = (name[0], name[1].casefold())
-    for raw in _raw(items, row):
+    folded, written = (name[0], name[1].casefold()), list(_raw(items, row))
+    if name in written:  # cleaning a clean text changes nothing
+        return name[1]
+    for raw in written:
         own = said(raw, settings)
         if own is not None and (own[0], own[1].casefold()) == folded:
             return own[1]
