@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from recsys.asking import Asking, Snapshot
+from recsys.asking import Snapshot
 from recsys.config import EngineConfig
 from recsys.data.splits import leave_one_out
 from recsys.dataset import Dataset, ItemTable
@@ -19,28 +18,28 @@ from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.fitting_search import with_finders
 from recsys.funnel import Funnel, updated
+from recsys.profiling import Profiling
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
 from recsys.rules import Rules
 from recsys.saving import load_fitted, save_fitted
 from recsys.searching import search_plan
-from recsys.store.dump import dump, restore
-from recsys.store.histories import join
+from recsys.store.edits import Edits
+from recsys.store.fill import fill
+from recsys.store.histories import difference, join
 from recsys.store.memory import MemoryStore
 from recsys.store.searches import SearchLog
 from recsys.types import (
-    KIND_CODES,
+    NO_EVENTS,
     NO_ROWS,
     Event,
     Events,
     Item,
     ItemRows,
-    Search,
-    utc,
 )
 
 
-class Engine(Asking):
+class Engine(Profiling):
     """A recommender for one shop, in one process: fit, save, load, recommend, similar_items, rank.
 
     Calls may come from many threads. New items and events take effect at once, without a refit; a call that is
@@ -56,11 +55,10 @@ class Engine(Asking):
         self.config = (config or EngineConfig()).trimmed()
         self.registry = registry or Registry()
         self.rules = Rules.of(self.config.rules)
-        self.store: Any = store if store is not None else MemoryStore(weights=self.config.events.weights)
-        self.searches = SearchLog()
+        self._given = store is not None
+        self._bind(store if store is not None else MemoryStore(weights=self.config.events.weights))
         self._snapshot: Snapshot | None = None
-        self._suggests = None
-        self._held = None
+        self._suggests = self._held = self._profiler = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -79,10 +77,19 @@ class Engine(Asking):
             config = EngineConfig.read(source)
         return cls(config, store, registry)
 
+    def _bind(self, store: Any) -> None:
+        """Work over a store, with its searches and edits of profiles; an engine has its own where a store has none."""
+        self.store: Any = store
+        searches, edits = getattr(store, "searches", None), getattr(store, "edits", None)
+        self.searches: SearchLog = SearchLog() if searches is None else searches
+        self.edits: Edits = Edits() if edits is None else edits
+
     # -- learning ------------------------------------------------------------------------------------------------
 
     def fit(self, data: Dataset | None = None, options: FitOptions | None = None, progress: Progress = silent) -> Self:
         """Learn from ``data``, which becomes what the store holds, or from what the store holds already.
+
+        A store that was given to the engine is kept: it is filled with ``data`` if it is empty.
 
         Generators are fitted twice: without everybody's latest choice, to train the ranker on candidates for it,
         then on everything. A ranker of [search] learns from the searches of ``data``, which become what the engine
@@ -90,14 +97,11 @@ class Engine(Asking):
         stay in fused order; `warnings` says so.
 
         Raises:
-            DataError: there are no items or no events.
+            DataError: there are no items or no events, or the given store holds something else than ``data``.
         """
         if data is not None:
-            self.store = MemoryStore.of(data, weights=self.config.events.weights)
-            if data.searches:
-                self.searches = SearchLog(data.searches)
-        logged = tuple(one for _, theirs in self.searches.by_user() for one in theirs)
-        data = replace(self.store.dataset(), searches=logged)
+            self._hold(data)
+        data = replace(self.store.dataset(), searches=self.searches.every())
         if not len(data.items) or not len(data.log):
             raise DataError("nothing to fit: the store needs items and events (put_items, put_events, or fit(data))")
         options = options or FitOptions(seed=self.config.seed)
@@ -108,6 +112,16 @@ class Engine(Asking):
             self._snapshot, self._held = self._made(data.items, fitted), None
             self._take_in(data.items)  # what was added while the fit was under way
         return self
+
+    def _hold(self, data: Dataset) -> None:
+        if self._given:
+            fill(self.store, data)
+            return
+        store = MemoryStore.of(data, weights=self.config.events.weights)
+        if not data.searches:
+            store.searches = self.searches
+        store.edits = self.edits
+        self._bind(store)
 
     def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> Snapshot:
         plans = {name: plan_for(self.config, fitted, variant) for name, variant in self.config.variants.items()}
@@ -147,61 +161,32 @@ class Engine(Asking):
         """
         with self._lock:
             fresh = self.store.unknown(events)
+            by_user: dict[str, list[Event]] = {}
+            for event in fresh:
+                by_user.setdefault(event.user_id, []).append(event)
+            before = {user: self.store.history(user) for user in by_user} if self._snapshot is not None else {}
             count: int = self.store.put_events(fresh)
-            if count and self._snapshot is not None:
-                by_user: dict[str, list[Event]] = {}
-                for event in fresh:
-                    by_user.setdefault(event.user_id, []).append(event)
-                self._apply(join([self._as_stored(user, theirs) for user, theirs in by_user.items()]), NO_ROWS)
+            if count and before:
+                # The store weighs events in the light of the whole history (a return takes a purchase back), so both
+                # the new ones and those that count no more are read from it, not weighed here a second time.
+                items, new, taken = self.store.items(), [], []
+                for user, theirs in by_user.items():
+                    more, less = difference(before[user], self.store.history(user), theirs, items.vocabulary)
+                    new.append(more)
+                    taken.append(less)
+                self._apply(join(new), NO_ROWS, join(taken))
             return count
 
-    def _as_stored(self, user: str, fresh: Sequence[Event]) -> Events:
-        # The store weighs events in the light of the whole history (a return takes a purchase back), so the new
-        # ones are read back from it rather than weighed here a second time. They are found by what they say: a
-        # late event is not the last of its shopper, and one without a time got its time from the store.
-        history: Events = self.store.history(user)
-        rows = self._rows(self.store.items(), [e.item_id for e in fresh]).tolist()
-        wanted = Counter(
-            (row, KIND_CODES[e.kind], None if e.time is None else utc(e.time))
-            for row, e in zip(rows, fresh, strict=True)
-        )
-        places = []
-        for place in range(len(history) - 1, -1, -1):
-            row, kind = int(history.rows[place]), int(history.kinds[place])
-            found = next((k for k in ((row, kind, int(history.times[place])), (row, kind, None)) if wanted[k]), None)
-            if found is not None:
-                wanted[found] -= 1
-                places.append(place)
-            if len(places) == len(fresh):
-                break
-        return replace(history.take(np.array(places[::-1], dtype=np.int64)), ids=())
-
-    def _apply(self, events: Events, changed: ItemRows) -> None:
+    def _apply(self, events: Events, changed: ItemRows, taken: Events = NO_EVENTS) -> None:
         if self._snapshot is None:
             return
         items = self.store.items()
-        delta = Delta(items=items, changed=changed, events=events)
+        delta = Delta(items=items, changed=changed, events=events, taken=taken)
         old = self._snapshot.fitted
         fitted = replace(old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta))
         self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
         if self._held is not None:
             self._held = self._held.updated(items, fitted, changed)
-
-    def add_searches(self, searches: Sequence[Search]) -> int:
-        """Log what shoppers typed and what they chose from the answers; return how many searches were new."""
-        return self.searches.put(searches)
-
-    def merge(self, guest: str, customer: str) -> int:
-        """Give a guest's events and searches to the customer that they turned out to be; return how many events."""
-        moved: int = self.store.merge(guest, customer)
-        self.searches.merge(guest, customer)
-        return moved
-
-    def erase(self, user: str) -> int:
-        """Forget a shopper; return how many events are gone. No bundle holds anything about them."""
-        gone: int = self.store.erase(user)
-        self.searches.erase(user)
-        return gone
 
     # -- keeping -------------------------------------------------------------------------------------------------
 
@@ -224,10 +209,12 @@ class Engine(Asking):
         """
         registry = registry or Registry()
         config, items, fitted, bundle_id = load_fitted(Path(path), registry, verify)
+        given = store is not None
         if store is None:
             empty = Dataset.of([], [])
             store = MemoryStore(replace(empty, items=items), weights=config.events.weights)
         engine = cls(config, store, registry)
+        engine._given = given
         engine._snapshot = engine._made(items, fitted, bundle_id)
         engine._take_in(items)
         return engine
@@ -244,14 +231,6 @@ class Engine(Asking):
             )
         changed = [row for row, (a, b) in enumerate(zip(_words(held), _words(fitted_on), strict=False)) if a != b]
         self._apply(Events.of(()), np.array([*changed, *range(len(ours), len(held))], dtype=np.int32))
-
-    def dump(self, place: Path | str) -> dict[str, int]:
-        """Write the store's items, events and reviews to a folder or one ``.jsonl.gz``; return how many of each."""
-        return dump(self.store, Path(place))
-
-    def restore(self, place: Path | str) -> dict[str, int]:
-        """Fill the empty store from a dump; return how many items, events and reviews it holds."""
-        return restore(self.store, Path(place))
 
 
 def _words(items: ItemTable) -> Iterator[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from recsys.dataset import Dataset, ItemTable
 from recsys.explanation import Case, Explanation
-from recsys.types import Event, Events, Item, ItemRows, Request, RowMask, Scores, Slates, Vectors
+from recsys.types import NO_EVENTS, Event, Events, Item, ItemRows, Request, RowMask, Scores, Slates, Vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,16 @@ class Deps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """What changed since the fit: the whole catalogue as it is now, the rows that are new or changed, new events."""
+    """What changed since the fit: the whole catalogue as it is now, the rows that are new or changed, new events.
+
+    ``taken`` are earlier liked events, weighed as they were, that count no more: a return, a dislike or a wish to
+    forget took them back.
+    """
 
     items: ItemTable
     changed: ItemRows
     events: Events
+    taken: Events = NO_EVENTS
 
 
 @runtime_checkable

@@ -35,6 +35,7 @@ LEVELS = [
         "searching",
         "explaining",
         "asking",
+        "profiling",
         "saving",
         "settings",
         "engine",

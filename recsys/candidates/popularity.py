@@ -15,7 +15,7 @@ from recsys.candidates.scoring import WholeCatalogue
 from recsys.dataset import Dataset
 from recsys.errors import NotFittedError
 from recsys.protocols import Delta, Deps, FitOptions
-from recsys.types import Events, Request
+from recsys.types import NO_EVENTS, Events, Request
 
 DAY = 86_400.0
 
@@ -34,16 +34,18 @@ class DecayedCounts:
         empty = cls(np.zeros(n_items, dtype=np.float32), 0, half_life_days)
         return empty.plus(events, n_items)
 
-    def plus(self, events: Events, n_items: int) -> DecayedCounts:
-        """Return counts with further events in them, over a catalogue that may have grown."""
+    def plus(self, events: Events, n_items: int, taken: Events = NO_EVENTS) -> DecayedCounts:
+        """Return counts with further events in them and without those ``taken`` back; the catalogue may have grown."""
         counts = np.zeros(n_items, dtype=np.float64)
         liked = events.weights > 0
         times = events.times[liked]
         reference = max(self.reference, int(times.max())) if len(times) else self.reference
         counts[: len(self.counts)] = self.counts * 0.5 ** ((reference - self.reference) / (DAY * self.half_life_days))
-        age_days = (reference - times) / DAY
-        weight = events.weights[liked] * 0.5 ** (age_days / self.half_life_days)
-        counts += np.bincount(events.rows[liked], weights=weight, minlength=n_items)
+        for sign, some in ((1, events.take(liked)), (-1, taken)):
+            weight = some.weights * 0.5 ** ((reference - some.times) / (DAY * self.half_life_days))
+            counts += sign * np.bincount(some.rows, weights=weight, minlength=n_items)
+        # What is left by rounding is nothing, and so are events that were put into the store past the engine.
+        counts[taken.rows] = np.where(counts[taken.rows] < 1e-6, 0, counts[taken.rows])
         return DecayedCounts(counts.astype(np.float32), reference, self.half_life_days)
 
 
@@ -101,7 +103,7 @@ class Popularity(_Impersonal):
         """Return a copy that counts the new events."""
         self.item_scores()
         out = type(self)(self.config)
-        out._counts = self._counts.plus(delta.events, len(delta.items)) if self._counts else None
+        out._counts = self._counts.plus(delta.events, len(delta.items), delta.taken) if self._counts else None
         return out
 
     def save(self, folder: Path) -> None:
@@ -164,8 +166,8 @@ class Trending(_Impersonal):
         self.item_scores()
         out = type(self)(self.config)
         if self._recent is not None and self._usual is not None:
-            out._recent = self._recent.plus(delta.events, len(delta.items))
-            out._usual = self._usual.plus(delta.events, len(delta.items))
+            out._recent = self._recent.plus(delta.events, len(delta.items), delta.taken)
+            out._usual = self._usual.plus(delta.events, len(delta.items), delta.taken)
         return out
 
     def save(self, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from recsys.profile.lines import Line, LineKind, Profile, line_id, money, month,
 from recsys.profile.sensitive import is_sensitive
 from recsys.profile.signals import MAX_EVIDENCE, Signals
 from recsys.store.edits import Edits
-from recsys.types import Event, Events, Request
+from recsys.types import Event, Events, Request, Review
 
 MAX_LINES = 12
 QUOTA: dict[LineKind, int] = {
@@ -47,8 +48,24 @@ class Profiler:
     ) -> None:
         self.items, self.table, self.reviews = items, table, reviews
         self.edits = edits if edits is not None else Edits()
-        self._share = _catalogue_shares(items)
+        self._share, self._counted = _catalogue_shares(items), len(items)
         self._sensitive: dict[int, bool] = {}
+        self._read: Sequence[Review] = ()
+
+    def over(self, items: ItemTable, reviews: Sequence[Review], index: ReviewIndex | None = None) -> Profiler:
+        """Return the profiler over a catalogue and reviews as they are now; itself while they are the same.
+
+        ``index`` is of these very reviews, where there is one already. What is usual in the catalogue is counted anew
+        once the catalogue has grown by a twentieth.
+        """
+        if items is self.items and (self.table is None or reviews is self._read):
+            return self
+        grown = len(items) > 1.05 * self._counted + 20
+        out = Profiler(items, table=self.table, edits=self.edits) if grown else copy(self)
+        out.items, out._sensitive = items, self._sensitive if items is self.items else {}
+        if self.table is not None and (reviews is not self._read or items is not self.items):
+            out.reviews, out._read = index or ReviewIndex(self.table.lexicon, reviews, items), reviews
+        return out
 
     def view(self, user: str, history: Events, now: int, k: int = MAX_LINES) -> Profile:
         """Return at most ``k`` lines about a shopper, the most telling first."""
@@ -64,6 +81,13 @@ class Profiler:
         hidden = tuple(sorted(i for i, e in changed.items() if e.text is None))
         return Profile(user=user, lines=tuple(_limited(kept, k)), hidden=hidden)
 
+    def line(self, user: str, line_id: str, history: Events, now: int) -> Line:
+        """Return a line as the shop would say it, whether it is shown or not. Raises `DataError` if there is none."""
+        found = next((one for one in self._lines(user, history, now) if one.line_id == line_id), None)
+        if found is None:
+            raise DataError(f"the profile of {user!r} has no line {line_id!r}")
+        return found
+
     def edit(self, user: str, line_id: str, text: str) -> None:
         """Say a line in the shopper's own words; the evidence stays. Raises `DataError` for a text that is none."""
         self.edits.edit(user, line_id, text)
@@ -77,9 +101,7 @@ class Profiler:
         Raises:
             DataError: there is no such line.
         """
-        line = next((one for one in self._lines(user, history, now) if one.line_id == line_id), None)
-        if line is None:
-            raise DataError(f"the profile of {user!r} has no line {line_id!r}")
+        line = self.line(user, line_id, history, now)
         self.edits.hide(user, line_id)
         if line.kind == "price":
             return []

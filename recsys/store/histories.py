@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from recsys.dataset import EventLog, weighed
-from recsys.types import NO_EVENTS, Events, offsets_of
+from recsys.ids import Vocabulary
+from recsys.types import KIND_CODES, NO_EVENTS, Event, Events, offsets_of, utc
 
 _COLUMNS = ("rows", "times", "kinds", "values", "weights", "positions")
 
@@ -27,6 +30,32 @@ def read_only(events: Events) -> Events:
     for view in columns.values():
         view.flags.writeable = False
     return Events(**columns, ids=events.ids)
+
+
+def difference(before: Events, after: Events, fresh: Sequence[Event], vocabulary: Vocabulary) -> tuple[Events, Events]:
+    """Return, without ids, the fresh events of one shopper as they are weighed, and the likes that they took back.
+
+    ``after`` is the history ``before`` with the ``fresh`` ones in it. They are found by what they say: a late event is
+    not the last of its shopper, and one without a time got its time from the store.
+    """
+    rows = vocabulary.rows([e.item_id for e in fresh]).tolist()
+    wanted = Counter(
+        (row, KIND_CODES[e.kind], None if e.time is None else utc(e.time)) for row, e in zip(rows, fresh, strict=True)
+    )
+    is_new = np.zeros(len(after), dtype=np.bool_)
+    left = len(fresh)
+    for place in range(len(after) - 1, -1, -1):
+        if not left:
+            break
+        row, kind = int(after.rows[place]), int(after.kinds[place])
+        found = next((k for k in ((row, kind, int(after.times[place])), (row, kind, None)) if wanted[k]), None)
+        if found is not None:
+            wanted[found] -= 1
+            is_new[place] = True
+            left -= 1
+    now = after.weights[~is_new]
+    gone = (before.weights > 0) & (now <= 0) if len(now) == len(before) else np.zeros(len(before), dtype=np.bool_)
+    return replace(after.take(is_new), ids=()), replace(before.take(gone), ids=())
 
 
 class Histories:

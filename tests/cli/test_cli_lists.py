@@ -77,7 +77,7 @@ def test_a_missing_bundle_says_how_to_make_one(call, tmp_path):
 
 def test_dump_and_restore(call, answer, source, tmp_path):
     place = tmp_path / "shop.jsonl.gz"
-    counts = {"items": 24, "events": 480, "reviews": 0}
+    counts = {"items": 24, "events": 480, "reviews": 0, "searches": 0, "edits": 0}
     assert answer("dump", place, "--data", source, "--json") == counts
     assert answer("restore", place, "--json") == counts
     assert "480 events" in call("restore", place).stdout
