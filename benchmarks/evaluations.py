@@ -21,7 +21,10 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gift-cards": ("gift-cards", ("--split", "global-time")),
     "musical-instruments": ("musical-instruments", ("--split", "global-time")),
     "shop": ("shop", ("--split", "leave-one-out", "--ablate")),
+    "icecat": ("search:icecat", ()),
+    "msrd": ("search:msrd", ()),
 }
+SEARCHES = tuple(name for name, (data, _) in SETS.items() if data.startswith("search:"))
 
 
 def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> int:
@@ -47,7 +50,7 @@ def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> i
 def command(name: str, target: Path, quick: bool = False) -> list[str]:
     """Return the command line of one set."""
     data, protocol = SETS[name]
-    few = ["--rows", "popularity,transitions", "--no-refit"] if quick else []
+    few = ["--rows", "text"] if name in SEARCHES else ["--rows", "popularity,transitions", "--no-refit"]
     return [
         sys.executable,
         "-m",
@@ -56,7 +59,7 @@ def command(name: str, target: Path, quick: bool = False) -> list[str]:
         "--data",
         data,
         *protocol,
-        *few,
+        *(few if quick else []),
         "--json",
         str(target.resolve()),
     ]

@@ -11,6 +11,8 @@ from recsys.eval.results import Results, Row
 from recsys.eval.tables import NONE, Cell, Table, compact, number, p_text, percent
 
 SHOWN = ("hr@10", "ndcg@10")
+SEARCHED = ("ndcg@10", "judged_ndcg@10", "mrr@10", "recall@100")
+LEXICAL = "bm25"  # what every way to search is compared with
 
 
 def read(name: str, results: Path) -> Results | None:
@@ -60,6 +62,31 @@ def of_set(name: str, folder: Path) -> str:
         f"“Against it” is the NDCG@10 relative to {base}, the best single generator on validation." if base else "",
     ]
     return "\n\n".join([markdown_table(Table("", head, tuple(lines))), " ".join(filter(None, about))])
+
+
+def of_search(name: str, folder: Path) -> str:
+    """Return every way to search one catalogue with judged queries, and what one typo costs each."""
+    found = read(name, folder)
+    if found is None:
+        return f"Not measured yet: `python -m benchmarks evaluate {name}`."
+    lines = []
+    for row in found.rows:
+        title = Cell(row.name, "best by validation" if row.name == found.best_by_validation else "")
+        lost = getattr(row, "typo_loss", None)
+        loss = Cell(NONE if lost is None else f"{100 * lost:.1f} %")
+        speed = tuple(Cell(compact(row.latency_ms.get(q))) for q in ("p50", "p95"))
+        means = [Cell(number(row.metrics.get(m))) for m in SEARCHED[1:]]
+        lines.append((title, with_interval(row, SEARCHED[0]), *means, *versus(row, LEXICAL), loss, *speed))
+    head = (
+        "Row", "NDCG@10", "Judged items alone", "MRR@10", "Recall@100", "NDCG@10 against bm25", "p (Holm)",
+        "Lost by a typo", "p50, ms", "p95, ms",
+    )  # fmt: skip
+    about = (
+        f"`{found.data}`, {found.split}: {found.users:,} queries with a relevant item of "
+        f"{int(found.protocol['queries']):,}, {int(found.protocol['judgements']):,} judgements, {found.items:,} items; "
+        f"settings {found.settings_hash}, seed {found.seed}."
+    )
+    return "\n\n".join([markdown_table(Table("", head, tuple(lines))), about])
 
 
 def summary(names: Sequence[str], folder: Path) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks import quality_tables, speed_tables
-from benchmarks.evaluations import SETS
+from benchmarks import checker_tables, quality_tables, speed_tables
+from benchmarks.evaluations import SEARCHES, SETS
 from benchmarks.runner import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
@@ -23,8 +23,11 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "batch": speed_tables.batch,
     "search": speed_tables.search,
     "import": speed_tables.startup,
+    "checker": checker_tables.checkers,
+    "checker-kinds": checker_tables.kinds,
     "quality": partial(quality_tables.summary, list(SETS)),
-    **{name: partial(quality_tables.of_set, name) for name in SETS},
+    **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES},
+    **{name: partial(quality_tables.of_search, name) for name in SEARCHES},
 }
 
 
