@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recsys.cli.data import DataOption
 from recsys.cli.output import Json, print_json, progress
 from recsys.errors import DataError
+
+if TYPE_CHECKING:
+    from recsys.store.dump import Dumpable
 
 DumpArgument = Annotated[Path, typer.Argument(metavar="DUMP", help="Folder, or one file that ends in .jsonl.gz.")]
 
@@ -24,7 +26,7 @@ def add(app: typer.Typer) -> None:
 
 
 def dump(place: DumpArgument, data: DataOption, as_json: Json = False) -> None:
-    """Write a data set as a dump: catalogue, events and reviews as gzipped JSON lines, for --store and for backups."""
+    """Write a data set as a dump, gzipped JSON lines of all that it has: for --store and for backups."""
     from recsys.data.source import open_data
     from recsys.store.dump import dump as written
     from recsys.store.memory import MemoryStore
@@ -51,8 +53,7 @@ def erase_user(
     store: Annotated[Path, typer.Option("--store", metavar="DUMP", help="The dump to erase from; it is rewritten.")],
     as_json: Json = False,
 ) -> None:
-    """Erase a shopper from a dump: events, reviews and event ids. No bundle holds anything about people."""
-    from recsys.store.dump import dump as written
+    """Erase a shopper from a dump, ids and all. No bundle holds anything about people."""
     from recsys.store.dump import restore as read
     from recsys.store.memory import MemoryStore
 
@@ -62,22 +63,24 @@ def erase_user(
     if not known:
         raise DataError(f"{store} holds nothing about {user!r}: nothing was erased")
     gone = held.erase(user)
-    if store.is_dir():
-        _replace_folder(store, lambda place: written(held, place))
-    else:
-        written(held, store)
+    rewrite(held, store)
     if as_json:
         print_json({"user_id": user, "events": gone, "store": str(store)})
     else:
         typer.echo(f"erased {user}: {gone} events are gone from {store}")
 
 
-def _replace_folder(place: Path, write: Callable[[Path], object]) -> None:
-    """Write beside ``place``, then exchange: if the process dies in between, one complete dump is still there."""
+def rewrite(store: Dumpable, place: Path) -> None:
+    """Write a dump in place of the one at ``place``: if the process dies, one complete dump is still there."""
+    from recsys.store.dump import dump as written
+
+    if not place.is_dir():
+        written(store, place)  # which exchanges files itself
+        return
     fresh, old = place.with_name(place.name + ".new"), place.with_name(place.name + ".old")
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
-    write(fresh)
+    written(store, fresh)
     place.rename(old)
     fresh.rename(place)
     shutil.rmtree(old)
