@@ -24,6 +24,8 @@ BENCHMARKS = {
     "funnel": "benchmarks.funnel",
     "batch": "benchmarks.batch",
     "search": "benchmarks.search",
+    "explain": "benchmarks.explain",
+    "checker": "benchmarks.checker",
     "import": "benchmarks.startup",
 }
 

@@ -30,9 +30,13 @@ def visible(text: str, most: int = MAX_CHARS) -> str:
     return _SPACES.sub(" ", _MARKS.sub(r"\1", kept)).strip()[:most].strip()
 
 
-@lru_cache(maxsize=16384)
 def plain(text: str, most: int = MAX_CHARS) -> str:
     """Return ``text`` as `visible` does, and without tags, links and characters of markup."""
+    return _plain(text[: 8 * most], most)  # what is remembered is bounded, whatever a shop calls its products
+
+
+@lru_cache(maxsize=16384)
+def _plain(text: str, most: int) -> str:
     shown = html.unescape(visible(text, 2 * most))
     shown = _TAG.sub(" ", visible(shown, 2 * most))
     shown = _LINK.sub(lambda m: m[1] or " ", shown)

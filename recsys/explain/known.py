@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from recsys.explain.clean import level, plain, visible
+from recsys.explain.clean import MAX_CHARS, level, plain, visible
 from recsys.explain.lexicon import Lexicon, Stem, lexicon
 from recsys.explain.tokens import stems_of, tokens
 from recsys.explanation import Evidence
@@ -16,6 +16,8 @@ from recsys.explanation import Evidence
 REC = ""  # the recommended item where no evidence tells its id
 _ELLIPSIS = re.compile(r"\s*(?:…|\.{2,}|\[\s*(?:…|\.+)\s*\])\s*")
 _SCOPE = 4  # how many words a negation reaches
+
+_READ = 4 * MAX_CHARS  # characters of a title or quote that are looked at
 
 ItemId = str
 
@@ -85,7 +87,7 @@ def known(evidence: Sequence[Evidence], title: str, language: Lexicon) -> Known:
             out.values.append((index, e, frozenset(stems)))
             _call(out, e.item_id, stems, _content(stems, language))
         elif e.kind == "review":
-            said, denied, body = _review(e.quote or "", language.locale)
+            said, denied, body = _review((e.quote or "")[:_READ], language.locale)
             out.quotes.append(Quote(index, e.item_id, e.review_id or "", body, said, denied))
         elif e.kind == "query":
             for stem in stems_of(plain(e.value or ""), language.locale):
@@ -110,7 +112,7 @@ def _recommended(evidence: Sequence[Evidence], title: str) -> ItemId:
 
 
 def _name(out: Known, item: ItemId, title: str) -> None:
-    named = _named(title, out.language.locale)
+    named = _named(title[:_READ], out.language.locale)
     _call(out, item, named.sequence, named.content)
 
 

@@ -18,13 +18,18 @@ NOW = 1_793_491_200  # 1 November 2026, the day on which all the texts are read
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One text to check. ``kind`` is "true", or what was done to make it false."""
+    """One text to check.
+
+    Attributes:
+        kind: "true", or what was done to make it false. by_hand: of a false text: it was not made by code.
+    """
 
     case: str
     kind: str
     text: str
     title: str
     evidence: tuple[Evidence, ...]
+    by_hand: bool = False
 
 
 def read_cases(split: str) -> list[dict[str, Any]]:
@@ -49,12 +54,16 @@ def load(split: str) -> list[Challenge]:
     for line in (FOLDER / f"false.{split}.txt").read_text(encoding="utf-8").splitlines():
         if line.count("\t") == 2:
             name, kind, text = line.split("\t")
-            out.append(_challenge(cases[name], kind, text))
+            out.append(_challenge(cases[name], kind, text, by_hand=True))
     return out
 
 
 def _challenge(
-    case: Mapping[str, Any], kind: str, text: str, evidence: Sequence[Mapping[str, Any]] | None = None
+    case: Mapping[str, Any],
+    kind: str,
+    text: str,
+    evidence: Sequence[Mapping[str, Any]] | None = None,
+    by_hand: bool = False,
 ) -> Challenge:
     known = tuple(Evidence(**e) for e in (case["evidence"] if evidence is None else evidence))
-    return Challenge(case["case"], kind, text, case["title"], known)
+    return Challenge(case["case"], kind, text, case["title"], known, by_hand)
