@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.fuse import FUSED, Fusion, places, score_all, union
+from recsys.candidates.fuse import FOUND, FUSED, Fusion, places, score_all, union
 from recsys.config import EngineConfig, SearchSettings
 from recsys.dataset import ItemTable
 from recsys.errors import NotFittedError, StageError
@@ -157,7 +157,14 @@ class Answer:
 
 def rescorer(plan: SearchPlan) -> Callable[[Sequence[Request], Slates], Slates]:
     """Return what gives given items the final scores of a search; nothing is cut."""
-    return lambda requests, slates: order(plan, requests, scored(plan, requests, slates, Stopwatch()), Stopwatch())
+
+    def rescore(requests: Sequence[Request], slates: Slates) -> Slates:
+        # Nothing of what was known before the change may be read again: the items alone come along.
+        kept = {n: c for n, c in slates.columns.items() if n == FOUND}
+        bare = Slates(slates.items, slates.scores, slates.offsets, kept, slates.notes)
+        return order(plan, requests, scored(plan, requests, bare, Stopwatch()), Stopwatch())
+
+    return rescore
 
 
 def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, watch: Stopwatch) -> Answer:
