@@ -14,7 +14,9 @@ SPLITS = {"dev": "development", "heldout": "held-out"}
 
 def checkers(results: Path) -> str:
     """Return what each checker keeps and catches on each split."""
-    head = ("Checker", "Split", "True texts", "Kept", "Corruptions", "Caught", "Right statement blamed", "CPU ms a text")
+    head = (
+        "Checker", "Split", "True texts", "Kept", "Corruptions", "Caught", "Right statement blamed", "CPU ms a text",
+    )  # fmt: skip
 
     def make(lines: Sequence[Line]) -> str:
         return table(head, [row(line) for line in lines])

@@ -93,11 +93,20 @@ def _words(locale: str) -> _Words:
     )  # fmt: skip
 
 
+def _of_time(token: Token, language: Lexicon) -> bool:
+    low = token.low
+    return (
+        low in language.months or token.stem in language.units or low in language.seasons or low in language.weekdays
+        or low in language.raw["dates"]["days"]
+    )  # fmt: skip
+
+
 def when(found: Sequence[Token], i: int, language: Lexicon) -> tuple[When, int, int] | None:
     """Return the time that is named around place ``i``, its first place and the place after it; None if none is."""
-    token, words = found[i], _words(language.locale)
-    if token.quote:
+    token = found[i]
+    if token.quote or (token.number is None and not _of_time(token, language)):
         return None
+    words = _words(language.locale)
     if token.number is not None and (iso := _iso(found, i)):
         return iso
     if token.low in language.months and _is_month(found, i, language):

@@ -127,12 +127,14 @@ def _categories(found: Sequence[Token], language: Lexicon) -> list[frozenset[str
 
 def _phrase(found: Sequence[Token], i: int, language: Lexicon) -> tuple[int, frozenset[str]] | None:
     length, named = 0, set[str]()
-    if not found[i].word:
+    known = language.phrases.get(found[i].stem) if found[i].word else None
+    if known is None:
         return None
-    for stems, category in language.phrases.get(found[i].stem, ()):
+    following = tuple([t.stem for t in found[i : i + len(known[0][0])]])  # a mark has a stem that no word has
+    for stems, category in known:
         if len(stems) < length:
             break
-        if all(i + k < len(found) and found[i + k].stem == s and found[i + k].word for k, s in enumerate(stems)):
+        if following[: len(stems)] == stems:
             length = len(stems)
             named.add(category)
     return (length, frozenset(named)) if named else None

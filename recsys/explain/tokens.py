@@ -20,6 +20,7 @@ class Token:
 
     Attributes:
         low: lower case; what is inside of the marks for a quote. stem: what words are compared by.
+        word: whether it is a word or number rather than a mark or quote.
         capital: whether it begins with a capital letter though it does not begin a sentence; upper: wherever it is.
     """
 
@@ -31,11 +32,7 @@ class Token:
     upper: bool = False
     quote: bool = False
     number: int | None = None
-
-    @property
-    def word(self) -> bool:
-        """Whether it is a word or number rather than a mark or quote."""
-        return not self.quote and self.low[0].isalnum()
+    word: bool = True
 
 
 def tokens(text: str, language: Lexicon) -> list[Token]:
@@ -45,7 +42,7 @@ def tokens(text: str, language: Lexicon) -> list[Token]:
     for match in _QUOTE.finditer(text):
         _plain(text, at, match.start(), language, out)
         inner = match[1] or match[2]
-        out.append(Token(inner, '"', match.start(), match.end(), quote=True))
+        out.append(Token(inner, '"', match.start(), match.end(), quote=True, word=False))
         at = match.end()
     _plain(text, at, len(text), language, out)
     return out
@@ -72,7 +69,7 @@ def _plain(text: str, start: int, end: int, language: Lexicon, out: list[Token])
             capital = word[0].isupper() and not begins
             out.append(Token(low, language.stem(low), match.start(), match.end(), capital, word[0].isupper()))
         else:
-            out.append(Token(low, low, match.start(), match.end()))
+            out.append(Token(low, low, match.start(), match.end(), word=low[0].isalnum()))
         begins = word in '.!?:("' or (begins and not word[0].isalnum())
 
 
