@@ -35,7 +35,7 @@ def complete(plan: Plan, found: Found) -> NDArray[np.bool_]:
 
 
 def keep(query: Query, plan: Plan, found: Found) -> Kept:
-    """Return the products that match every word, else those that match the most telling part of the query."""
+    """Return the products that match every word, else those that match what the best of them has of the query."""
     every = complete(plan, found)
     if every.any():
         return Kept(every, 1.0)
@@ -43,15 +43,30 @@ def keep(query: Query, plan: Plan, found: Found) -> Kept:
     unknown = _words(query, int(plan.needed) & ~known)
     if not len(found.rows):
         return Kept(every, 0.0, _words(query, int(plan.needed)), unknown)
-    patterns = np.unique(found.bits & plan.needed)
+    patterns, which = np.unique(found.bits & plan.needed, return_inverse=True)
     shares = np.array([_share(plan, int(p)) for p in patterns])
-    best = int(patterns[int(shares.argmax())])
-    kept = (found.bits & np.uint64(best)) == np.uint64(best)
     # A word that no product has tells nothing, rare as it is: the share is one of the words that the shop knows.
     whole = _share(plan, known)
-    share = float(shares.max()) / whole if whole else 0.0
+    chosen = _chosen(shares, whole, which, found.scores)
+    best = int(patterns[chosen])
+    kept = (found.bits & np.uint64(best)) == np.uint64(best)
+    share = float(shares[chosen]) / whole if whole else 0.0
     seen = _words(query, int(np.bitwise_or.reduce(patterns)))
     return Kept(kept & (best > 0), min(share, 1.0), _words(query, int(plan.needed) & ~best), unknown, seen)
+
+
+def _chosen(shares: NDArray[np.float64], whole: float, which: NDArray[np.intp], scores: NDArray[np.float32]) -> int:
+    """Return which part of the query is kept: of those that tell enough, the one that the best product has.
+
+    A rare word in some text may tell more than the noun that all good answers have in their titles; the list begins with
+    these answers, and what is said about it has to fit.
+    """
+    enough = shares >= ENOUGH * whole
+    if not enough.any():
+        return int(shares.argmax())
+    top = np.full(len(shares), -np.inf)
+    np.maximum.at(top, which, scores)
+    return int(np.where(enough, top, -np.inf).argmax())
 
 
 def _words(query: Query, bits: int) -> tuple[str, ...]:
