@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.explain.template import Template, said
 from recsys.explain.template_plan import Told, aspect_told
-from recsys.explanation import Case, Evidence, Explanation
+from recsys.explanation import Case, Explanation
 from recsys.protocols import Deps
 
 
@@ -59,13 +59,12 @@ class Extract:
         return out
 
     def _told(self, case: Case) -> list[Told]:
+        words = self.template.phrases_for(case)
         out: list[Told] = []
-        quoted: set[Evidence] = set()
         for fact in sorted(case.facts, key=lambda f: -f.strength):
             if len(out) >= self.config.sentences:
                 break
-            told = aspect_told(case, fact, quoted) if fact.kind == "aspect" else None
+            told = aspect_told(case, words, fact, out) if fact.kind == "aspect" else None
             if told is not None:
                 out.append(told)
-                quoted.update(told.evidence)
         return out

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from recsys.errors import ConfigError
 from recsys.explain.template_plan import Told, confidence, plan
 from recsys.explain.template_say import Saying
-from recsys.explain.wording import LOCALES, Phrases, phrases
+from recsys.explain.wording import LOCALES, Phrases
+from recsys.explain.wording_read import phrases
 from recsys.explanation import Case, Evidence, Explanation
 from recsys.protocols import Deps
 

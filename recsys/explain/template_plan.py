@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from recsys.explain.clean import visible
+from recsys.explain.facts_text import clean
 from recsys.explain.wording import Phrases
 from recsys.explain.wording_parts import item_name, short
 from recsys.explanation import Case, Confidence, Evidence, Fact
@@ -17,6 +18,9 @@ LITTLE = 0.02
 # A second event is told when it is at least this part as strong as the first.
 SECOND = 0.6
 _MAX_QUOTES = 2
+# Two quotes that are longer than this together make a reason tiresome: one is told.
+BOTH_CHARS = 64
+_PUBLIC = ("popularity", "novelty")
 _WORD = re.compile(r"\w+")
 
 
@@ -39,7 +43,8 @@ class Told:
 
 def plan(case: Case, phrases: Phrases, sentences: int) -> list[Told]:
     """Return what is told, in order; at most ``sentences``, none where no fact can be put into words."""
-    facts = sorted(case.facts, key=lambda f: -f.strength)
+    # What is true whoever looks comes last, however many chose it: it says nothing about the two.
+    facts = sorted(case.facts, key=lambda f: (f.kind in _PUBLIC, -f.strength))
     out: list[Told] = []
     for fact in facts:
         if len(out) >= sentences:
@@ -68,10 +73,10 @@ def _told(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befor
     if any(t.fact.kind == fact.kind for t in before):
         return None
     if fact.kind == "aspect":
-        return aspect_told(case, fact)
+        return aspect_told(case, phrases, fact, before)
     own = tuple(e for e in fact.evidence if e.kind == fact.kind and e.item_id == case.item_id)
     if fact.kind == "query":
-        own = tuple(e for e in own if visible(e.value or ""))
+        own = tuple(e for e in own if _clean(e.value))
     return Told(fact.kind, fact, own if fact.kind == "query" else own[:1]) if own else None
 
 
@@ -85,24 +90,29 @@ def _event(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befo
         if same or len(earlier) > 1 or fact.strength < SECOND * before[0].fact.strength:
             return None
     elif not before and event.item_id != case.item_id:
-        shared = next((f for f in facts if f.kind == "attribute" and _with(case, f, event) is not None), None)
-        if shared is not None and (value := _with(case, shared, event)) is not None:
+        values = [v for f in facts if f.kind == "attribute" and (v := _with(case, f, event)) is not None]
+        if values:
+            value = min(values, key=lambda v: minor(phrases, v))
             return Told("event_attribute", fact, (*_both(value, event), event), event, value)
     return Told("event", fact, (event,), event)
 
 
 def _attribute(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], before: Sequence[Told]) -> Told | None:
-    told = {(t.value.field, t.value.value) for t in before if t.value is not None}
+    told = {t.value.field for t in before if t.value is not None}
     own = _own_value(case, fact)
-    if own is None or (own.field, own.value) in told or len(told) > 1:
+    if own is None or own.field in told or len(told) > 1 or not _clean(own.value):
         return None
+    if before and minor(phrases, own):
+        return None
+    # No item is named twice.
+    named = {_name(phrases, t.event) for t in before if t.event is not None}
     touched = [e for e in fact.evidence if e.item_id != case.item_id and _sayable(case, phrases, e)]
+    touched = [e for e in touched if _name(phrases, e) not in named]
     if not touched:
         return None
-    named = {t.event.item_id for t in before if t.event is not None}
     causes = {f.evidence[0].item_id: f for f in facts if f.kind == "event"}
-    # The event that is known to matter; else one that was not named yet; else the latest.
-    event = min(touched, key=lambda e: (e.item_id not in causes, e.item_id in named))
+    # The event that is known to matter, else the first, which is the latest.
+    event = min(touched, key=lambda e: e.item_id not in causes)
     if not before:
         cause = causes.get(event.item_id)
         drop = cause.causal_drop if cause is not None else None
@@ -111,25 +121,41 @@ def _attribute(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], 
     return Told("attribute", fact, (*_both(own, event), event), event, own)
 
 
-def aspect_told(case: Case, fact: Fact, quoted: Collection[Evidence] = ()) -> Told | None:
-    """Return quotes, with the aspect's name when they hold it: the name alone is no evidence.
+def aspect_told(case: Case, phrases: Phrases, fact: Fact, before: Sequence[Told] = ()) -> Told | None:
+    """Return quotes, with the aspect's name where they hold it.
 
-    Quotes that were told before (``quoted``) are left out, and so is what reviewers find fault with: it is no reason.
+    Quotes that were told ``before`` are left out, and so is what reviewers find fault with: it is no reason.
     """
     if (fact.sentiment or 0.0) <= 0:
         return None
+    quoted = {e.quote for t in before for e in t.evidence}
     reviews = [
         replace(e, title=case.title) if e.title != case.title else e
         for e in fact.evidence
-        if e.kind == "review" and e.item_id == case.item_id and quotable(e.quote or "")
-    ]
-    reviews = [e for e in reviews if all(e.quote != q.quote for q in quoted)][:_MAX_QUOTES]
+        if e.kind == "review" and e.item_id == case.item_id and e.quote not in quoted and quotable(e.quote or "")
+    ][:_MAX_QUOTES]
     if not reviews:
         return None
-    words = set(_WORD.findall((fact.aspect or "").casefold()))
-    spoken = {word for e in reviews for word in _WORD.findall((e.quote or "").casefold())}
-    kind = "aspect" if words and words <= spoken else "quote"
+    kind = "aspect" if _nameable(phrases, fact.aspect or "", reviews, before) else "quote"
+    if kind == "quote" and sum(len(e.quote or "") for e in reviews) > BOTH_CHARS:
+        turn = case.seed % len(reviews)
+        reviews = reviews[turn : turn + 1]
     return Told(f"{kind}_{'one' if len(reviews) == 1 else 'many'}", fact, tuple(reviews))
+
+
+def _nameable(phrases: Phrases, aspect: str, reviews: Sequence[Evidence], before: Sequence[Told]) -> bool:
+    """Return whether quotes may be announced by their aspect: they hold its name, and do not deny it.
+
+    A name that is also a word of another item's title would be taken for that.
+    """
+    words = set(_WORD.findall(aspect.casefold()))
+    spoken = [word for e in reviews for word in _WORD.findall((e.quote or "").casefold())]
+    if not words or not words <= set(spoken) or not phrases.negations.isdisjoint(spoken):
+        return False
+    if aspect.casefold() in phrases.drawbacks or not aspect.replace(" ", "").isalpha():
+        return False
+    elsewhere = {w for t in before for e in t.evidence for w in _WORD.findall(f"{e.title} {e.value}".casefold())}
+    return words.isdisjoint(elsewhere)
 
 
 def quotable(quote: str, most: int = 160) -> bool:
@@ -139,15 +165,26 @@ def quotable(quote: str, most: int = 160) -> bool:
     )  # fmt: skip
 
 
+def minor(phrases: Phrases, value: Evidence) -> bool:
+    """Return whether a shared value is worth telling only for want of others: a size, say."""
+    field = (value.field or "").casefold()
+    return field in phrases.minor or (field not in phrases.fields and "other" in phrases.minor)
+
+
+def _clean(value: str | None) -> bool:
+    return any(c.isalnum() for c in clean(value or "", 20))
+
+
 def _own_value(case: Case, fact: Fact) -> Evidence | None:
     return next((e for e in fact.evidence if e.kind == "attribute" and e.item_id == case.item_id), None)
 
 
 def _with(case: Case, fact: Fact, event: Evidence) -> Evidence | None:
     """Return the shared value of an attribute fact that holds of an event's item, too."""
-    if any(e.kind == "event" and e.item_id == event.item_id for e in fact.evidence):
-        return _own_value(case, fact)
-    return None
+    own = _own_value(case, fact)
+    if own is None or not _clean(own.value):
+        return None
+    return own if any(e.kind == "event" and e.item_id == event.item_id for e in fact.evidence) else None
 
 
 def _both(own: Evidence, event: Evidence) -> tuple[Evidence, Evidence]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zlib import crc32
 
-from recsys.explain.template_plan import Told
+from recsys.explain.template_plan import BOTH_CHARS, Told
 from recsys.explain.wording import Patterns, Phrases
 from recsys.explain.wording_parts import capital, ended, item_name, joined, quote_text, value_text, when_text
 from recsys.explanation import Case, Confidence
+
+_CLAUSES = ("main", "also", "shared", "like")
 
 
 class Saying:
@@ -32,6 +34,9 @@ class Saying:
     def _sentence(self, patterns: Patterns, told: Told, turn: int) -> str:
         pattern = patterns[turn % len(patterns)]
         values = {slot: self._slot(slot, told) for slot in pattern.slots}
+        if self.words.colon_capital:
+            begun = {slot for text, slot, *_ in pattern.parts if text.endswith(": ") and slot in _CLAUSES}
+            values |= {slot: capital(values[slot]) for slot in begun}
         return ended(capital(pattern.fill(values)))
 
     def _slot(self, slot: str, told: Told) -> str:
@@ -42,7 +47,7 @@ class Saying:
         if slot in ("shared", "like"):
             return self._value(slot, told)
         if slot == "quote":
-            return quote_text(words, [e.quote or "" for e in told.evidence])
+            return self._quotes(told)
         if slot == "aspect":
             return told.fact.aspect or ""
         if slot == "query":
@@ -52,6 +57,12 @@ class Saying:
         if slot == "count":
             return words.number(told.evidence[0].count or 0)
         return when_text(words, told.evidence[0].time, case.now)
+
+    def _quotes(self, told: Told) -> str:
+        quotes = [e.quote or "" for e in told.evidence]
+        if sum(map(len, quotes)) > BOTH_CHARS:
+            quotes = [quotes[self.detail % len(quotes)]]
+        return quote_text(self.words, quotes)
 
     def _kind(self, told: Told) -> str:
         assert told.event is not None

@@ -14,42 +14,55 @@ DAY = 86_400
 _MONTH_ALONE_DAYS = 330  # "in May" is the last May
 _DAYS_AGO = 7
 _CUT = re.compile(r",\s|\s[-–—|/]\s|[(\[{;|]|:\s")
+_EDGES = " \t,;:-–—|/&+"
 _ENOUGH = 12  # characters that a title has to have before the first comma is its end
 _READS_AS_TEXT = re.compile(r"[.!?;:,()\[\]{}|\"“”„«»<>…]|\s[-–—]\s|\d\s*[x×]\s")
 _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 
 
 @lru_cache(maxsize=20_000)
-def short(title: str, limit: int, dangling: frozenset[str] = frozenset()) -> str:
+def short(title: str, limit: int, dangling: frozenset[str] = frozenset(), *, inner: bool = False) -> str:
     """Return a title without what stands behind the first comma or bracket, in whole words of ``limit`` characters.
 
-    A word longer than that leaves nothing: it cannot be cut into something that names the item.
+    What is still too long ends before the first "for" or "with", and then loses its last words; with ``inner`` it
+    loses words before the last two, which tell what the thing is. A word longer than the limit leaves nothing.
     """
     text = clean(title, 4 * limit)
     for cut in _CUT.finditer(text):
         if cut.start() >= _ENOUGH:
             text = text[: cut.start()]
             break
-    text = text.strip(" \t,;:-–—|/")
-    if len(text) > limit:
-        text = text[: limit + 1].rpartition(" ")[0]
-        words = text.split()
-        while words and (words[-1].casefold() in dangling or not any(c.isalnum() for c in words[-1])):
-            words.pop()
-        text = " ".join(words).rstrip(" ,;:-–—|/&+")
-    return text if any(c.isalnum() for c in text) else ""
+    text = text.strip(_EDGES)
+    if len(text) <= limit:
+        return text if any(c.isalnum() for c in text) else ""
+    words = text.split()
+    for place, word in enumerate(words):
+        if word.casefold() in dangling and len(" ".join(words[:place])) >= _ENOUGH:
+            words = words[:place]
+            break
+    # Two words: "Sleeping Bag", "Watering Can".
+    head, tail = (words[:-2], words[-2:]) if inner and len(words) > 3 else (words, [])
+    while head and len(" ".join((*head, *tail))) > limit:
+        head.pop()
+    if not head:
+        return ""
+    words = [*head, *tail]
+    while words and (words[-1].casefold() in dangling or not any(c.isalnum() for c in words[-1])):
+        words.pop()
+    out = " ".join(words).strip(_EDGES)
+    return out if any(c.isalnum() for c in out) else ""
 
 
 def item_name(phrases: Phrases, title: str) -> str:
     """Return how an item is called in a sentence: "the Halvard Trekking Poles", “Who's There?”; "" if it cannot be."""
-    name = short(title, phrases.title_chars, phrases.dangling)
-    if not name:
-        return ""
-    if _READS_AS_TEXT.search(name) or not name[-1].isalnum():
-        return phrases.words["named"].fill({"title": name.translate(_DOUBLE)})
+    bare, named = phrases.words["item"], phrases.words["named"]
+    name = short(title, phrases.title_chars, phrases.dangling, inner=bare != named)
+    if bare == named or _READS_AS_TEXT.search(name) or not name[-1:].isalnum():
+        name = short(title, phrases.title_chars, phrases.dangling)  # between marks nothing is left out
+        return named.fill({"title": name.translate(_DOUBLE)}) if name else ""
     if name.split()[0].casefold() in phrases.articles:
         return name
-    return phrases.words["item"].fill({"title": name})
+    return bare.fill({"title": name})
 
 
 def value_text(phrases: Phrases, field: str, value: str) -> str:
