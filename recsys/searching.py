@@ -101,10 +101,11 @@ def _personal(
         return {}
     silent = [replace(r, text=None) for r in requests]
     place = np.arange(len(slates.items))
-    given = Slates(slates.items, slates.scores, slates.offsets, {**slates.columns, "place": place})
-    judged = plan.personal.score_given(silent, given, watch)
+    # Bare items: what is scored anew, for the causal drop, has columns of these names already.
+    bare = Slates(slates.items, slates.scores, slates.offsets, {"place": place})
+    judged = plan.personal.score_given(silent, bare, watch)
     back = np.argsort(judged.columns["place"])
-    columns = {n: c[back] for n, c in judged.columns.items() if n not in ("place", *slates.columns)}
+    columns = {n: c[back] for n, c in judged.columns.items() if n != "place"}
     columns[f"{PERSONAL}_score"] = fused = columns.pop(FUSED)
     columns[f"{PERSONAL}_rank"] = places(fused, slates.request_index, slates)
     taken = {f"{name}_{what}" for name in plan.finders for what in ("score", "rank")}
@@ -205,4 +206,6 @@ def _refound_first(
     rank = np.array([place.get(row, len(rows)) for row in slates.items.tolist()])
     by = np.lexsort((np.arange(len(rank)), rank))
     columns = {name: c[by] for name, c in slates.columns.items()}
-    return Slates(slates.items[by], slates.scores[by], slates.offsets, columns, slates.notes), tuple(rows)
+    # Best first, whoever sorts the list again: what is in front scores no less than what comes after it.
+    scores = np.fmax.accumulate(slates.scores[by][::-1])[::-1].copy()
+    return Slates(slates.items[by], scores, slates.offsets, columns, slates.notes), tuple(rows)

@@ -32,13 +32,14 @@ from recsys.rules.trace import Met, Work, notes_of
 from recsys.types import NO_ROWS, Request, Slates, Vectors
 
 _ADDED = "_added"  # a column while the work is under way: items that were no candidates
+_OWN = "_own"  # the score that an item has in the order that was asked for
 MOST = 1e9  # all boosts of an item together; what is buried deeper than one part of it comes last
 DAY = 86_400
 
 
 def apply(
     rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, *,
-    page: Page | Iterable[str] | None = None, vectors: Vectors | None = None,
+    page: Page | Iterable[str] | None = None, vectors: Vectors | None = None, in_order: bool = False,
 ) -> Slates:  # fmt: skip
     """Return lists of at most ``k`` that obey the rules; ``notes[i].applied`` names those that had a part in list i.
 
@@ -54,7 +55,15 @@ def apply(
         k: how many places a list has.
         page: what the page shows already, if rules say that it is not repeated.
         vectors: (n_items, d) what likeness is measured by; without them categories, brand and parent.
+        in_order: whether the shopper asked for the order that the lists have (by price, say): nothing is moved or
+            brought in, only what may not be shown and what caps forbid is left out, and scores stay as they are.
     """
+    if in_order:
+        place = -np.arange(len(slates.items), dtype=np.float32)
+        placed = replace(slates, scores=place, columns={**slates.columns, _OWN: slates.scores})
+        out = apply(rules.limits(), placed, requests, items, k, page=page)
+        columns = {name: values for name, values in out.columns.items() if name not in (_OWN, "ranked_score")}
+        return replace(out, scores=out.columns[_OWN], columns=columns)
     work = _met(rules, requests, items)
     if rules.exclude_shown and page is not None:
         work.shown = (page if isinstance(page, Page) else Page(page)).rows(items)

@@ -256,6 +256,12 @@ class Rules(BaseModel):
         both = {n: [*ours.get(n, ()), *theirs.get(n, ())] for n in ("boost", "bury", "hide", "pin", "caps")}
         return type(self).of({**ours, **theirs, **both})
 
+    def limits(self) -> Rules:
+        """Return the rules that leave items out, without those that move items or bring them in."""
+        return self.model_copy(
+            update={"boost": (), "bury": (), "pin": (), "diversity": 0.0, "calibration": 0.0, "explore": None}
+        )
+
     def visible(self, items: ItemTable, now: int, text: str | None = None) -> RowMask | None:
         """Return (n_items,), False where an item is hidden at ``now`` (from a search for ``text``); None = none is."""
         asked = [Request(text=text, now=now)]
