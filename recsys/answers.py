@@ -50,8 +50,8 @@ def sources(slate: Slates, place: int, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda n: float(slate.columns[f"{n}_rank"][place])))
 
 
-def with_matches(result: Result, found: Answer, items: ItemTable) -> Result:
-    """Return the result of a search with what its words matched and what is folded under each item."""
+def with_matches(result: Result, found: Answer, items: ItemTable, price: str = "") -> Result:
+    """Return the result of a search with what its words matched, what is folded under each item, and its price."""
     matches, ids = found.matches, items.vocabulary.ids
     listed = items.vocabulary.rows([row.item_id for row in result.items]).tolist()
     rows = tuple(
@@ -62,7 +62,7 @@ def with_matches(result: Result, found: Answer, items: ItemTable) -> Result:
     return replace(
         result, items=rows, total=int(matches.totals[0]), corrections=dict(matches.corrections[0]),
         relaxed=matches.relaxed[0], refound=tuple(ids(np.array(found.refound, dtype=np.int32))),
-        facets={} if facets is None else facets.to_dict(),
+        facets={} if facets is None else facets.to_dict(), price=price,
     )  # fmt: skip
 
 

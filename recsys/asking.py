@@ -30,6 +30,7 @@ from recsys.registry import Registry
 from recsys.requests import compile_filter, without
 from recsys.result import Result, StageTrace
 from recsys.rules import Page, Rules, apply
+from recsys.search.prices import Priced, priced
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, search
 from recsys.store.histories import join
@@ -202,7 +203,8 @@ class Asking:
         What the shopper chose for the same query before comes first, and nothing is hidden because it was bought:
         people search for what they know. ``fold`` shows one variant of each product and names the others, ``facets``
         counts what matches by brand, category, attribute and price. Misspelt words are read as what they were meant
-        to be, and where nothing has all the words, `Result.relaxed` says what was given up.
+        to be, and where nothing has all the words, `Result.relaxed` says what was given up. "under 50" and the like are
+        bounds of the price, named in `Result.price`.
 
         Raises:
             DataError: an empty text. ConfigError: an unknown order. NotFittedError: nothing was fitted that finds
@@ -213,15 +215,20 @@ class Asking:
         snapshot, items = self._current(), self.store.items()
         funnel = self._funnel(snapshot, variant, strict)
         ruled = self._merged(rules)
-        request = self._request(user, self._base(items, where, ruled, self._now(now), text), NO_ROWS, k, now)
-        request = replace(request, text=text)
+        plan, watch = snapshot.searches[variant or self.config.variant], Stopwatch()
+        base = self._base(items, where, ruled, self._now(now), text)
+        read = self._priced(plan, text)
+        request = self._request(user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
+        request = replace(request, text=read.text)
         asked = Asked(
             k=ruled.pool(k) + (0 if page is None else len(page)), sort=sort, folded=fold, facets=facets,
             refound=self.searches.refound(user, text),
             popularity=self._sold(items) if sort == "popularity" else None,
         )  # fmt: skip
-        plan, watch = snapshot.searches[variant or self.config.variant], Stopwatch()
         found = search(plan, request, items, asked, watch)
+        if read and not found.matches.totals[0]:  # at any price, rather than nothing
+            request = replace(self._request(user, base, NO_ROWS, k, now), text=text)
+            found, read = search(plan, request, items, asked, watch), Priced(text)
         slates = found.slates
         if sort == "relevance":
             slates = self._ruled(ruled, slates, [request], items, k, page, watch)
@@ -230,7 +237,7 @@ class Asking:
             words, rescore = plan.finders[TEXT].matched_words, searching.rescorer(plan)
             said = self._explained(snapshot, [request], slates, found.ranked, rescore, watch, words)
         listed = replace(funnel.plan, generators=plan.finders)
-        result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items)
+        result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
         return result if said is None else with_reasons([result], said)[0]
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
@@ -241,10 +248,10 @@ class Asking:
         """Return queries that may follow ``text``, for this shopper."""
         return self._suggester().next(text, k, user=user, history=self._told(user))
 
-    def _finder(self, snapshot: Snapshot) -> Any:
-        plan = snapshot.searches[self.config.variant]
+    @staticmethod
+    def _priced(plan: SearchPlan, text: str) -> Priced:
         plan.check()
-        return plan.finders[TEXT]
+        return priced(text, plan.finders[TEXT].config.language)
 
     def _sold(self, items: ItemTable) -> NDArray[np.float32]:
         """Return (n_items,) how many events speak for each item."""
@@ -257,8 +264,18 @@ class Asking:
         """Return the suggester of the catalogue as it is, made anew once the log has grown by a twentieth."""
         snapshot, items, held = self._current(), self.store.items(), self._suggests
         if held is None or held[0] is not items or len(self.searches) > 1.05 * held[1] + 100:
-            text, allowed = self._finder(snapshot), compile_filter(items)
-            made = Suggester(items, self.searches, lambda texts: text.match(list(texts), allowed, n=1).totals.tolist())
+            plan, allowed = snapshot.searches[self.config.variant], compile_filter(items)
+
+            def totals(texts: Sequence[str]) -> list[int]:
+                """How much each would find if it were searched: within the price that it names, too."""
+                read = [self._priced(plan, text) for text in texts]
+                masks = [allowed & one.mask(items.prices) if one else allowed for one in read]
+                return [
+                    int(plan.finders[TEXT].match([one.text], mask, n=1).totals[0])
+                    for one, mask in zip(read, masks, strict=True)
+                ]  # fmt: skip
+
+            made = Suggester(items, self.searches, totals)
             self._suggests = held = (items, len(self.searches), made)
         return held[2]
 

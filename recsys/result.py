@@ -65,6 +65,7 @@ class Result:
         corrections: of a search: word as typed -> word as searched.
         relaxed: of a search: what had to be given up to find anything, in words.
         refound: of a search: ids of listed items that this shopper chose for this query before.
+        price: of a search: the bounds that its text named, as a filter's text, "price <= 50"; "" where it named none.
     """
 
     items: tuple[Recommendation, ...]
@@ -74,6 +75,7 @@ class Result:
     corrections: Mapping[str, str] = field(default_factory=dict)
     relaxed: tuple[str, ...] = ()
     refound: tuple[str, ...] = ()
+    price: str = ""
 
     def __len__(self) -> int:
         return len(self.items)

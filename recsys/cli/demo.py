@@ -9,15 +9,26 @@ import typer
 
 from recsys.cli.lists import result_table
 from recsys.cli.output import JsonFile, OptionalFile, console, give_json, progress, table
+from recsys.cli.reasons import reason_cell
 
 if TYPE_CHECKING:
     from recsys.demo import Demo
 
+N_FACETS = 4
 EXACT = {
     "ndcg@10": "engine",
     "ndcg@10_popularity": "popularity",
     "ndcg@10_random": "random",
     "ndcg@10_oracle": "oracle",
+}
+REASONS = {
+    "statement_precision": "statements that the records of the shop bear out",
+    "claims_per_text": "claims in each text",
+    "true_reason_share": "acts with a known cause whose first cited item is that cause",
+    "true_reason_share_last_item": "the same, if the latest item were cited",
+    "true_reason_share_same_category": "the same, if the latest item of the same category were cited",
+    "true_reason_share_last_purchase": "the same, if the latest purchase were cited",
+    "false_reason_share": "acts without any cause for which an item is cited all the same",
 }
 
 
@@ -51,20 +62,43 @@ def demo(
 
 def show(made: Demo, found: dict[str, Any]) -> None:
     """Print the demo."""
-    from recsys.demo import guest
-
     out = console()
     data = made.shop.dataset
     out.print(
-        f"The sample shop: {len(data.items):,} products, {data.log.n_users:,} shoppers, {len(data.log):,} events.",
+        f"The sample shop: {len(data.items):,} products, {data.log.n_users:,} shoppers, {len(data.log):,} events, "
+        f"{len(data.reviews):,} reviews, {len(made.engine.searches):,} searches.",
         highlight=False,
     )
     for shopper in found["shoppers"]:
-        out.rule(f"shopper {shopper['user_id']}", align="left")
-        lines = [(h["time"][:10], h["kind"], h["title"]) for h in shopper["history"]]
-        out.print(table("the latest in the history", ("day", "kind", "item"), lines))
-        items = [(str(r["rank"]), r["title"], f"{r['score']:.4f}", ", ".join(r["sources"])) for r in shopper["items"]]
-        out.print(table("recommended", ("#", "item", "score", "found by"), items, numbers=(0, 2)))
+        _shopper(out, shopper)
+    _guest_and_similar(out, made, found)
+    for search in found["searches"]:
+        _search(out, search)
+    _suggestions(out, found["suggestions"])
+    _rules(out, found["rules"])
+    _truth(out, found["truth"])
+
+
+def _shopper(out: Any, shopper: dict[str, Any]) -> None:
+    out.rule(f"shopper {shopper['user_id']}", align="left")
+    lines = [(h["time"][:10], h["kind"], h["title"]) for h in shopper["history"]]
+    out.print(table("the latest in the history", ("day", "kind", "item"), lines))
+    if shopper["profile"]:
+        out.print(
+            table("what the shop believes", ("line", "says"), [(p["line_id"], p["text"]) for p in shopper["profile"]])
+        )
+    items = [
+        (str(r["rank"]), f"{r['title']}\nby {', '.join(r['sources'])}", reason_cell(r.get("explanation")))
+        for r in shopper["items"]
+    ]
+    out.print(
+        table("recommended, and why", ("#", "item, and who found it", "reason, and what shows it"), items, numbers=(0,))
+    )
+
+
+def _guest_and_similar(out: Any, made: Demo, found: dict[str, Any]) -> None:
+    from recsys.demo import guest
+
     first = found["shoppers"][0]["history"][-1] if found["shoppers"][0]["history"] else found["shoppers"][0]["items"][0]
     out.rule("a guest", align="left")
     out.print(
@@ -72,8 +106,66 @@ def show(made: Demo, found: dict[str, Any]) -> None:
     )
     out.rule("similar items", align="left")
     out.print(result_table(made.engine.similar_items(first["item_id"], 5), f"like {first['title']}"))
-    out.rule("against true tastes", align="left")
-    top = max(found["truth"].values())
-    lines = [(EXACT[name], f"{v:.4f}", "█" * round(40 * v / top)) for name, v in found["truth"].items()]
+
+
+def _search(out: Any, search: dict[str, Any]) -> None:
+    out.rule(f"a search for: {search['text']}", align="left")
+    said = [f"{search['total']} products match"]
+    said += [f"read “{typed}” as “{meant}”" for typed, meant in search["corrections"].items()]
+    said += [f"gave up: {', '.join(search['relaxed'])}"] if search["relaxed"] else []
+    out.print("; ".join(said) + ".", highlight=False, markup=False)
+    lists = search["lists"]
+    depth = max(len(one["items"]) for one in lists)
+    names = ["a guest" if one["user_id"] is None else f"shopper {one['user_id']}" for one in lists]
+    lines = [
+        (str(i + 1), *(_with_variants(one["items"][i]) if i < len(one["items"]) else "" for one in lists))
+        for i in range(depth)
+    ]
+    out.print(table("", ("#", *names), lines, numbers=(0,)))
+    if lists[-1]["items"]:
+        out.print(f"Why the first, for {names[-1]}:", highlight=False, markup=False)
+        out.print(reason_cell(lists[-1]["items"][0].get("explanation")), highlight=False, markup=False)
+    for name, values in list(search["facets"]["fields"].items())[:N_FACETS]:
+        out.print(f"{name}: {_facet(values)}", highlight=False, markup=False)
+
+
+def _with_variants(item: dict[str, Any]) -> str:
+    n = len(item.get("variants", ()))
+    return str(item["title"]) + (f" (+{n} variant{'s' if n > 1 else ''})" if n else "")
+
+
+def _facet(values: dict[str, int]) -> str:
+    return ", ".join(f"{value} ({count})" for value, count in list(values.items())[:N_FACETS])
+
+
+def _suggestions(out: Any, offered: list[dict[str, Any]]) -> None:
+    out.rule("suggestions", align="left")
+    for one in offered:
+        who = "a guest" if one["user_id"] is None else f"shopper {one['user_id']}"
+        begun = f"types “{one['typed']}…”" if "typed" in one else f"has searched for “{one['after']}”"
+        out.print(f"{who} {begun}: {', '.join(one['texts']) or '(nothing)'}", highlight=False, markup=False)
+
+
+def _rules(out: Any, ruled: dict[str, Any]) -> None:
+    out.rule("rules of the merchant", align="left")
+    items = [(str(r["rank"]), r["title"], ", ".join(r["sources"])) for r in ruled["items"]]
+    out.print(table(f"for shopper {ruled['user_id']}", ("#", "item", "found by"), items, numbers=(0,)))
+    for line in ruled["applied"]:
+        out.print(f"· {line}", highlight=False, markup=False)
+
+
+def _truth(out: Any, truth: dict[str, float]) -> None:
+    out.rule("against true tastes and true causes", align="left")
+    graded = {label: truth[name] for name, label in EXACT.items()}
+    top = max(graded.values())
+    lines = [(label, f"{v:.4f}", "█" * round(40 * v / top)) for label, v in graded.items()]
     out.print(table("NDCG@10, mean over shoppers", ("", "NDCG@10", ""), lines, numbers=(1,)))
     typer.echo("The oracle knows every shopper's taste; the engine knows only what happened in the shop.")
+    out.print(
+        table(
+            "how true the reasons are",
+            ("", ""),
+            [(text, f"{truth[n]:.3f}") for n, text in REASONS.items()],
+            numbers=(1,),
+        )
+    )

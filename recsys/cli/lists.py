@@ -181,7 +181,7 @@ def _of_search(result: Result) -> dict[str, Any]:
         return {}
     return {
         "total": result.total, "corrections": dict(result.corrections), "relaxed": list(result.relaxed),
-        "refound": list(result.refound), "facets": result.facets,
+        "refound": list(result.refound), "facets": result.facets, "price": result.price,
     }  # fmt: skip
 
 

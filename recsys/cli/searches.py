@@ -91,6 +91,8 @@ def _tell(result: Result) -> None:
     out = console()
     for typed, meant in result.corrections.items():
         out.print(f"read “{typed}” as “{meant}”", highlight=False, markup=False)
+    if result.price:
+        out.print(f"kept to {result.price}", highlight=False, markup=False)
     if result.relaxed:
         out.print(f"nothing has all the words; gave up: {', '.join(result.relaxed)}", highlight=False, markup=False)
     fields: dict[str, Any] = result.facets.get("fields", {})
