@@ -15,8 +15,9 @@ from scipy import sparse
 from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.candidates.scoring import WholeCatalogue
 from recsys.dataset import Dataset, ItemTable
-from recsys.embed.cache import embed_items
+from recsys.embed.cache import Identified, embed_items
 from recsys.embed.lsa import LSA
+from recsys.embed.remember import Remembered
 from recsys.embed.vectors import unit
 from recsys.errors import ConfigError, NotFittedError, ShapeMismatch
 from recsys.history import profile, stack
@@ -201,7 +202,8 @@ def _filled(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _embedder(config: Dense.Config, deps: Deps) -> Embedder:
     if deps.build is not None:
         made: Embedder = deps.build("embedders", {**config.options, "use": config.embedder})
-        return made
+        # What is pretrained costs milliseconds a query, and one search asks for the same vector twice.
+        return Remembered(made) if isinstance(made, Identified) and not isinstance(made, Trainable) else made
     if config.embedder != "lsa":
         raise ConfigError(f"embedder '{config.embedder}' needs a registry: only 'lsa' can be built without one")
     return LSA(LSA.Config.model_validate(config.options))

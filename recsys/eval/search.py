@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.candidates.bm25 import BM25
 from recsys.data.search.judgements import INFO_KEY, Judgements, judgements_of
 from recsys.dataset import Dataset
+from recsys.embed.remember import SIZE
 from recsys.errors import ConfigError, DataError
 from recsys.eval.compare import compare
 from recsys.eval.evaluate import Evaluation
@@ -19,7 +20,7 @@ from recsys.eval.measure import peak_rss_mb
 from recsys.eval.results import Results, Row, settings_hash
 from recsys.eval.search_folds import fuse
 from recsys.eval.search_measure import Values, mean
-from recsys.eval.search_pool import collect
+from recsys.eval.search_pool import collect, remember
 from recsys.eval.search_rows import HYBRID, RANKED, TYPO, FoldChoice, Rows, Systems
 from recsys.eval.search_study import SearchStudy
 from recsys.eval.search_typos import with_typos
@@ -75,6 +76,8 @@ def evaluate_search(
     systems = _fitted(data, settings, registry, seed, progress)
     deps = deps_for(data, registry)
     mistyped = with_typos(judgements.queries, settings.typo_seed) if typos else None
+    # Rows, folds and typos ask for the same query again and again: its vector is made once.
+    remember(systems.finders.values(), 2 * len(judgements), shared=True)
     answers = Rows(
         systems, judgements, mistyped, settings, lambda o: registry.build("rankers", o, deps, "ranker"), seed, progress
     )
@@ -186,13 +189,16 @@ def _latency(
 ) -> dict[str, dict[str, float]]:
     """Return p50 and p95 in milliseconds of single queries, the way each row would be served; three to warm up.
 
-    The text index keeps what it parsed: its queries are timed with a typo that it has not met, which costs it more.
+    Every row gets typos that it has not met: the text index keeps what it parsed, the dense ones their latest queries.
     """
     progress("timing")
+    remember(rows.systems.finders.values(), SIZE, shared=False)
     choice = next(iter(rows.choices), FoldChoice(0))
     finders, s = rows.systems.united(choice.text), rows.settings
-    size = min(TIMED + 3, len(judgements))
-    index = np.random.default_rng(rows.seed).choice(len(judgements), size, replace=False)
+    # A query without a word to misspell would be met again by the next row.
+    editable = [i for i, q in enumerate(judgements.queries) if with_typos([q]) != [q]] or range(len(judgements))
+    size = min(TIMED + 3, len(editable))
+    index = np.random.default_rng(rows.seed).choice(editable, size, replace=False)
 
     def hybrid(request: Request) -> Slates:
         found = collect([request.text or ""], finders, {}, s.depth, s.candidates)

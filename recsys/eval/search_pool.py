@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.fuse import Fusion, score_all, union
+from recsys.embed.remember import Remembered
 from recsys.rank.features.query import with_features
 from recsys.requests import CHUNK
 from recsys.types import Request, Slates, offsets_of
@@ -56,6 +57,16 @@ def _complete(requests: Sequence[Request], found: Mapping[str, Slates], finders:
     scored = score_all(requests, union(found, len(requests)), finders)
     fused = Fusion().fuse(scored, list(finders), n)
     return with_features(requests, fused, finders)
+
+
+def remember(generators: Iterable[Any], size: int, shared: bool) -> None:
+    """Give generators that read queries by a pretrained model a new memory, one for all of a model if ``shared``."""
+    memories: dict[str, Remembered] = {}
+    for generator in generators:
+        found = getattr(generator, "embedder", None)
+        if isinstance(found, Remembered):
+            fresh = Remembered(found.embedder, size)
+            generator.embedder = memories.setdefault(found.model_id, fresh) if shared else fresh
 
 
 def joined(parts: Sequence[Slates]) -> Slates:
