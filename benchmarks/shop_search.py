@@ -3,7 +3,7 @@
 Two ways to look at the same answers. *Later searches*: the log is cut in time, and what shoppers chose from the last
 fifth of its searches is to be found: its first half is for tuning ("valid"), its second for the report ("test"). Each
 search is asked once with the shopper's history as it was then, and once as by a guest. *Judged queries*: graded
-relevance that the shop's simulator knows, asked as by a guest; every other query is for tuning. Equal scores keep the
+relevance that the shop's simulator knows, asked as by a guest; one half of them is for tuning. Equal scores keep the
 order of the catalogue, as on a page.
 """
 
@@ -93,9 +93,10 @@ def period(
     names = [*config.candidates, *config.search.candidates]
     generators, seconds = fit_generators(config, registry, past, past.log, options, names=names)
     finders = {n: generators[n] for n in config.search.candidates}
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     ranker = fit_search_ranker(config, registry, past, "search", finders, options, print)
-    took = {"generators": sum(seconds.values()), "ranker": time.perf_counter() - started}
+    took = {"generators": sum(seconds.values()), "ranker": time.perf_counter() - started,
+            "ranker_cpu": time.process_time() - busy}  # fmt: skip
     choices = Choices.of(data, [s for s in searches if begin < second(s) <= end])
     some = np.sort(np.random.default_rng(0).permutation(len(choices))[:most])
     plan = learning_plan(config, generators)
@@ -126,8 +127,9 @@ def later(plan: Any, choices: Choices, data: Dataset, log: SearchLog, limit: int
 
 
 def judged(plan: Any, shop: Shop, now: int, odd: bool) -> Task:
-    """Return half of the judged queries."""
-    wanted = [q for n, q in enumerate(shop.queries) if n % 2 == odd]
+    """Return one half of the judged queries, drawn at random: neighbours in the list are of different kinds."""
+    half = np.random.default_rng(0).permutation(len(shop.queries)) % 2 == odd
+    wanted = [q for q, ours in zip(shop.queries, half.tolist(), strict=True) if ours]
     requests = [Request(text=q.text, now=now) for q in wanted]
     targets = Targets.of([q.rows.tolist() for q in wanted], [q.grades.tolist() for q in wanted])
     return Task(requests, targets, collected(plan, requests))

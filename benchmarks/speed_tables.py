@@ -174,3 +174,32 @@ def search(results: Path) -> str:
         return [name, f"{line['parameters']['products']:,}", *numbers, times(f.get("x_reference")), *rights, *last]
 
     return page("search", results, lambda lines: table(head, map(row, lines)))
+
+
+EXPLAIN = (
+    ("One list without reasons, p50, ms", "whole list", "plain_p50_ms"),
+    ("One list with reasons, p50, ms", "whole list", "explained_p50_ms"),
+    ("One list without reasons, p95, ms", "whole list", "plain_p95_ms"),
+    ("One list with reasons, p95, ms", "whole list", "explained_p95_ms"),
+    ("First list with reasons, ms", "whole list", "first_ms"),
+    ("Facts, ms an item", "parts", "facts_ms_item"),
+    ("Text, ms an item", "parts", "text_ms_item"),
+    ("Check, ms an item", "parts", "check_ms_item"),
+    ("Facts, text and check, ms an item", "parts", "explanation_ms_item"),
+    ("Causal rerun, p50, ms a list", "parts", "causal_ms_list"),
+    ("Causal rerun, p95, ms a list", "parts", "causal_p95_ms_list"),
+    ("Histories tried, a list", "parts", "reruns_per_list"),
+)
+
+
+def explain(results: Path) -> str:
+    def make(lines: Sequence[Line]) -> str:
+        groups = {name: by_size(lines, name) for name in ("whole list", "parts")}
+        sizes = list(groups["whole list"])
+        head = ("", *(f"{items:,} items" for items in sizes))
+        rows = [["Shoppers", *(f"{groups['parts'][i]['parameters']['shoppers']:,}" for i in sizes)]]
+        rows += [[label, *(compact(groups[name][i]["figures"][key]) for i in sizes)] for label, name, key in EXPLAIN]
+        rows.append(["Items with a reason", *(share(groups["whole list"][i]["figures"]["with_reason"]) for i in sizes)])
+        return table(head, rows)
+
+    return page("explain", results, make)

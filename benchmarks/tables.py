@@ -22,6 +22,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "funnel-stages": speed_tables.funnel_stages,
     "batch": speed_tables.batch,
     "search": speed_tables.search,
+    "explain": speed_tables.explain,
     "import": speed_tables.startup,
     "checker": checker_tables.checkers,
     "checker-kinds": checker_tables.kinds,

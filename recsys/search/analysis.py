@@ -21,6 +21,7 @@ MAX_CHARS = 20_000  # of a text; what is beyond is not read
 MAX_WORD = 64  # longer runs without a break are cut
 MAX_PARTS = 8  # of one raw word; a chain of hyphens is no compound
 MAX_JOINED = 40
+MAX_KEPT = 200_000  # shapes and stems: words of queries come from strangers, and there is no end to them
 
 Kind = Literal["word", "number", "measure", "compound", "code"]
 
@@ -211,6 +212,8 @@ class Analyzer:
         """Return what a raw word stands for."""
         found = self._shapes.get(raw)
         if found is None:
+            if len(self._shapes) >= MAX_KEPT:
+                self._shapes.clear()
             found = self._shapes[raw] = self._shaped(raw)
         return found
 
@@ -222,6 +225,8 @@ class Analyzer:
             if self.language != "none":
                 with self._lock:  # snowball's stemmers keep the word they work on in themselves
                     stemmed = _stemmer(self.language).stemWord(word)
+            if len(self._stems) >= MAX_KEPT:
+                self._stems.clear()
             found = self._stems[word] = fold_accents(stemmed)
         return found
 

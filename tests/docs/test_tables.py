@@ -151,6 +151,27 @@ def test_the_search_stands_beside_its_peer(tmp_path):
     assert cells(text, "rank-bm25")[0][8] == "–"
 
 
+def test_reasons_stand_beside_lists_without(tmp_path):
+    whole = {
+        "plain_p50_ms": 20.0, "explained_p50_ms": 45.0, "plain_p95_ms": 30.0, "explained_p95_ms": 70.0,
+        "first_ms": 900.0, "with_reason": 0.98,
+    }  # fmt: skip
+    parts = {
+        "facts_ms_item": 0.4, "text_ms_item": 0.06, "check_ms_item": 0.5, "explanation_ms_item": 0.97,
+        "causal_ms_list": 12.0, "causal_p95_ms_list": 20.0, "reruns_per_list": 6.5,
+    }  # fmt: skip
+    lines = [
+        {"name": name, "parameters": {"items": items, "shoppers": 50}, "figures": figures, **FACTS}
+        for items in (2000, 20_000)
+        for name, figures in (("whole list", whole), ("parts", parts))
+    ]
+    write_lines(tmp_path / "explain.jsonl", lines)
+    text = tables.TABLES["explain"](tmp_path)
+    assert "2,000 items | 20,000 items" in text
+    assert cells(text, "Check, ms an item") == [["Check, ms an item", "0.5", "0.5"]]
+    assert cells(text, "Items with a reason") == [["Items with a reason", "98 %", "98 %"]]
+
+
 def test_a_share_is_never_rounded_up():
     assert share(0.99999) == "99.9 %"
     assert share(1.0) == "100 %"

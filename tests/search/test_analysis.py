@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
+from recsys.search import analysis
 from recsys.search.analysis import MAX_CHARS, Analyzer, fold_accents, normalise, number
 
 
@@ -78,3 +79,14 @@ def test_numbers_have_one_spelling(n):
 def test_accents_fold_for_latin_letters_alone():
     assert [fold_accents(w) for w in ("Ångström", "naïve", "й", "が", "हि")][:2] == ["Angstrom", "naive"]
     assert fold_accents("हि") == "हि"
+
+
+def test_words_of_strangers_are_forgotten(monkeypatch):
+    words = [f"{a}{b}ing{c}" for a in "abcdefgh" for b in "klmnop" for c in ("", "-worlds", "7")]
+    shapes = list(map(Analyzer().shape, words))
+    monkeypatch.setattr(analysis, "MAX_KEPT", 50)
+    analyzer = Analyzer()
+    assert [analyzer.shape(w) for w in words] == shapes
+    assert analyzer.terms("running shoes") == ["run", "shoe"]
+    assert len(analyzer._shapes) <= 50
+    assert len(analyzer._stems) <= 50
