@@ -26,7 +26,7 @@ def repaired(said: Explanation, made: Checked, case: Case | None = None, explain
         case: what the text is about; with an ``explainer``, facts that are not told any more are told in its words.
         explainer: a `recsys.protocols.Explainer` whose texts hold, such as the template.
     """
-    if not said.text or made.supported:
+    if not said.text or (made.supported and made.claims):
         return said
     text, removed, last = _without_wrong(made)
     out = replace(said, text=text, removed=(*said.removed, *removed))
