@@ -53,7 +53,9 @@ def _meant(reading: Reading, known: Known, i: int, name: str) -> str:
         return name if holds and not _phrase_after(reading, after) else ""
     if name == "like" and low in words["like"]:
         noun = reading.low(i - 1) in words["articles"]
-        claims = _before(reading, i, "people:you") or (noun and _yours(reading, i))
+        claims = (
+            _before(reading, i, "people:you") or (noun and _yours(reading, i)) or _before(reading, i, "people:crowd")
+        )
         return name if claims and not _wishes(reading, i) else ""
     if len(named) > 1 and "popularity" in named and not _before(reading, i, "people:you"):
         return ""

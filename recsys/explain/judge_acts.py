@@ -8,6 +8,7 @@ from recsys.explain.dates import recently
 from recsys.explain.findings import Judge, span
 from recsys.explain.judge_context import accepts, denied, neutral, tells_opinion
 from recsys.explain.reading import Node
+from recsys.explain.tokens import stems_of
 from recsys.explanation import Evidence
 
 
@@ -85,6 +86,10 @@ def _event(
     made.yes(at, "event", [timed[0][0]])
 
 
+def _words_of(made: Judge, k: int) -> tuple[str, ...]:
+    return stems_of(made.reading.tokens[k].low, made.known.language.locale)
+
+
 def _search(made: Judge, node: Node) -> None:
     """A search is true when the words that follow are words of the query."""
     reading, known = made.reading, made.known
@@ -100,9 +105,12 @@ def _search(made: Judge, node: Node) -> None:
     for k in range(node.end, len(reading.tokens)):
         low, stem = reading.low(k), reading.tokens[k].stem
         owner = reading.node[k]
-        if (owner is not None and owner.kind in ("quote", "act")) or low in reading.language.grammar["ends_query"]:
-            break
         if reading.sentence[k] != reading.sentence[node.start]:
+            break
+        if reading.tokens[k].quote and owner is not None and not all(s in known.query for s in _words_of(made, k)):
+            made.no(k, "query", f"this is not what was searched for ({reading.tokens[k].low})")
+            return
+        if (owner is not None and owner.kind in ("quote", "act")) or low in reading.language.grammar["ends_query"]:
             break
         if stem in known.query:
             used.append(known.query[stem])

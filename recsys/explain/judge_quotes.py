@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys.explain.findings import Judge
-from recsys.explain.judge_context import denied, neutral, reach, target
+from recsys.explain.judge_context import denied, neutral, reach, target, tells_opinion
 from recsys.explain.known import Quote, quoted
 from recsys.explain.reading import Node
 from recsys.explain.tokens import stems_of
@@ -46,7 +46,7 @@ def judge_review_word(made: Judge, k: int) -> bool:
     if (quote := _review_of(made, k, no)) is not None:
         made.yes(k, "opinion", [quote.index])
         return True
-    if neutral(made, k) and not no:
+    if neutral(made, k) and not no and (reading.has(k, "speech") or not tells_opinion(made, k)):
         return False
     if _review_of(made, k, not no) is not None:
         made.no(k, "opinion", f"the review says the opposite ({reading.low(k)})")

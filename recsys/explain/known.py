@@ -15,6 +15,7 @@ from recsys.explanation import Evidence
 
 REC = ""  # the recommended item where no evidence tells its id
 _ELLIPSIS = re.compile(r"\s*(?:…|\.{2,}|\[\s*(?:…|\.+)\s*\])\s*")
+_MARKS = re.compile(r"[,.;:!?]")
 _SCOPE = 4  # how many words a negation reaches
 
 _READ = 4 * MAX_CHARS  # characters of a title or quote that are looked at
@@ -165,8 +166,8 @@ def _review(quote: str, locale: str) -> tuple[frozenset[Stem], frozenset[Stem], 
 def quoted(quote: str, known_quote: Quote, language: Lexicon) -> bool:
     """Return whether ``quote`` is verbatim in a review: case, white space and marks at its ends aside.
 
-    Parts around "..." are looked up one after another. A part that begins right behind a negation says something else
-    than its review does.
+    Parts around "..." are looked up one after another. A part that leaves out the negation right before or behind it
+    says something else than its review does.
     """
     at = 0
     for part in _ELLIPSIS.split(level(quote).lower()):
@@ -174,15 +175,24 @@ def quoted(quote: str, known_quote: Quote, language: Lexicon) -> bool:
         if not wanted:
             continue
         found = re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", known_quote.body[at:])
-        if found is None or _cut(known_quote.body[: at + found.start()], language):
+        body = known_quote.body
+        if found is None or _cut(body[: at + found.start()], body[at + found.end() :], language):
             return False
         at += found.end()
     return at > 0
 
 
-def _cut(before: str, language: Lexicon) -> bool:
-    last = re.split(r"[,.;:!?]", before)[-1]
-    return any(language.has(s, "negation") for s in stems_of(last, language.locale)[-3:])
+def _cut(before: str, after: str, language: Lexicon) -> bool:
+    last, first = _MARKS.split(before)[-1], _MARKS.split(after)[0]
+    if any(language.has(s, "negation") for s in stems_of(last, language.locale)[-3:]):
+        return True
+    # "does | not flicker"; where verbs come first, also "flackert | überhaupt nicht"
+    for word in first.split()[: 3 if language.verb_last else 1]:
+        if word in language.grammar["joins"]:
+            return False
+        if any(language.has(s, "negation") for s in stems_of(word, language.locale)):
+            return True
+    return False
 
 
 def _within(part: Sequence[Stem], whole: Sequence[Stem]) -> bool:

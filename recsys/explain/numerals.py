@@ -52,9 +52,9 @@ def numeral(found: Sequence[Token], i: int, language: Lexicon) -> tuple[int, int
     if value >= 100 and at < len(found):
         joined = at + (found[at].low in language.raw["numbers"]["and"])
         if joined < len(found):
-            rest, after = _small(found, joined, language)
-            if rest is not None and rest < value and found[joined].number is None:
-                return total + rest, after
+            rest = numeral(found, joined, language) if found[joined].number is None else None
+            if rest is not None and rest[0] < value:
+                return total + rest[0], rest[1]
     return total, at
 
 

@@ -218,6 +218,8 @@ def _sentences(reading: Reading) -> None:
             continue
         spaced = after.start > token.end
         ended = token.low in ".!?" and (spaced or after.quote)
+        if ended and i and found[i - 1].number is not None and after.low in reading.language.months:
+            ended = False  # "am 9. Mai"
         # “Comes clean.” It is also light.
         said = token.quote and token.low.rstrip()[-1:] in (".", "!", "?") and after.upper and spaced
         number += bool((ended and not token.quote) or said)

@@ -62,7 +62,7 @@ def _plain(text: str, start: int, end: int, language: Lexicon, out: list[Token])
             skip = _apostrophe(text, found, i, language, out)
             if skip:
                 continue
-        if word[0].isdigit():
+        if word[0].isdecimal():  # "¹" is a digit, but no number
             value = int(_DIGITS.sub(lambda m: m[0], word).replace(",", "").replace(".", ""))
             out.append(Token(low, low, match.start(), match.end(), number=value))
         elif word[0].isalpha():
