@@ -8,8 +8,12 @@ from html.parser import HTMLParser
 
 # What is looked at of a value at all: no description of a product is longer, and time stays bounded.
 MAX_RAW_CHARS = 20_000
-# Line control, direction marks and zero-width signs hide text from a reader; joiners (200C, 200D) are letters' own.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Line control, direction marks, zero-width signs and tags (E0000: letters that no reader sees and a model reads) hide
+# text from a reader; joiners (200C, 200D) are letters' own.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKUP = re.compile(r"[<&]")
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);")

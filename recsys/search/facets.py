@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.text import clean_text
 from recsys.dataset import ItemTable
 from recsys.search.lexicon import Ragged
 from recsys.types import ItemRows, offsets_of
@@ -133,6 +134,15 @@ def _coded(table: dict[tuple[str, str], int], items: ItemTable, rows: Sequence[i
 
 def _values(items: ItemTable, row: int) -> Iterator[tuple[str, str]]:
     """Yield (field, value) of one product; numbers, long texts and nested values are no facets."""
+    return ((_shown(field), text) for field, value in _raw(items, row) if (text := _shown(value)))
+
+
+def _shown(value: str) -> str:
+    """Return a value as it is, but one with signs that no reader sees without them."""
+    return value if value.isprintable() else clean_text(value, MAX_VALUE)
+
+
+def _raw(items: ItemTable, row: int) -> Iterator[tuple[str, str]]:
     if items.brands[row]:
         yield "brand", items.brands[row][:MAX_VALUE]
     for category in items.categories[row][:MAX_VALUES]:
