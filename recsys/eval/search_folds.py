@@ -112,7 +112,7 @@ class Trainer:
         """Return a ranker fitted on the queries of ``train`` (q,), its settings chosen inside them by fold."""
         s = self.settings
         inner = np.unique(fold[train])
-        if int(train.sum()) >= s.inner_queries:
+        if len(self.judgements) >= s.inner_queries:
             inner = inner[:1]
         validation: dict[str, float] = {}
         reached = []
@@ -142,7 +142,9 @@ class Trainer:
         slates = rows_of(self.slates, mask)
         requests = [self.pool.requests[i] for i in index.tolist()]
         labels = labels_for(slates, self.judgements.take(index))
-        return self.build({**self.settings.ranker, **choice}).fit(requests, slates, labels, FitOptions(seed=self.seed))
+        many = self.settings.many if len(self.judgements) >= self.settings.inner_queries else {}
+        ranker = self.build({**self.settings.ranker, **many, **choice})
+        return ranker.fit(requests, slates, labels, FitOptions(seed=self.seed))
 
     def ranked(self, ranker: Any, mask: Mask) -> Slates:
         """Return the lists of the queries of ``mask`` as ``ranker`` orders them."""

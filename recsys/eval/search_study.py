@@ -39,7 +39,8 @@ class SearchStudy(BaseModel):
 
     ``text_choices`` and ``ranker_choices`` are added to ``finders["text"]`` and ``ranker``; ``weight_choices`` are
     tried for every finder but "text", which weighs 1, and "bm25", which the text index contains. ``candidates`` items
-    a query reach the ranker, which learns from at most ``train_queries`` queries of the training folds.
+    a query reach the ranker, which learns from at most ``train_queries`` queries of the training folds; with
+    ``inner_queries`` or more, ``many`` is added to its settings, and keeps the work in bounds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class SearchStudy(BaseModel):
     weight_choices: list[float] = Field(default_factory=lambda: [0.0, 0.25, 0.5, 1.0, 2.0], min_length=1)
     ranker: Finder = Field(default_factory=lambda: {"use": "lightgbm", "min_data_in_leaf": 30, "learning_rate": 0.08})
     ranker_choices: list[Finder] = Field(default_factory=_ranker_choices, min_length=1)
+    many: Finder = Field(default_factory=lambda: {"negatives": 30, "max_bin": 63, "learning_rate": 0.1, "patience": 30})
     folds: int = Field(5, ge=2)
     inner_queries: int = Field(1000, ge=1)  # with fewer, every training fold validates a choice, else one of them
     depth: int = Field(100, ge=100)

@@ -118,6 +118,16 @@ def test_labels_of_a_fold_do_not_reach_its_lists(shop: Dataset) -> None:
     assert not np.array_equal(figures[0]["ndcg@10"][mine], figures[1]["ndcg@10"][mine])
 
 
+def test_many_queries_are_learned_from_with_bounds(shop: Dataset) -> None:
+    """Settings under which the ranker learns next to nothing: they count exactly where there are many queries."""
+    figures = []
+    for limit in (30, 31):
+        given = {"inner_queries": limit, "many": {"max_rounds": 1, "learning_rate": 1e-6}, "ranker_choices": [{}]}
+        made = evaluate_search(shop, SETTINGS.model_copy(update=given), latency=False, typos=False)
+        figures.append(made.results.protocol["validation_hybrid+ranker"])
+    assert figures[0] != figures[1]
+
+
 def test_too_few_queries_are_refused(shop: Dataset) -> None:
     few = shop.info[INFO_KEY].take(np.arange(6))
     with pytest.raises(DataError, match="6 queries have a relevant item: 5 folds need twice as many"):
