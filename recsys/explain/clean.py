@@ -25,7 +25,10 @@ def visible(text: str, most: int = MAX_CHARS) -> str:
     Letters are composed (NFC); nothing that can be seen is lost, so a quote stays the exact characters of its review.
     """
     # A megabyte is cut before anything looks at it twice.
-    text = unicodedata.normalize("NFC", text[: 4 * most])
+    text = text[: 4 * most]
+    if text.isascii() and text.isprintable():
+        return _SPACES.sub(" ", text).strip()[:most].strip()
+    text = unicodedata.normalize("NFC", text)
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r\v\f\x85" else "" for c in text)
     return _SPACES.sub(" ", _MARKS.sub(r"\1", kept)).strip()[:most].strip()
 

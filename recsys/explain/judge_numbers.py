@@ -36,8 +36,10 @@ def _counts_nothing(made: Judge, node: Node) -> bool:
 
 def _of_stars(made: Judge, node: Node) -> bool:
     reading = made.reading
-    near = range(max(0, node.start - 3), min(len(reading.tokens), node.end + 4))
-    rated = any(reading.any_of(k, "act:") == "rate" for k in range(max(0, node.start - 2), node.end + 4))
+    here = reading.sentence[node.start]
+    reach = range(max(0, node.start - 3), min(len(reading.tokens), node.end + 4))
+    near = [k for k in reach if reading.sentence[k] == here]
+    rated = any(reading.any_of(k, "act:") == "rate" for k in near if k >= node.start - 2)
     return (
         rated or reading.low(node.end) == "/" or any(reading.low(k) in reading.language.grammar["stars"] for k in near)
     )
@@ -52,7 +54,8 @@ def _stars(made: Judge, node: Node) -> None:
 
 def _of_reviews(made: Judge, node: Node) -> bool:
     reading = made.reading
-    after = range(node.end, node.end + 3)
+    end = min(len(reading.tokens), node.end + 3)
+    after = [k for k in range(node.end, end) if reading.sentence[k] == reading.sentence[node.start]]
     return any(reading.has(k, "people:reviewer") and not reading.has(k, "people:crowd") for k in after)
 
 

@@ -37,7 +37,7 @@ def _compound(made: Judge, k: int) -> bool:
     first, mark, second = reading.tokens[k : k + 3]
     if first.end != mark.start or second.start != mark.end or reading.node[k + 2] is not None or not second.word:
         return False
-    plain = {"neutral", "setting"}
+    plain = {"neutral", "setting", "carrier", "property"}
     if not (plain & reading.categories[k] and plain & reading.categories[k + 2]):
         return False
     return f"{first.low} {second.low}" not in reading.language.grammar["compounds"]
@@ -60,12 +60,20 @@ def _plain_word(made: Judge, k: int) -> None:
         _people(made, k)
     elif _a_name(made, k):
         made.no(k, "attribute", f"a name that no evidence holds ({token.low})")
-    elif ("property" in named and (_manner(made, k) or _of_item(made, k)) and not _titled(made, k)) or (
+    elif (_property(made, k) and (_manner(made, k) or _of_item(made, k)) and not _titled(made, k)) or (
         not neutral(made, k) and not any(_explanations(made, k))
     ):
         made.no(k, "attribute", f"nothing in the evidence says this ({token.low})")
     if named and "came" in named and known.novel:
         made.yes(k, "time", [known.novel[0][0]])
+
+
+def _property(made: Judge, k: int) -> bool:
+    """Return whether a word tells what something is like: it is listed as such, or derived from a word of the lists."""
+    token, language = made.reading.tokens[k], made.reading.language
+    if made.reading.has(k, "property"):
+        return True
+    return token.low not in language.surfaces and token.low.endswith(tuple(language.grammar["describing"]))
 
 
 def _rated_after(made: Judge, k: int) -> bool:

@@ -49,7 +49,7 @@ class Quote:
 
 @dataclass(slots=True)
 class Known:
-    """Everything that a text may rest on."""
+    """Everything that a text may rest on; ``phrases`` are values of several words, by their first one."""
 
     language: Lexicon
     evidence: Sequence[Evidence]
@@ -63,6 +63,7 @@ class Known:
     popular: list[tuple[int, Evidence]] = field(default_factory=list)
     novel: list[tuple[int, Evidence]] = field(default_factory=list)
     links: set[tuple[Stem, Stem]] = field(default_factory=set)
+    phrases: dict[Stem, list[tuple[tuple[Stem, ...], ItemId]]] = field(default_factory=dict)
     everything: set[Stem] = field(default_factory=set)
 
     def event_items(self) -> set[ItemId]:
@@ -87,6 +88,8 @@ def known(evidence: Sequence[Evidence], title: str, language: Lexicon) -> Known:
             stems = stems_of(plain(e.value or ""), language.locale)
             out.values.append((index, e, frozenset(stems)))
             _call(out, e.item_id, stems, _content(stems, language))
+            if len(stems) > 1:
+                out.phrases.setdefault(stems[0], []).append((stems, e.item_id))
         elif e.kind == "review":
             said, denied, body = _review((e.quote or "")[:_READ], language.locale)
             out.quotes.append(Quote(index, e.item_id, e.review_id or "", body, said, denied))

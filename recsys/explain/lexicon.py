@@ -29,6 +29,7 @@ class Lexicon:
         accepts: act -> the event kinds that make it true.
         numbers, scales: a number word -> its value. months, weekdays, seasons: a lower-case word -> what it names.
         synonyms: stem -> the stems that mean the same, itself among them.
+        surfaces: the words as they are listed, which is not what stems lead back to: "magnetic" comes from "magnet".
         adverb: how adverbs end. nouns_capital: whether a capital makes no name.
         verb_last: whether the verb that makes an act only possible stands far ahead of it.
         raw: everything as it was read.
@@ -47,6 +48,7 @@ class Lexicon:
     units: Mapping[Stem, int]
     synonyms: Mapping[Stem, frozenset[Stem]]
     contractions: Mapping[str, str]
+    surfaces: frozenset[str]
     grammar: Mapping[str, frozenset[str]]
     adverb: str
     nouns_capital: bool
@@ -124,7 +126,7 @@ def lexicon(locale: str = "en") -> Lexicon:
         seasons={name: tuple(m) for name, m in dates["seasons"].items()},
         units={stem(locale, name): n for name, n in dates["units"].items()},
         synonyms=_synonyms(locale, [*raw["synonyms"]["groups"], *([base, *f] for base, f in irregular.items())]),
-        contractions=raw["contractions"],
+        contractions=raw["contractions"], surfaces=_surfaces(raw),
         grammar={name: frozenset(w) for name, w in raw["grammar"].items()},
         adverb=raw.get("adverb", "-"), nouns_capital=raw.get("nouns_capital", False),
         verb_last=raw.get("verb_last", False), raw=raw,
@@ -151,6 +153,10 @@ def _entries(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from ((name if name in ("function", "setting") else "neutral", e) for e in entries)
     for name, entries in raw["pronouns"].items():
         yield from ((f"pronoun:{name}", e) for e in entries)
+
+
+def _surfaces(raw: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(word for _, entry in _entries(raw) for word in _WORD.findall(entry.lower()))
 
 
 def _synonyms(locale: str, groups: Iterable[Iterable[str]]) -> dict[str, frozenset[str]]:

@@ -69,7 +69,7 @@ class Reading:
         """Return the rest of the first category of token ``i`` with ``prefix``, "" when it has none."""
         if not 0 <= i < len(self.tokens):
             return ""
-        return next((c[len(prefix) :] for c in sorted(self.categories[i]) if c.startswith(prefix)), "")
+        return min((c[len(prefix) :] for c in self.categories[i] if c.startswith(prefix)), default="")
 
     def in_sentence(self, number: int) -> Iterator[Node]:
         """Yield the nodes of a sentence."""
@@ -145,6 +145,9 @@ def _items(reading: Reading, known: Known, alone: bool) -> None:
     found = reading.tokens
     i = 0
     while i < len(found):
+        if not alone and (whole := _value(reading, known, i)) is not None:
+            i = reading.add(whole).end
+            continue
         if reading.node[i] is not None or not found[i].word or not _begins(reading, known, i):
             i += 1
             continue
@@ -153,6 +156,19 @@ def _items(reading: Reading, known: Known, alone: bool) -> None:
             stems = tuple(found[k].stem for k in range(i, end) if found[k].word)
             reading.add(Node("item", i, end, items, stems))
         i = end
+
+
+def _value(reading: Reading, known: Known, i: int) -> Node | None:
+    """Return the node of an attribute's value of several words that begins at ``i``: "250 g", "right-hand"."""
+    found = reading.tokens
+    for stems, item in known.phrases.get(found[i].stem, ()):
+        k, at = 1, i + 1
+        while k < len(stems) and at < len(found) and (found[at].stem == stems[k] or found[at].low in "-/&"):
+            k, at = k + (found[at].stem == stems[k]), at + 1
+        if k == len(stems):
+            items = frozenset(o for s, o in known.phrases[found[i].stem] if s == stems)
+            return Node("item", i, at, items | {item}, stems)
+    return None
 
 
 def _begins(reading: Reading, known: Known, i: int) -> bool:

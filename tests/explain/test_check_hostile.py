@@ -24,11 +24,13 @@ EVIDENCE = (EVENT, REVIEW, Evidence(kind="popularity", item_id="l", title=TITLE,
 TRUE = [c for c in load("dev") if c.kind == "true"]
 # Pieces that meet the parts of the reader in orders that nobody would write.
 PIECES = st.sampled_from(
-    (
-        "you bought not the chair lamp in may 5 / “ ” \" ' - … . , ( ) stars two hundred and ago last week reviewer says of "
-        "bright 140 shoppers n't 't both same is made your cart ¹ ½ ﬀ İ \u0301 2026-02-30 31 february Feb"
-    ).split()
-)
+    [
+        "you", "bought", "not", "the", "chair", "lamp", "in", "may", "5", "/", "“", "”", '"', "'", "-", "…", ".",
+        ",", "(", ")", "stars", "two", "hundred", "and", "ago", "last", "week", "reviewer", "says", "of", "bright",
+        "140", "shoppers", "n't", "'t", "both", "same", "is", "made", "your", "cart", "¹", "½", "ﬀ", "İ", "\u0301",
+        "2026-02-30", "31", "february", "Feb"
+    ]
+)  # fmt: skip
 
 
 def lies_within(found):

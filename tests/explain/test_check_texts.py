@@ -173,3 +173,30 @@ def test_no_evidence_supports_nothing_but_courtesy():
     assert not check("You bought a tent.", ()).supported
     assert not check("People love it.", ()).supported
     assert not check("140 shoppers chose it.", ()).supported
+
+
+VALUES = (
+    Evidence(kind="attribute", item_id="lamp", title=LAMP, field="size", value="250 g"),
+    Evidence(kind="attribute", item_id="lamp", title=LAMP, field="features", value="Right-hand"),
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["Its size is 250 g.", "Its size is 250 g too.", "It is right-hand.", "It is Right-hand."]
+)
+def test_a_value_of_small_words_and_numbers_is_known_as_a_whole(text):
+    assert read(text, VALUES).supported
+
+
+@pytest.mark.parametrize("text", ["Its size is 520 g.", "It is left-hand.", "Its size is 250 kg."])
+def test_and_another_one_is_not(text):
+    assert not read(text, VALUES).supported
+
+
+def test_a_derived_word_is_not_its_root():
+    assert not read("It is magnetic.").supported
+    assert read("The lamp is a magnet for looks.").supported
+
+
+def test_people_of_the_next_sentence_rate_nothing():
+    assert read("It was chosen by at least 100 shoppers. Reviewers write: “Bright, and the switch”.").supported
