@@ -16,6 +16,7 @@ KITS = {
     "candidates": "GeneratorTests",
     "rankers": "RankerTests",
     "rerankers": "RankerTests",
+    "explainers": "ExplainerTests",
     "embedders": "EmbedderTests",
     "indexes": "IndexTests",
     "stores": "StoreTests",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from recsys.explain.clean import visible
 from recsys.explain.facts_text import clean
 from recsys.explain.wording import Phrases
-from recsys.explain.wording_parts import item_name, short
+from recsys.explain.wording_parts import VALUE_CHARS, item_name, short
 from recsys.explanation import Case, Confidence, Evidence, Fact
 
 STRONG, MODERATE = 0.7, 0.45
@@ -76,7 +76,7 @@ def _told(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befor
         return aspect_told(case, phrases, fact, before)
     own = tuple(e for e in fact.evidence if e.kind == fact.kind and e.item_id == case.item_id)
     if fact.kind == "query":
-        own = tuple(e for e in own if _clean(e.value))
+        own = tuple(e for e in own if _sayable_value(e.value))
     return Told(fact.kind, fact, own if fact.kind == "query" else own[:1]) if own else None
 
 
@@ -100,7 +100,7 @@ def _event(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befo
 def _attribute(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], before: Sequence[Told]) -> Told | None:
     told = {t.value.field for t in before if t.value is not None}
     own = _own_value(case, fact)
-    if own is None or own.field in told or len(told) > 1 or not _clean(own.value):
+    if own is None or own.field in told or len(told) > 1 or not _sayable_value(own.value):
         return None
     if before and minor(phrases, own):
         return None
@@ -171,8 +171,10 @@ def minor(phrases: Phrases, value: Evidence) -> bool:
     return field in phrases.minor or (field not in phrases.fields and "other" in phrases.minor)
 
 
-def _clean(value: str | None) -> bool:
-    return any(c.isalnum() for c in clean(value or "", 20))
+def _sayable_value(value: str | None) -> bool:
+    """Return whether a value is a short name, and no prose or markup."""
+    shown = clean(value or "", VALUE_CHARS)
+    return any(c.isalnum() for c in shown) and len(shown) < VALUE_CHARS
 
 
 def _own_value(case: Case, fact: Fact) -> Evidence | None:
@@ -182,7 +184,7 @@ def _own_value(case: Case, fact: Fact) -> Evidence | None:
 def _with(case: Case, fact: Fact, event: Evidence) -> Evidence | None:
     """Return the shared value of an attribute fact that holds of an event's item, too."""
     own = _own_value(case, fact)
-    if own is None or not _clean(own.value):
+    if own is None or not _sayable_value(own.value):
         return None
     return own if any(e.kind == "event" and e.item_id == event.item_id for e in fact.evidence) else None
 

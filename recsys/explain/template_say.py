@@ -87,7 +87,7 @@ class Saying:
         return patterns[self.detail % len(patterns)].fill(values)
 
     def _query(self, told: Told) -> str:
-        found = list(dict.fromkeys((e.value or "").casefold() for e in told.evidence))
+        found = list(dict.fromkeys(value_text(self.words, "", e.value or "").casefold() for e in told.evidence))
         return joined(self.words, [self.words.words["quote"].fill({"quote": one}) for one in found])
 
     def _found(self, told: Told) -> str:

@@ -14,7 +14,8 @@ DAY = 86_400
 _MONTH_ALONE_DAYS = 330  # "in May" is the last May
 _DAYS_AGO = 7
 _CUT = re.compile(r",\s|\s[-–—|/]\s|[(\[{;|]|:\s")
-_EDGES = " \t,;:-–—|/&+"
+_EDGES = " \t,;:-–—|/&+…"
+VALUE_CHARS = 61  # of a value, one more than is said
 _ENOUGH = 12  # characters that a title has to have before the first comma is its end
 _READS_AS_TEXT = re.compile(r"[.!?;:,()\[\]{}|\"“”„«»<>…]|\s[-–—]\s|\d\s*[x×]\s")
 _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
@@ -67,7 +68,7 @@ def item_name(phrases: Phrases, title: str) -> str:
 
 def value_text(phrases: Phrases, field: str, value: str) -> str:
     """Return an attribute value as it stands in a sentence."""
-    out = clean(value, phrases.title_chars)
+    out = clean(value, VALUE_CHARS)
     if field in phrases.lower and out.istitle():
         out = out.lower()
     return out.rstrip(" .,;:!?")

@@ -107,10 +107,10 @@ def test_german_clauses():
     assert out.text == "Sie haben im April „Trailhead Storm Rain Jacket“ gekauft."
 
 
-WRONG = ("It is magnetic.", "Over 9,000 shoppers chose it.", "You returned the lamp in 2011.", "Hurry, it is cheap!")
+WRONG = ("It is foldable.", "Over 990,000 shoppers chose it.", "You returned the lamp in 2011.", "Hurry, it is cheap!")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(cases(locales=["en"]), st.lists(st.sampled_from(WRONG), max_size=2), st.integers(0, 3), st.booleans())
 def test_what_is_left_holds_and_reads_well(one, wrong, place, refill):
     said = TEMPLATE.explain([one])[0]

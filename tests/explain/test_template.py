@@ -37,14 +37,14 @@ def test_it_is_installed_under_its_name():
     assert isinstance(built, Explainer)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases(locales=KNOWN))
 def test_every_text_holds_against_its_own_evidence(one):
     out = said(one)
     assert not wrong(one, out), out.text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases())
 def test_every_text_is_well_formed(one):
     out = said(one)
