@@ -21,6 +21,7 @@ class IndexConfig(BaseModel):
         k1, b: of BM25; ``b_of`` sets ``b`` by field.
         phrase: what a pair of neighbours counts that are neighbours in the title too, as part of its own idf.
         coverage: which part of a score depends on the share of the query that a product matches.
+        head: what the last word of a query that names a kind of product counts beyond the others.
         stop: what function words count in a query.
         compound: what a compound written as one counts, against its parts.
         synonym: what a word counts that a merchant's rule puts for another.
@@ -39,6 +40,7 @@ class IndexConfig(BaseModel):
     b_of: dict[str, float] = Field(default_factory=dict)
     phrase: float = Field(0.3, ge=0, le=5)
     coverage: float = Field(0.5, ge=0, le=1)
+    head: float = Field(0.5, ge=0, le=5)
     stop: float = Field(0.2, ge=0, le=1)
     compound: float = Field(0.7, ge=0, le=1)
     synonym: float = Field(0.9, gt=0, le=1)

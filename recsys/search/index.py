@@ -102,6 +102,12 @@ class TextIndex:
         """Return how many products hold a term."""
         return sum(hi - lo for lo, hi in (s.postings(term) for s in self.segments))
 
+    def names_a_kind(self, term: int) -> bool:
+        """Return whether most products that hold a term hold it in their categories."""
+        lo, hi = self.base.postings(term)
+        named = np.count_nonzero(self.base.counts[lo:hi, self.config.fields.index("categories")])
+        return 2 * int(named) > hi - lo
+
     def idf(self, frequency: int) -> float:
         """Return the weight of a term that ``frequency`` products hold: lucene's, always above 0."""
         n = max(self.n_rows, frequency)

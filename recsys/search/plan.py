@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.search.index import TextIndex
 from recsys.search.loops import collect_loop, finish_loop, gather_loop, given_loop
-from recsys.search.query import Alternative, Query
+from recsys.search.query import Alternative, Query, Slot
 from recsys.topn import compiled
 from recsys.types import ItemRows, RowMask
 
@@ -121,7 +122,7 @@ def plan(index: TextIndex, query: Query) -> Plan:
     ranges, term = _Ranges(index), index.lexicon.term
     worth = np.zeros(len(query.slots), np.float32)
     needed = 0
-    for s, slot in enumerate(query.slots):
+    for s, slot in enumerate(_headed(index, query.slots)):
         reference = _idf(index, slot.alternatives[0])
         worth[s] = slot.weight * reference
         needed |= (1 << s) if slot.needed else 0
@@ -143,6 +144,20 @@ def plan(index: TextIndex, query: Query) -> Plan:
         np.concatenate([np.empty(0, np.int32), *ranges.docs]),
         np.concatenate([np.empty(0, np.float32), *ranges.values]),
     )  # fmt: skip
+
+
+def _headed(index: TextIndex, slots: Sequence[Slot]) -> list[Slot]:
+    """Return the slots; the last that names a kind of product counts for more: who types "steel garlic press" wants one.
+
+    A word names a kind when most products that hold it hold it in their categories.
+    """
+    out = list(slots)
+    for s in reversed(range(len(out))) if index.config.head > 0 else ():
+        terms = out[s].alternatives[0].terms
+        if out[s].needed and len(terms) == 1 and index.names_a_kind(index.lexicon.term(terms[0])):
+            out[s] = replace(out[s], weight=out[s].weight * (1 + index.config.head))
+            break
+    return out
 
 
 def _idf(index: TextIndex, reading: Alternative) -> float:
