@@ -92,7 +92,8 @@ def test_the_noun_counts_for_more_than_its_neighbours():
     made_items = [
         Item(item_id=f"press-{i}", title=f"Garlic Press {i}", categories=("Kitchen", "Garlic Press")) for i in range(6)
     ]
-    made_items.append(Item(item_id="ruler", title="Steel Ruler steel", categories=("Office", "Ruler")))
+    made_items += [Item(item_id=f"pen-{i}", title=f"Pen {i}", categories=("Office", "Pen")) for i in range(60)]
+    made_items.append(Item(item_id="ruler", title="Steel Ruler", categories=("Office", "Ruler")))
     made = ItemTable.of(made_items)
     index = TextIndex.of(made)
     assert index.names_a_kind(index.lexicon.term("press"))
