@@ -55,9 +55,9 @@ class ReviewIndex:
         """Return the reviews that a shopper wrote."""
         return [] if user is None else list(self._users.get(user, ()))
 
-    def written(self, user: str | None, aspect: int) -> list[Said]:
-        """Return what a shopper said of an aspect in their own reviews, one place a review, oldest first."""
-        return [s for r in self.of_user(user) for s in self._said(r) if s.aspect == aspect]
+    def written(self, user: str | None) -> list[Said]:
+        """Return what a shopper said in their own reviews, one place an aspect and review, oldest first."""
+        return [s for r in self.of_user(user) for s in self._said(r)]
 
     def of_item(self, item_id: str) -> tuple[Said, ...]:
         """Return what the latest `MAX_REVIEWS` reviews of an item say, the latest review first."""

@@ -8,8 +8,9 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys.aspects import AspectTable, ReviewIndex
+from recsys.aspects import AspectTable, ReviewIndex, Said
 from recsys.dataset import ItemTable
 from recsys.errors import DataError
 from recsys.explanation import Evidence
@@ -17,6 +18,7 @@ from recsys.profile.journeys import journeys
 from recsys.profile.lines import Line, LineKind, Profile, line_id, money, month, name_of, times
 from recsys.profile.sensitive import is_sensitive
 from recsys.profile.signals import MAX_EVIDENCE, Signals
+from recsys.profile.usual import Key, Usual, chance, names
 from recsys.store.edits import Edits
 from recsys.types import Event, Events, Request, Review
 
@@ -24,12 +26,22 @@ MAX_LINES = 12
 QUOTA: dict[LineKind, int] = {
     "journey": 3, "category": 3, "brand": 2, "value": 2, "price": 1, "aspect": 3, "dislike": 2,
 }  # fmt: skip
-MIN_ENTRIES = 2  # one item is no habit
+MIN_WEIGHT = 0.1
 MIN_SHARE = 0.12  # of the liked products
-MIN_LIFT = 1.5  # against the catalogue
+OFTEN = 0.3
+MIN_LIFT = 1.5  # against the catalogue, or for a brand against the shelves that were chosen from
+MAX_CHANCE = 0.02  # of so many items with a value among any items of the same shelves
 MIN_PRICES = 4
+NARROW = 0.65  # of the spread of all prices
+MIN_PRICE_SIGMAS = 2.0
 MIN_ASPECT_LIFT = 1.3
-MIN_TALKED = 3
+MIN_TALKED, MIN_TALKED_LIFT = 4, 1.8
+CLEAR = 0.1  # a sentiment that takes a side
+
+
+def _least(n: int) -> int:
+    """Return how many of ``n`` products make a habit: one never does, and two do only where there are few."""
+    return 2 if n < 8 else 3
 
 
 class Profiler:
@@ -48,7 +60,7 @@ class Profiler:
     ) -> None:
         self.items, self.table, self.reviews = items, table, reviews
         self.edits = edits if edits is not None else Edits()
-        self._share, self._counted = _catalogue_shares(items), len(items)
+        self._usual = Usual.of(items)
         self._sensitive: dict[int, bool] = {}
         self._read: Sequence[Review] = ()
 
@@ -60,7 +72,7 @@ class Profiler:
         """
         if items is self.items and (self.table is None or reviews is self._read):
             return self
-        grown = len(items) > 1.05 * self._counted + 20
+        grown = len(items) > 1.05 * self._usual.n_items + 20
         out = Profiler(items, table=self.table, edits=self.edits) if grown else copy(self)
         out.items, out._sensitive = items, self._sensitive if items is self.items else {}
         if self.table is not None and (reviews is not self._read or items is not self.items):
@@ -133,41 +145,64 @@ class Profiler:
         whole = float(np.abs(signals.weights).sum())
         for one in journeys(signals, now):
             since = min(int(signals.history.times[signals.places[i]]) for i in one.entries)
-            text = f"Lately you look into {one.name}: {len(one.entries)} products since {month(since)}."
+            text = f"Lately you look into {one.name}: {signals.products(one.entries)} products since {month(since)}."
             weight = 0.3 + float(signals.weights[list(one.entries)].sum()) / whole
             yield self._line("journey", one.name, text, weight, signals, one.entries)
 
     def _favourites(self, signals: Signals) -> Iterator[Line]:
         liked = signals.liked.tolist()
         whole = float(signals.weights[liked].sum()) if liked else 0.0
-        groups: dict[tuple[LineKind, str, str], list[int]] = {}
+        groups: dict[Key, list[int]] = {}
         for entry in liked:
-            for key in _names(self.items, int(signals.rows[entry])):
+            for key in names(self.items, int(signals.rows[entry])):
                 groups.setdefault(key, []).append(entry)
-        for (kind, field, name), entries in sorted(groups.items()):
-            said = name_of(name)
-            products = {self.items.parents[int(signals.rows[i])] or str(signals.rows[i]) for i in entries}
-            share = float(signals.weights[entries].sum()) / whole
-            lift = share / self._share.get((kind, field, name), 1.0)
-            n = len(entries)
-            if not said or len(products) < MIN_ENTRIES or lift < MIN_LIFT or n < MIN_SHARE * len(liked):
+        total = signals.products(liked)
+        for key, entries in sorted(groups.items()):
+            kind, field, name = key
+            said, n = name_of(name), signals.products(entries)
+            if not said or n < _least(total) or n < MIN_SHARE * total or not self._telling(key, signals, liked, n):
                 continue
+            share = float(signals.weights[entries].sum()) / whole
+            lift = max(share / self._usual.share(key), 1.0)
+            many = f"{n} of your latest {total} products"
+            often = "You often come back to" if n >= OFTEN * total else "Now and then you choose from"
             text = {
-                "category": f"You often come back to {said}: {n} of your latest {len(liked)} products.",
-                "brand": f"You like {said}: you chose it for {n} of your latest {len(liked)} products.",
-            }.get(kind, f"You prefer {said} ({name_of(field) or 'feature'}): {n} of your latest {len(liked)} products.")
+                "category": f"{often} {said}: {many}.",
+                "brand": f"You like {said}: you chose it for {many}.",
+            }.get(kind, f"{_heading(field)}: you chose {said} for {many}.")
             # Half of all, and twice as often as in the catalogue, is the measure of a clear favourite.
             weight = share**0.5 * (1 - 1 / lift) * (0.9 if kind == "category" else 0.8 if kind == "brand" else 0.6)
+            if weight < MIN_WEIGHT:
+                continue
             yield self._line(kind, said if kind != "value" else f"{field} {said}", text, weight, signals, entries)
+
+    def _telling(self, key: Key, signals: Signals, liked: Sequence[int], n: int) -> bool:
+        """Return whether ``n`` liked products with a value are more than what the catalogue makes one choose."""
+        if key[0] == "category":
+            share = n / max(1, signals.products(liked))
+            return share >= MIN_LIFT * self._usual.share(key)
+        # Who buys jackets buys what jackets are made of: a choice is what goes beyond that.
+        expected = self._usual.expected(self.items, signals.first_of_products(liked), key)
+        return n >= MIN_LIFT * expected and (key[0] == "brand" or chance(n, expected) <= MAX_CHANCE)
 
     def _price(self, signals: Signals) -> Iterator[Line]:
         prices = self.items.prices[signals.rows]
-        entries = [i for i in signals.liked.tolist() if not np.isnan(prices[i])]
+        entries = [i for i in signals.liked.tolist() if prices[i] > 0]
         if len(entries) < MIN_PRICES:
             return
+        places = {i: self._usual.price_place(self.items, int(signals.rows[i])) for i in entries}
+        known = [i for i in entries if not np.isnan(places[i])]
+        # A place on the shelf that is drawn at random has the mean 1/2 and the variance 1/12.
+        sigmas = (sum(places[i] for i in known) - len(known) / 2) / max(1.0, len(known) / 12) ** 0.5
+        if len(known) >= MIN_PRICES and abs(sigmas) >= MIN_PRICE_SIGMAS:
+            side = [i for i in known if (places[i] - 0.5) * sigmas > 0]
+            text = f"Of one kind of thing you mostly choose the {'cheaper' if sigmas < 0 else 'dearer'} ones"
+            text += f": {signals.products(side)} of your latest {signals.products(known)} products."
+            yield self._line("price", "level", text, 0.2 + 0.08 * abs(sigmas), signals, side)
         low, high = np.quantile(prices[entries], [0.1, 0.9]).tolist()
-        text = f"You mostly choose things that cost between {money(low)} and {money(high)}."
-        yield self._line("price", "range", text, 0.35, signals, entries)
+        if np.log(high / low) <= NARROW * self._usual.spread:
+            text = f"You mostly choose things that cost between {money(low)} and {money(high)}."
+            yield self._line("price", "range", text, 0.35, signals, entries)
 
     def _aspects(self, user: str, signals: Signals) -> Iterator[Line]:
         if self.table is None or not self.table.aspects:
@@ -177,68 +212,72 @@ class Profiler:
         history = Events.of(signals.rows[liked], weights=signals.weights[liked])
         cares = self.table.cares([Request(history=history)], [own], self.items, decay=1.0)[0]
         lift = cares / self.table.typical
-        salience = self.table.salience
+        said = [] if self.reviews is None else self.reviews.written(user)
+        talked = self._talked(signals, liked)
         for aspect in np.argsort(-lift, kind="stable")[: 2 * QUOTA["aspect"]].tolist():
-            written = self._written(user, aspect)
-            known = [i for i in liked if signals.rows[i] < self.table.n_items]
-            entries = [i for i in known if salience[signals.rows[i], aspect] > 0]
-            if lift[aspect] < MIN_ASPECT_LIFT or (len(entries) < MIN_TALKED and not written):
-                continue
-            name = self.table.aspects[aspect]
-            talk = f"{len(entries)} of your latest {len(liked)} products"
+            if lift[aspect] < MIN_ASPECT_LIFT:
+                break
+            name, strength = self.table.aspects[aspect], float(lift[aspect] / (lift[aspect] + 2.0))
+            voices = [one for one in said if one.aspect == aspect]
+            written = self._quotes(voices)
+            entries = [i for i, spoken in zip(liked, talked[:, aspect].tolist(), strict=True) if spoken]
             # Only one's own words tell what one cares about; a history tells what others say of it.
-            text = f"What you choose is often talked about for {name}: {talk}."
-            if written:
-                text = f"You care about {name}: you wrote about it {times(len(written))}."
-            weight = (0.8 if written else 0.5) * float(lift[aspect] / (lift[aspect] + 2.0))
+            if len(written) > 1:
+                text = f"You care about {name}: {len(written)} of your {len(own)} reviews speak of it."
+                weight = 0.8 * strength
+            elif written:
+                mean = sum(v.sentiment for v in voices) / len(voices)
+                act = "praised" if mean > CLEAR else "found fault with" if mean < -CLEAR else "wrote about"
+                thing = next(filter(None, (name_of(e.title.split(",")[0]) for e in written)), "something that you know")
+                text, weight = f"You once {act} the {name} of {thing}.", 0.35 * strength
+            elif len(entries) >= MIN_TALKED and lift[aspect] >= MIN_TALKED_LIFT and len(entries) >= OFTEN * len(liked):
+                talk = f"{signals.products(entries)} of your latest {signals.products(liked)} products"
+                text, weight = f"What you choose is often talked about for {name}: {talk}.", 0.4 * strength
+            else:
+                continue
             one = self._line("aspect", name, text, weight, signals, entries)
-            yield replace(one, evidence=(*written[:2], *one.evidence)[:MAX_EVIDENCE])
+            evidence = written if written else one.evidence
+            yield replace(one, evidence=tuple(evidence[:MAX_EVIDENCE]))
 
-    def _written(self, user: str, aspect: int) -> list[Evidence]:
-        """Return the shopper's own sentences about an aspect, one a review."""
-        said = [] if self.reviews is None else [s for s in self.reviews.written(user, aspect) if s.quote]
-        rows = [self.items.vocabulary.row(s.item_id) for s in said]
+    def _talked(self, signals: Signals, liked: Sequence[int]) -> NDArray[np.bool_]:
+        """Return (len(liked), n_aspects): whether the reviewers of a liked item speak of an aspect."""
+        assert self.table is not None
+        rows = signals.rows[liked]
+        known = rows < self.table.n_items  # what came later has no reviews yet
+        out = np.zeros((len(rows), len(self.table.aspects)), dtype=np.bool_)
+        out[known] = self.table.salience[rows[known]].toarray() > 0
+        return out
+
+    def _quotes(self, voices: Sequence[Said]) -> list[Evidence]:
+        """Return the shopper's own sentences as evidence; none about a sensitive matter."""
+        rows = [self.items.vocabulary.row(s.item_id) for s in voices]
         return [
             Evidence(
                 kind="review", item_id=s.item_id, title=self.items.titles[row], review_id=s.review_id,
                 start=s.start, end=s.end, quote=s.quote,
             )
-            for s, row in zip(said, rows, strict=True)
-            if row >= 0 and not is_sensitive(self.items.titles[row])
+            for s, row in zip(voices, rows, strict=True)
+            if s.quote and row >= 0 and not is_sensitive(self.items.titles[row])
         ]  # fmt: skip
 
     def _dislikes(self, signals: Signals) -> Iterator[Line]:
-        groups: dict[tuple[LineKind, str, str], list[int]] = {}
+        groups: dict[Key, list[int]] = {}
         for entry in range(len(signals)):
-            for key in _names(self.items, int(signals.rows[entry])):
+            for key in names(self.items, int(signals.rows[entry])):
                 groups.setdefault(key, []).append(entry)
         for (kind, _, name), entries in sorted(groups.items()):
             against = [i for i in entries if signals.weights[i] < 0]
             said = name_of(name)
-            if kind == "value" or not said or len(against) < MIN_ENTRIES or len(against) <= 0.6 * len(entries):
+            if kind == "value" or not said or len(against) < 2 or len(against) <= 0.6 * len(entries):
                 continue
             text = f"You turned down {said} {times(len(against))}."
             yield self._line("dislike", f"{kind} {said}", text, 0.1 * len(against) + 0.2, signals, against)
 
 
-def _names(items: ItemTable, row: int) -> Iterator[tuple[LineKind, str, str]]:
-    """Yield (kind, field, value) of all that a line may be about."""
-    for category in dict.fromkeys(items.categories[row]):
-        yield "category", "category", category
-    if items.brands[row]:
-        yield "brand", "brand", items.brands[row]
-    for key, value in items.attributes[row].items():
-        for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, str) and one:
-                yield "value", key, one
-
-
-def _catalogue_shares(items: ItemTable) -> dict[tuple[LineKind, str, str], float]:
-    counts: dict[tuple[LineKind, str, str], int] = {}
-    for row in range(len(items)):
-        for key in _names(items, row):
-            counts[key] = counts.get(key, 0) + 1
-    return {key: n / len(items) for key, n in counts.items()}
+def _heading(field: str) -> str:
+    """Return the name of an attribute as the beginning of a sentence."""
+    said = name_of(field.replace("_", " ")) or "feature"
+    return said[:1].upper() + said[1:]
 
 
 def _limited(lines: Sequence[Line], k: int) -> Iterator[Line]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from recsys.data.text import clean_text
@@ -69,6 +70,7 @@ class Profile:
         return "\n".join(one.text for one in self.lines) or "(nothing is known)"
 
 
+@lru_cache(maxsize=20_000)
 def name_of(value: str) -> str:
     """Return a catalogue value as a part of a sentence; "" if it may not stand there.
 

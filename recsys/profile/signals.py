@@ -66,6 +66,18 @@ class Signals:
         """Entries of disliked items, oldest first."""
         return np.flatnonzero(self.weights < 0)
 
+    def first_of_products(self, entries: Sequence[int]) -> list[int]:
+        """Return one row for each product of these entries: variants are one product."""
+        seen: dict[str, int] = {}
+        for i in entries:
+            row = int(self.rows[i])
+            seen.setdefault(self.items.parents[row] or f"row {row}", row)
+        return list(seen.values())
+
+    def products(self, entries: Sequence[int]) -> int:
+        """Return how many products these entries are about."""
+        return len(self.first_of_products(entries))
+
     def evidence(self, entries: Sequence[int]) -> tuple[Evidence, ...]:
         """Return the events behind the strongest `MAX_EVIDENCE` of these entries, the strongest first."""
         order = sorted(entries, key=lambda i: (-abs(float(self.weights[i])), -int(self.places[i])))[:MAX_EVIDENCE]
