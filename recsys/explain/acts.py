@@ -40,6 +40,11 @@ def _meant(reading: Reading, known: Known, i: int, name: str) -> str:
         return ""
     if _commanded(reading, i):
         return ""
+    back = reading.node[i - 1] if i else None
+    if back is not None and back.kind == "when" and low in words["saw"]:
+        return ""  # "April saw its arrival"
+    if name == "buy" and low in words["got"] and _phrase_after(reading, i + 1):
+        return ""
     if name == "own" and low in words["having"]:
         return ""
     if name == "own" and low in words["have"]:

@@ -46,12 +46,20 @@ def judge_act(made: Judge, node: Node) -> None:
     if denied(made, node.start):
         made.no(node.start, "event", "the evidence does not say that it was not so")
         return
+    if _habit(made, node):
+        made.no(node.start, "event", "it is not known how often")
+        return
     items = [n for n in reading.nodes if n.kind == "item" and n.act is node]
     if not items:
         _event(made, node.start, known.events, node, node.dates, None)
     for item in items:
         mine = [e for e in known.events if e[1].item_id in item.items]
         _event(made, node.start, mine, node, [*node.dates, *item.dates], item)
+
+
+def _habit(made: Judge, node: Node) -> bool:
+    """Return whether an act is told as a habit: "you often search for"."""
+    return any(made.reading.low(k) in made.reading.language.grammar["habits"] for k in (node.start - 1, node.start - 2))
 
 
 def _event(
@@ -101,6 +109,9 @@ def _search(made: Judge, node: Node) -> None:
     if denied(made, node.start):
         made.no(node.start, "query", "the evidence does not say that it was not so")
         return
+    if _habit(made, node):
+        made.no(node.start, "query", "it is not known how often")
+        return
     used: list[int] = []
     for k in range(node.end, len(reading.tokens)):
         low, stem = reading.low(k), reading.tokens[k].stem
@@ -133,7 +144,12 @@ def _others(made: Judge, node: Node) -> None:
         made.no(node.start, "count", "the evidence does not say that it was not so")
         return
     for index, e in known.popular:
-        if node.name == "choose" or (e.event_kind and e.event_kind in known.language.accepts.get(node.name, ())):
+        liked = node.name == "like" and made.reading.low(node.start) in made.reading.language.grammar["like"]
+        if (
+            node.name == "choose"
+            or liked
+            or (e.event_kind and e.event_kind in known.language.accepts.get(node.name, ()))
+        ):
             made.yes(node.start, "count", [index])
             return
     made.no(node.start, "count", "the number is not one of shoppers who did this")

@@ -17,7 +17,8 @@ def judge_values(made: Judge) -> None:
         k = node.start - 1
         while reading.low(k) in grammar["before_value"]:
             k -= 1
-        if reading.low(k) not in grammar["be"] and not (reading.low(k) in grammar["made"] and k < node.start - 1):
+        linked = reading.low(k) in grammar["be"] or (reading.low(k) in grammar["made"] and k < node.start - 1)
+        if not linked and not (k == node.start - 1 and reading.low(k) in grammar["holds"] and _item_at(made, k - 1)):
             continue
         if denied(made, node.start):
             made.no(node.start, "attribute", "the evidence does not say that it was not so")
@@ -27,6 +28,13 @@ def judge_values(made: Judge) -> None:
             made.no(node.start, "attribute", f"this is not said of the item ({span(made, node.start, node.end)})")
     for sentence in {reading.sentence[n.start] for n in reading.nodes}:
         _shared(made, sentence, known)
+
+
+def _item_at(made: Judge, k: int) -> bool:
+    node = made.reading.node[k] if k >= 0 else None
+    return (node is not None and node.kind == "item") or (
+        k >= 0 and made.reading.low(k) in made.reading.language.grammar["it"]
+    )
 
 
 def of_both(made: Judge, k: int, holders: frozenset[ItemId]) -> bool:

@@ -48,7 +48,9 @@ def _plain_word(made: Judge, k: int) -> None:
     token, named = reading.tokens[k], reading.categories[k]
     if (reason := reading.any_of(k, "policy:")) and not (reading.has(k, "carrier") and _rated_after(made, k)):
         made.no(k, "attribute", f"nothing is said of this: {reason} ({token.low})")
-    elif "number:universal" in named and counts_people(made, k):
+    elif _of_strangers(made, k):
+        made.no(k, "opinion", f"nothing is known of what others do ({reading.low(k - 1)} {token.low})")
+    elif "number:universal" in named and (counts_people(made, k) or _of_all(made, k)):
         made.no(k, "count", f"not known of so many ({token.low})")
     elif "number:wrong" in named and not _conjunction(made, k):
         made.no(k, "count", f"not known ({token.low})")
@@ -66,6 +68,25 @@ def _plain_word(made: Judge, k: int) -> None:
         made.no(k, "attribute", f"nothing in the evidence says this ({token.low})")
     if named and "came" in named and known.novel:
         made.yes(k, "time", [known.novel[0][0]])
+
+
+def _of_strangers(made: Judge, k: int) -> bool:
+    """Return whether somebody is said to love something of whom nothing is known: "chefs love this pan"."""
+    reading = made.reading
+    if reading.low(k) not in reading.language.grammar["like"] or reading.low(k) == "like":
+        return False
+    named = reading.categories[k - 1] if k else frozenset[str]()
+    plain = bool({"neutral", "setting"} & named) and "function" not in named
+    return plain and reading.low(k - 1).endswith("s") and not reading.any_of(k - 1, "people:")
+
+
+def _of_all(made: Judge, k: int) -> bool:
+    """Return whether something is said of all of a kind: "every detail"."""
+    reading = made.reading
+    if reading.low(k) not in reading.language.grammar["all"]:
+        return False
+    of = reading.has(k + 1, "neutral") or reading.has(k + 1, "setting")
+    return of and reading.low(k + 1) not in reading.language.grammar["any_time"]
 
 
 def _property(made: Judge, k: int) -> bool:
