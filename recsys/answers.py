@@ -8,12 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from recsys.candidates.fuse import FOUND
+from recsys.data.text import clean_text
 from recsys.dataset import ItemTable
 from recsys.explanation import Explanation
 from recsys.funnel import Plan, Stopwatch
 from recsys.result import Recommendation, Result, Trace
 from recsys.searching import Answer
 from recsys.types import Slates
+
+MAX_TITLE = 300  # characters of a title that is shown, whatever a supplier wrote
 
 
 def results(slates: Slates, items: ItemTable, plan: Plan, watch: Stopwatch, bundle_id: str = "") -> list[Result]:
@@ -31,8 +34,8 @@ def _result(slate: Slates, items: ItemTable, names: Iterable[str], watch: Stopwa
     ids = items.vocabulary.ids(slate.items)
     rows = tuple(
         Recommendation(
-            rank=place + 1, item_id=ids[place], title=items.titles[row], score=float(slate.scores[place]),
-            sources=sources(slate, place, names),
+            rank=place + 1, item_id=ids[place], title=clean_text(items.titles[row], MAX_TITLE),
+            score=float(slate.scores[place]), sources=sources(slate, place, names),
             price=None if np.isnan(items.prices[row]) else round(float(items.prices[row]), 2),
             stock=None if items.stock[row] < 0 else int(items.stock[row]),
         )
@@ -58,10 +61,11 @@ def with_matches(result: Result, found: Answer, items: ItemTable, price: str = "
         replace(row, variants=tuple(ids(found.below[r]))) if r in found.below else row
         for row, r in zip(result.items, listed, strict=True)
     )
-    facets = matches.facets[0]
+    facets, shown = matches.facets[0], {row.item_id for row in rows}
     return replace(
         result, items=rows, total=int(matches.totals[0]), corrections=dict(matches.corrections[0]),
-        relaxed=matches.relaxed[0], refound=tuple(ids(np.array(found.refound, dtype=np.int32))),
+        relaxed=matches.relaxed[0],
+        refound=tuple(i for i in ids(np.array(found.refound, dtype=np.int32)) if i in shown),
         facets={} if facets is None else facets.to_dict(), price=price,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a shop asks of a fitted engine: lists for shoppers, answers to searches, what goes with an item, and why."""
+"""What a shop asks of a fitted engine: lists for shoppers, what goes with an item, and why."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys import explaining, searching
-from recsys.answers import results, with_matches, with_reasons
+from recsys import explaining
+from recsys.answers import results, with_reasons
 from recsys.candidates.fuse import FOUND
 from recsys.config import EngineConfig
 from recsys.dataset import ItemTable
@@ -30,13 +29,10 @@ from recsys.registry import Registry
 from recsys.requests import compile_filter, without
 from recsys.result import Result, StageTrace
 from recsys.rules import Page, Rules, apply
-from recsys.search.prices import Priced, priced
-from recsys.search.sort import Order
-from recsys.searching import TEXT, Asked, SearchPlan, search
+from recsys.searching import SearchPlan
 from recsys.store.histories import join
 from recsys.store.searches import SearchLog
-from recsys.suggest.suggester import Suggester, Suggestion
-from recsys.types import NO_EVENTS, NO_ROWS, Events, ItemRows, Request, RowMask, Slates, offsets_of, utc
+from recsys.types import NO_ROWS, Events, ItemRows, Request, RowMask, Slates, offsets_of, utc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +57,6 @@ class Asking:
     _snapshot: Snapshot | None
     _lock: Lock
     _held: Reasons | None
-    _suggests: tuple[ItemTable, int, Suggester] | None
 
     def _current(self) -> Snapshot:
         if self._snapshot is None:
@@ -178,106 +173,23 @@ class Asking:
 
     def _ruled(
         self, rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, page: Page | None,
-        watch: Stopwatch,
+        watch: Stopwatch, in_order: bool = False,
     ) -> Slates:  # fmt: skip
-        """Return lists of ``k`` that obey the rules; nothing is done where there are none."""
+        """Return lists of ``k`` that obey the rules; nothing is done where there are none.
+
+        ``in_order`` keeps the order of the lists: rules then leave out, and neither move nor bring in.
+        """
         if rules.idle and page is None:
             return slates.head(k)
         dense = self._current().fitted.generators.get("dense")
         vectors = dense.vectors if rules.diversity and dense is not None else None
         out = watch.time(
             "rules", "rules", len(slates.items),
-            lambda: apply(rules, slates, requests, items, k, page=page, vectors=vectors),
+            lambda: apply(rules, slates, requests, items, k, page=page, vectors=vectors, in_order=in_order),
         )  # fmt: skip
         if page is not None:
             page.add(items.vocabulary.ids(out.items))
         return out
-
-    def search(
-        self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
-        fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
-        explain: bool = False, variant: str | None = None, now: Any = None, strict: bool = False,
-    ) -> Result:  # fmt: skip
-        """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
-
-        What the shopper chose for the same query before comes first, and nothing is hidden because it was bought:
-        people search for what they know. ``fold`` shows one variant of each product and names the others, ``facets``
-        counts what matches by brand, category, attribute and price. Misspelt words are read as what they were meant
-        to be, and where nothing has all the words, `Result.relaxed` says what was given up. "under 50" and the like are
-        bounds of the price, named in `Result.price`.
-
-        Raises:
-            DataError: an empty text. ConfigError: an unknown order. NotFittedError: nothing was fitted that finds
-                words.
-        """
-        if not text.strip():
-            raise DataError("text must not be empty: recommend() answers without one")
-        snapshot, items = self._current(), self.store.items()
-        funnel = self._funnel(snapshot, variant, strict)
-        ruled = self._merged(rules)
-        plan, watch = snapshot.searches[variant or self.config.variant], Stopwatch()
-        base = self._base(items, where, ruled, self._now(now), text)
-        read = self._priced(plan, text)
-        request = self._request(user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
-        request = replace(request, text=read.text)
-        asked = Asked(
-            k=ruled.pool(k) + (0 if page is None else len(page)), sort=sort, folded=fold, facets=facets,
-            refound=self.searches.refound(user, text),
-            popularity=self._sold(items) if sort == "popularity" else None,
-        )  # fmt: skip
-        found = search(plan, request, items, asked, watch)
-        if read and not found.matches.totals[0]:  # at any price, rather than nothing
-            request = replace(self._request(user, base, NO_ROWS, k, now), text=text)
-            found, read = search(plan, request, items, asked, watch), Priced(text)
-        slates = found.slates
-        if sort == "relevance":
-            slates = self._ruled(ruled, slates, [request], items, k, page, watch)
-        said = None
-        if explain and sort == "relevance":
-            words, rescore = plan.finders[TEXT].matched_words, searching.rescorer(plan)
-            said = self._explained(snapshot, [request], slates, found.ranked, rescore, watch, words)
-        listed = replace(funnel.plan, generators=plan.finders)
-        result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
-        return result if said is None else with_reasons([result], said)[0]
-
-    def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
-        """Return queries that go on from what is being typed; nothing that would find nothing is suggested."""
-        return self._suggester().complete(typed, k, user=user, history=self._told(user))
-
-    def suggest_next(self, text: str, user: str | None = None, k: int = 6) -> list[Suggestion]:
-        """Return queries that may follow ``text``, for this shopper."""
-        return self._suggester().next(text, k, user=user, history=self._told(user))
-
-    @staticmethod
-    def _priced(plan: SearchPlan, text: str) -> Priced:
-        plan.check()
-        return priced(text, plan.finders[TEXT].config.language)
-
-    def _sold(self, items: ItemTable) -> NDArray[np.float32]:
-        """Return (n_items,) how many events speak for each item."""
-        return np.bincount(self.store.log().liked().events.rows, minlength=len(items)).astype(np.float32)
-
-    def _told(self, user: str | None) -> Events:
-        return NO_EVENTS if user is None else self.store.history(user, limit=self.config.events.history_limit)
-
-    def _suggester(self) -> Suggester:
-        """Return the suggester of the catalogue as it is, made anew once the log has grown by a twentieth."""
-        snapshot, items, held = self._current(), self.store.items(), self._suggests
-        if held is None or held[0] is not items or len(self.searches) > 1.05 * held[1] + 100:
-            plan, allowed = snapshot.searches[self.config.variant], compile_filter(items)
-
-            def totals(texts: Sequence[str]) -> list[int]:
-                """How much each would find if it were searched: within the price that it names, too."""
-                read = [self._priced(plan, text) for text in texts]
-                masks = [allowed & one.mask(items.prices) if one else allowed for one in read]
-                return [
-                    int(plan.finders[TEXT].match([one.text], mask, n=1).totals[0])
-                    for one, mask in zip(read, masks, strict=True)
-                ]  # fmt: skip
-
-            made = Suggester(items, self.searches, totals)
-            self._suggests = held = (items, len(self.searches), made)
-        return held[2]
 
     def similar_items(self, item_id: str, k: int = 10, *, where: Where = None) -> Result:
         """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.

@@ -98,6 +98,7 @@ class Reasons:
             Case(
                 item_id=item_id, title=self.book.title(row), facts=tuple(one), user=requests[who].user,
                 query=requests[who].text, locale=self.settings.locale, register=self.settings.tone, seed=place,
+                now=requests[who].now,
             )
             for place, (item_id, row, who, one) in enumerate(
                 zip(ids, listed.items.tolist(), owner, facts, strict=True)

@@ -88,7 +88,7 @@ class Case:
     """What an explainer works on: one recommended item and the facts about it, strongest first.
 
     ``register`` picks the tone ("plain", "friendly", "brief"), ``seed`` varies the wording; the same case always
-    gives the same text. ``now``, epoch seconds, is when the text is read: without it all dates are told with their year.
+    gives the same text. ``now``, epoch seconds, is when the text is read: without it all dates have their year.
     """
 
     item_id: str

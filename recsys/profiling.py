@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from recsys.asking import Asking
 from recsys.errors import DataError
+from recsys.explaining import Reasons
 from recsys.explanation import Explanation
+from recsys.finding import Finding
 from recsys.profile.builder import Profiler
 from recsys.profile.lines import Profile
 from recsys.store.dump import dump, restore
@@ -19,7 +20,7 @@ from recsys.types import Event, Events, Search
 ASPECTS = "aspects"
 
 
-class Profiling(Asking):
+class Profiling(Finding):
     """The side of `recsys.engine.Engine` that is about people.
 
     All of it lives in the store: an edit or an event that is logged here changes the next profile and the next list.
@@ -57,7 +58,8 @@ class Profiling(Asking):
         """Take a line out of a profile, and what it rests on out of the next list; return the items concerned.
 
         Events of kind "forget" are logged: earlier events on these items count no more, for lists, reasons and
-        profile alike. A price range rests on everything that was chosen: it is taken out without any event.
+        profile alike. What one likes to pay and what one cares about rest on everything that was chosen: such a line
+        is taken out without any event, and reasons speak of the aspect no more.
 
         Raises:
             DataError: there is no such line.
@@ -105,6 +107,12 @@ class Profiling(Asking):
         """
         time = self._after(self._events(user, now), now)
         self.add_events([Event(user_id=user, item_id=item_id, kind="not-interested", time=time)])
+
+    def _reasons(self, snapshot: Snapshot) -> Reasons:
+        held = super()._reasons(snapshot)
+        if held.aspects is not None:
+            held.aspects.edits = self.edits
+        return held
 
     def _events(self, user: str, now: Any) -> Events:
         events: Events = self.store.history(user, None if now is None else self._now(now))

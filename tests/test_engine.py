@@ -262,6 +262,8 @@ def test_results_print_and_convert(trained):
 def test_titles_are_escaped_in_html():
     engine = fitted()
     item = engine.store.items().item(int(engine.recommend(None, k=1)[0].item_id[-3:]))
-    engine.add_items([replace(item, title="<script>alert(1)</script>")])
-    assert "<script>" not in engine.recommend(None, k=3)._repr_html_()
-    assert "&lt;script&gt;" in engine.recommend(None, k=3)._repr_html_()
+    engine.add_items([replace(item, title="<script>alert(1)</script>Salt & <b>pepper</b> 3 < 4")])
+    assert engine.recommend(None, k=1)[0].title == "Salt & pepper 3 < 4"
+    shown = engine.recommend(None, k=3)._repr_html_()
+    assert "Salt &amp; pepper 3 &lt; 4" in shown
+    assert "alert" not in shown

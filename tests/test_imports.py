@@ -35,6 +35,7 @@ LEVELS = [
         "searching",
         "explaining",
         "asking",
+        "finding",
         "profiling",
         "saving",
         "settings",

@@ -1,0 +1,118 @@
+"""What shoppers type: searches, completions, and what may be asked next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.answers import results, with_matches, with_reasons
+from recsys.asking import Asking
+from recsys.dataset import ItemTable
+from recsys.errors import DataError
+from recsys.filters.where import Where
+from recsys.funnel import Stopwatch
+from recsys.requests import compile_filter
+from recsys.result import Result
+from recsys.rules import Page, Rules
+from recsys.search.prices import Priced, priced
+from recsys.search.sort import Order
+from recsys.searching import TEXT, Asked, SearchPlan, rescorer, search
+from recsys.suggest.suggester import Suggester, Suggestion
+from recsys.types import NO_EVENTS, NO_ROWS, Events
+
+
+class Finding(Asking):
+    """The side of `recsys.engine.Engine` that answers texts; each search works on one snapshot."""
+
+    _suggests: tuple[ItemTable, int, Suggester] | None
+
+    def search(
+        self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
+        fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
+        explain: bool = False, variant: str | None = None, now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
+        """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
+
+        What the shopper chose for the same query before comes first, and nothing is hidden because it was bought:
+        people search for what they know. ``fold`` shows one variant of each product and names the others, ``facets``
+        counts what matches by brand, category, attribute and price. Misspelt words are read as what they were meant
+        to be, and where nothing has all the words, `Result.relaxed` says what was given up. "under 50" and the like are
+        bounds of the price, named in `Result.price`.
+
+        Raises:
+            DataError: an empty text. ConfigError: an unknown order. NotFittedError: nothing was fitted that finds
+                words.
+        """
+        if not text.strip():
+            raise DataError("text must not be empty: recommend() answers without one")
+        snapshot, items = self._current(), self.store.items()
+        funnel = self._funnel(snapshot, variant, strict)
+        ruled = self._merged(rules)
+        # The funnel of this call: strict where the call is.
+        plan, watch = replace(snapshot.searches[variant or self.config.variant], personal=funnel), Stopwatch()
+        base = self._base(items, where, ruled, self._now(now), text)
+        read = self._priced(plan, text)
+        request = self._request(user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
+        request = replace(request, text=read.text)
+        asked = Asked(
+            k=ruled.pool(k) + (0 if page is None else len(page)), sort=sort, folded=fold, facets=facets,
+            refound=self.searches.refound(user, text),
+            popularity=self._sold(items) if sort == "popularity" else None,
+        )  # fmt: skip
+        found = search(plan, request, items, asked, watch)
+        if read and not found.matches.totals[0]:  # at any price, rather than nothing
+            request = replace(self._request(user, base, NO_ROWS, k, now), text=text)
+            found, read = search(plan, request, items, asked, watch), Priced(text)
+        by_relevance = sort == "relevance"
+        slates = self._ruled(ruled, found.slates, [request], items, k, page, watch, in_order=not by_relevance)
+        said = None
+        if explain:
+            words, rescore = plan.finders[TEXT].matched_words, rescorer(plan)
+            ranked = found.ranked if by_relevance else rescore([request], slates)
+            said = self._explained(snapshot, [request], slates, ranked, rescore, watch, words)
+        listed = replace(funnel.plan, generators=plan.finders)
+        result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
+        return result if said is None else with_reasons([result], said)[0]
+
+    def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
+        """Return queries that go on from what is being typed; nothing that would find nothing is suggested."""
+        return self._suggester().complete(typed, k, user=user, history=self._told(user))
+
+    def suggest_next(self, text: str, user: str | None = None, k: int = 6) -> list[Suggestion]:
+        """Return queries that may follow ``text``, for this shopper."""
+        return self._suggester().next(text, k, user=user, history=self._told(user))
+
+    @staticmethod
+    def _priced(plan: SearchPlan, text: str) -> Priced:
+        plan.check()
+        return priced(text, plan.finders[TEXT].config.language)
+
+    def _sold(self, items: ItemTable) -> NDArray[np.float32]:
+        """Return (n_items,) how many events speak for each item."""
+        return np.bincount(self.store.log().liked().events.rows, minlength=len(items)).astype(np.float32)
+
+    def _told(self, user: str | None) -> Events:
+        return NO_EVENTS if user is None else self.store.history(user, limit=self.config.events.history_limit)
+
+    def _suggester(self) -> Suggester:
+        """Return the suggester of the catalogue as it is, made anew once the log has grown by a twentieth."""
+        snapshot, items, held = self._current(), self.store.items(), self._suggests
+        if held is None or held[0] is not items or len(self.searches) > 1.05 * held[1] + 100:
+            plan, allowed = snapshot.searches[self.config.variant], compile_filter(items)
+
+            def totals(texts: Sequence[str]) -> list[int]:
+                """How much each would find if it were searched: within the price that it names, too."""
+                read = [self._priced(plan, text) for text in texts]
+                masks = [allowed & one.mask(items.prices) if one else allowed for one in read]
+                return [
+                    int(plan.finders[TEXT].match([one.text], mask, n=1).totals[0])
+                    for one, mask in zip(read, masks, strict=True)
+                ]  # fmt: skip
+
+            made = Suggester(items, self.searches, totals)
+            self._suggests = held = (items, len(self.searches), made)
+        return held[2]
