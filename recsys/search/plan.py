@@ -147,7 +147,7 @@ def plan(index: TextIndex, query: Query) -> Plan:
 
 
 def _headed(index: TextIndex, slots: Sequence[Slot]) -> list[Slot]:
-    """Return the slots; the last that names a kind of product counts for more: who types "steel garlic press" wants one.
+    """Return the slots; the last that names a kind of product counts for more: "steel garlic press" asks for a press.
 
     A word names a kind when most products that hold it hold it in their categories.
     """

@@ -58,8 +58,8 @@ def keep(query: Query, plan: Plan, found: Found) -> Kept:
 def _chosen(shares: NDArray[np.float64], whole: float, which: NDArray[np.intp], scores: NDArray[np.float32]) -> int:
     """Return which part of the query is kept: of those that tell enough, the one that the best product has.
 
-    A rare word in some text may tell more than the noun that all good answers have in their titles; the list begins with
-    these answers, and what is said about it has to fit.
+    A rare word in some text may tell more than the noun that all good answers have in their titles; the list begins
+    with these answers, and what is said about it has to fit.
     """
     enough = shares >= ENOUGH * whole
     if not enough.any():
