@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from recsys.asking import Snapshot
 from recsys.errors import DataError
 from recsys.explaining import Reasons
 from recsys.explanation import Explanation

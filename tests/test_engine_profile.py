@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from engine_toys import FUSED, NOW, SHOPPERS, event, fitted, ids, running, score
+from engine_toys import CHEAP, FUSED, NOW, SHOPPERS, event, fitted, ids, running, score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -197,6 +197,36 @@ def test_an_erased_shopper_leaves_no_trace(tmp_path):
     for trace in (secret, "own-1", "own-s", "qqqq", "alas", "My own words"):
         assert trace not in text
         assert trace.encode() not in files
+
+
+def test_a_forgotten_aspect_is_no_reason_any_more():
+    engine = runner(Engine(EngineConfig.of({**CHEAP, "explain": {"use": "extract"}})).fit(with_reviews()), n=4)
+    own = [
+        Review(user_id="newcomer", item_id=f"SKU-{i:03d}", text="The fit is poor.", rating=1.0, review_id=f"own-{i}")
+        for i in (16, 17)
+    ]
+    engine.store.put_reviews(own)
+    other = [  # so that to speak of the fit is not what everybody does
+        Review(
+            user_id=f"critic{n}", item_id=f"SKU-{i:03d}", text="The noise is great.", rating=5.0, review_id=f"o{i}{n}"
+        )
+        for i in range(15)
+        for n in range(3)
+    ]
+    engine.store.put_reviews(other)
+    engine.fit()
+
+    def quoted() -> list[str]:
+        facts = (r.explanation for r in engine.recommend("newcomer", k=20, explain=True))
+        return [e.quote for one in facts for e in one.evidence if e.kind == "review"]
+
+    assert engine.profile("newcomer").line("aspect:fit") is not None
+    assert "The fit is great." in quoted()
+    assert engine.forget("newcomer", "aspect:fit") == ()
+    assert engine.profile("newcomer").line("aspect:fit") is None
+    assert "The fit is great." not in quoted()
+    assert engine.restore_line("newcomer", "aspect:fit")
+    assert "The fit is great." in quoted()
 
 
 def deep(value: object, seen: set[int] | None = None) -> object:

@@ -12,6 +12,7 @@ from recsys.aspects.reviews import ReviewIndex, Said
 from recsys.aspects.table import AspectTable
 from recsys.dataset import ItemTable
 from recsys.explanation import Evidence, Fact
+from recsys.store.edits import Edits
 from recsys.types import Request, Slates
 
 MAX_FACTS = 3
@@ -25,12 +26,14 @@ class AspectSource:
     """Finds aspects that both sides care about, with the words of reviewers as evidence.
 
     Every quote is a span of a review of that very item, by somebody else than the asking shopper: for a pair of
-    shopper and item, their own review of it is never read.
+    shopper and item, their own review of it is never read. Aspects that a shopper had forgotten (``edits`` of their
+    profile) are never spoken of.
     """
 
-    def __init__(self, table: AspectTable, reviews: ReviewIndex) -> None:
-        self.table, self.reviews = table, reviews
+    def __init__(self, table: AspectTable, reviews: ReviewIndex, edits: Edits | None = None) -> None:
+        self.table, self.reviews, self.edits = table, reviews, edits
         self._typical = table.typical
+        self._lines = {f"aspect:{name}": number for number, name in enumerate(table.aspects)}
 
     def facts(
         self, requests: Sequence[Request], slates: Slates, items: ItemTable, max_facts: int = MAX_FACTS
@@ -58,7 +61,16 @@ class AspectSource:
             written = self.reviews.of_user(request.user)
             listed = set(one.items.tolist()) if written else set()
             own.append([r for r in written if items.vocabulary.row(r.item_id) not in listed])
-        return self.table.cares(requests, own, items)
+        cares = self.table.cares(requests, own, items)
+        for i, request in enumerate(requests):
+            cares[i, self._forgotten(request.user)] = 0
+        return cares
+
+    def _forgotten(self, user: str | None) -> list[int]:
+        if self.edits is None or user is None:
+            return []
+        hidden = (edit.line_id for edit in self.edits.of_user(user).values() if edit.text is None)
+        return [self._lines[line] for line in hidden if line in self._lines]
 
     def _facts(
         self, said: Sequence[Said], lift: NDArray[np.float32], item_id: str, title: str, max_facts: int

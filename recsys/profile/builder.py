@@ -107,15 +107,16 @@ class Profiler:
     def forget(self, user: str, line_id: str, history: Events, now: int) -> list[Event]:
         """Take a line out of the profile, and return the events to log so that the next list forgets it too.
 
-        They are of kind "forget", one for each item behind the line. A price range rests on everything that was
-        chosen: it is taken out without any event.
+        They are of kind "forget", one for each item behind the line. What one likes to pay and what one cares about
+        rest on everything that was chosen: they are taken out without any event, and reasons speak of the aspect no
+        more.
 
         Raises:
             DataError: there is no such line.
         """
         line = self.line(user, line_id, history, now)
         self.edits.hide(user, line_id)
-        if line.kind == "price":
+        if line.kind in ("price", "aspect"):
             return []
         ids = {item_id: _event_id(user, line_id, item_id, now) for item_id in line.item_ids}
         return [Event(user_id=user, item_id=i, kind="forget", time=now, event_id=e) for i, e in ids.items()]
@@ -236,8 +237,10 @@ class Profiler:
             else:
                 continue
             one = self._line("aspect", name, text, weight, signals, entries)
-            evidence = written if written else one.evidence
-            yield replace(one, evidence=tuple(evidence[:MAX_EVIDENCE]))
+            if written:
+                ids = tuple(dict.fromkeys(e.item_id for e in written))
+                one = replace(one, evidence=tuple(written[:MAX_EVIDENCE]), item_ids=ids)
+            yield one
 
     def _talked(self, signals: Signals, liked: Sequence[int]) -> NDArray[np.bool_]:
         """Return (len(liked), n_aspects): whether the reviewers of a liked item speak of an aspect."""
