@@ -19,7 +19,7 @@ from recsys.fitting import Fitted
 from recsys.funnel import Funnel, Stopwatch
 from recsys.rank.features.query import with_features
 from recsys.result import StageTrace
-from recsys.search.fold import Parents, cut, fold
+from recsys.search.fold import cut, fold
 from recsys.search.lexicon import Ragged
 from recsys.search.matches import Matches
 from recsys.search.sort import Order
@@ -187,7 +187,7 @@ def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, w
         ranked = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
         slates, back = _refound_first(ranked, items, request, asked.refound)
     alone = Ragged(NO_ROWS, np.zeros(len(slates.items) + 1, dtype=np.int64))
-    folded = fold(slates, Parents.of(items)) if asked.folded else (slates, alone)
+    folded = fold(slates, text.parents) if asked.folded else (slates, alone)
     slates, below = cut(folded[0], folded[1], asked.k)
     ends = pairwise(below.offsets.tolist())
     rows = {r: below.codes[lo:hi] for r, (lo, hi) in zip(slates.items.tolist(), ends, strict=True) if hi > lo}

@@ -114,7 +114,7 @@ class LightGBMRanker:
         """Return (b,) masks, one a model to be stopped early: the latest requests, else random folds."""
         if self.config.later:
             now = np.array([r.now for r in requests], dtype=np.int64)
-            return [now > np.sort(now)[min(int((1 - self.config.later) * len(now)), len(now) - 1)]]
+            return [now >= np.sort(now)[min(int((1 - self.config.later) * len(now)), len(now) - 1)]]
         fold = np.random.default_rng(options.seed).integers(self.config.folds, size=len(requests))
         return [fold == k for k in range(self.config.folds)]
 
