@@ -145,7 +145,8 @@ def _items(reading: Reading, known: Known, alone: bool) -> None:
     found = reading.tokens
     i = 0
     while i < len(found):
-        if not alone and (whole := _value(reading, known, i)) is not None:
+        whole = _value(reading, known, i) if not alone else None
+        if whole is not None and not (_begins(reading, known, i) and _run(reading, known, i)[0] > whole.end):
             i = reading.add(whole).end
             continue
         if reading.node[i] is not None or not found[i].word or not _begins(reading, known, i):

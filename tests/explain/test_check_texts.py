@@ -200,3 +200,12 @@ def test_a_derived_word_is_not_its_root():
 
 def test_people_of_the_next_sentence_rate_nothing():
     assert read("It was chosen by at least 100 shoppers. Reviewers write: “Bright, and the switch”.").supported
+
+
+def test_a_title_that_begins_with_a_known_value_is_one_name():
+    other = Evidence(
+        kind="event", item_id="cup", title="Alder & Finch Thimble Cup", event_kind="view", time=at(2026, 9, 1)
+    )
+    brand = Evidence(kind="attribute", item_id="lamp", title=LAMP, field="brand", value="Alder & Finch")
+    found = read("It is from Alder & Finch. You looked at the Alder & Finch Thimble Cup in September.", (other, brand))
+    assert found.supported, [s.reason for s in found.statements]
