@@ -182,6 +182,7 @@ EXPLAIN = (
     ("One list without reasons, p95, ms", "whole list", "plain_p95_ms"),
     ("One list with reasons, p95, ms", "whole list", "explained_p95_ms"),
     ("First list with reasons, ms", "whole list", "first_ms"),
+    ("Reviews of an item, read once, ms", "parts", "reviews_ms_item"),
     ("Facts, ms an item", "parts", "facts_ms_item"),
     ("Text, ms an item", "parts", "text_ms_item"),
     ("Check, ms an item", "parts", "check_ms_item"),

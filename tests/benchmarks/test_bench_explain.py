@@ -48,7 +48,7 @@ def test_reviews_stay_with_their_item_and_shopper(doubled):
 def test_parts_and_whole_lists_are_measured(tmp_path, monkeypatch):
     light = {"transitions": {}, "item-knn": {}, "popularity": {}}
     options = {"candidates": light, "rank": {"lightgbm": {"max_rounds": 5, "patience": 5}}}
-    monkeypatch.setattr(explain, "config", lambda: explain.EngineConfig.of(options))
+    monkeypatch.setattr(explain, "config", lambda copies: explain.EngineConfig.of(options))
     monkeypatch.setattr(explain, "LISTS", 6)
     monkeypatch.setattr(explain, "WARM", 2)
     lines = {line["name"]: line for line in explain.run({"copies": 1, "shoppers": 150}, tmp_path)}

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import search
 from benchmarks.products import make_products, make_queries, tail
+from benchmarks.runner import run_case
 from recsys.eval.search_typos import MIN_LETTERS
 from recsys.search.analysis import Analyzer
 
@@ -51,11 +52,16 @@ def test_queries_are_words_of_a_title_and_some_have_one_slip(products):
 
 def test_every_step_answers_the_same_queries(tmp_path):
     lines = {}
-    for case in search.cases(quick=True):
-        case["products"] = 400
+    *cases, last = [{**case, "products": 400} for case in search.cases(quick=True)]
+    for case in cases:
         [line] = search.run(case, tmp_path)
         lines[line["name"]] = line
     assert list(lines) == list(search.STEPS)
+    [compiling] = run_case("search", last, tmp_path)  # in a process of its own
+    assert compiling["name"] == search.COMPILING
+    assert any((tmp_path / "numba").rglob("*.nbc"))
+    with pytest.raises(RuntimeError, match="numba"):
+        search.run(last, tmp_path)
     assert lines["build"]["figures"]["index_mb"] > 0
     both = [lines[name]["figures"] for name in search.SEARCHES]
     reference = lines[search.REFERENCE]["figures"]

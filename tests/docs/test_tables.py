@@ -157,8 +157,8 @@ def test_reasons_stand_beside_lists_without(tmp_path):
         "first_ms": 900.0, "with_reason": 0.98,
     }  # fmt: skip
     parts = {
-        "facts_ms_item": 0.4, "text_ms_item": 0.06, "check_ms_item": 0.5, "explanation_ms_item": 0.97,
-        "causal_ms_list": 12.0, "causal_p95_ms_list": 20.0, "reruns_per_list": 6.5,
+        "reviews_ms_item": 0.2, "facts_ms_item": 0.4, "text_ms_item": 0.06, "check_ms_item": 0.5,
+        "explanation_ms_item": 0.97, "causal_ms_list": 12.0, "causal_p95_ms_list": 20.0, "reruns_per_list": 6.5,
     }  # fmt: skip
     lines = [
         {"name": name, "parameters": {"items": items, "shoppers": 50}, "figures": figures, **FACTS}
