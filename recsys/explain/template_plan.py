@@ -18,6 +18,7 @@ LITTLE = 0.02
 # A second event is told when it is at least this part as strong as the first.
 SECOND = 0.6
 _MAX_QUOTES = 2
+_ALIKE = 4  # words that have so many first letters in common may be taken for one another
 # Two quotes that are longer than this together make a reason tiresome: one is told.
 BOTH_CHARS = 64
 _PUBLIC = ("popularity", "novelty")
@@ -146,7 +147,7 @@ def aspect_told(case: Case, phrases: Phrases, fact: Fact, before: Sequence[Told]
 def _nameable(phrases: Phrases, aspect: str, reviews: Sequence[Evidence], before: Sequence[Told]) -> bool:
     """Return whether quotes may be announced by their aspect: they hold its name, and do not deny it.
 
-    A name that is also a word of another item's title would be taken for that.
+    A name that begins like a word of another item's title ("packaging", "3-pack") would be taken for that.
     """
     words = set(_WORD.findall(aspect.casefold()))
     spoken = [word for e in reviews for word in _WORD.findall((e.quote or "").casefold())]
@@ -154,8 +155,10 @@ def _nameable(phrases: Phrases, aspect: str, reviews: Sequence[Evidence], before
         return False
     if aspect.casefold() in phrases.drawbacks or not aspect.replace(" ", "").isalpha():
         return False
-    elsewhere = {w for t in before for e in t.evidence for w in _WORD.findall(f"{e.title} {e.value}".casefold())}
-    return words.isdisjoint(elsewhere)
+    elsewhere = {
+        w[:_ALIKE] for t in before for e in t.evidence for w in _WORD.findall(f"{e.title} {e.value}".casefold())
+    }
+    return elsewhere.isdisjoint(w[:_ALIKE] for w in words)
 
 
 def quotable(quote: str, most: int = 160) -> bool:
@@ -202,4 +205,4 @@ def _sayable(case: Case, phrases: Phrases, event: Evidence) -> bool:
 
 
 def _name(phrases: Phrases, event: Evidence) -> str:
-    return short(event.title, phrases.title_chars, phrases.dangling).casefold()
+    return short(event.title, phrases.title_chars, phrases.dangling, phrases.cuts).casefold()

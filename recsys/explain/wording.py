@@ -124,6 +124,7 @@ class Phrases:
     words: Mapping[str, Pattern]
     articles: tuple[str, ...]
     dangling: frozenset[str]
+    cuts: frozenset[str]
     colon_capital: bool
     negations: frozenset[str]
     drawbacks: frozenset[str]

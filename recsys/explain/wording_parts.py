@@ -15,6 +15,7 @@ _MONTH_ALONE_DAYS = 330  # "in May" is the last May
 _DAYS_AGO = 7
 _CUT = re.compile(r",\s|\s[-–—|/]\s|[(\[{;|]|:\s")
 _EDGES = " \t,;:-–—|/&+…"
+_NONE: frozenset[str] = frozenset()
 VALUE_CHARS = 61  # of a value, one more than is said
 _ENOUGH = 12  # characters that a title has to have before the first comma is its end
 _READS_AS_TEXT = re.compile(r"[.!?;:,()\[\]{}|\"“”„«»<>…]|\s[-–—]\s|\d\s*[x×]\s")
@@ -22,10 +23,12 @@ _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 
 
 @lru_cache(maxsize=20_000)
-def short(title: str, limit: int, dangling: frozenset[str] = frozenset(), *, inner: bool = False) -> str:
+def short(
+    title: str, limit: int, dangling: frozenset[str] = _NONE, cuts: frozenset[str] = _NONE, *, inner: bool = False
+) -> str:  # fmt: skip
     """Return a title without what stands behind the first comma or bracket, in whole words of ``limit`` characters.
 
-    What is still too long ends before the first "for" or "with", and then loses its last words; with ``inner`` it
+    What is still too long ends before the first word of ``cuts``, such as "with", and then loses its last words; with ``inner`` it
     loses words before the last two, which tell what the thing is. A word longer than the limit leaves nothing.
     """
     text = clean(title, 4 * limit)
@@ -38,7 +41,7 @@ def short(title: str, limit: int, dangling: frozenset[str] = frozenset(), *, inn
         return text if any(c.isalnum() for c in text) else ""
     words = text.split()
     for place, word in enumerate(words):
-        if word.casefold() in dangling and len(" ".join(words[:place])) >= _ENOUGH:
+        if word.casefold() in cuts and len(" ".join(words[:place])) >= _ENOUGH:
             words = words[:place]
             break
     # Two words: "Sleeping Bag", "Watering Can".
@@ -57,9 +60,9 @@ def short(title: str, limit: int, dangling: frozenset[str] = frozenset(), *, inn
 def item_name(phrases: Phrases, title: str) -> str:
     """Return how an item is called in a sentence: "the Halvard Trekking Poles", “Who's There?”; "" if it cannot be."""
     bare, named = phrases.words["item"], phrases.words["named"]
-    name = short(title, phrases.title_chars, phrases.dangling, inner=bare != named)
+    name = short(title, phrases.title_chars, phrases.dangling, phrases.cuts, inner=bare != named)
     if bare == named or _READS_AS_TEXT.search(name) or not name[-1:].isalnum():
-        name = short(title, phrases.title_chars, phrases.dangling)  # between marks nothing is left out
+        name = short(title, phrases.title_chars, phrases.dangling, phrases.cuts)  # between marks nothing is left out
         return named.fill({"title": name.translate(_DOUBLE)}) if name else ""
     if name.split()[0].casefold() in phrases.articles:
         return name

@@ -85,6 +85,7 @@ class _Reader:
             },
             articles=tuple(self.texts(words.get("articles"), "words.articles")),
             dangling=frozenset(self.texts(words.get("dangling"), "words.dangling")),
+            cuts=frozenset(self.texts(words.get("cuts"), "words.cuts")),
             colon_capital=bool(words.get("colon_capital")),
             negations=frozenset(self.texts(words.get("negations"), "words.negations")),
             drawbacks=frozenset(self.texts(words.get("drawbacks"), "words.drawbacks")), months=months,
