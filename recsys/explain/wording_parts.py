@@ -28,8 +28,9 @@ def short(
 ) -> str:  # fmt: skip
     """Return a title without what stands behind the first comma or bracket, in whole words of ``limit`` characters.
 
-    What is still too long ends before the first word of ``cuts``, such as "with", and then loses its last words; with ``inner`` it
-    loses words before the last two, which tell what the thing is. A word longer than the limit leaves nothing.
+    What is still too long ends before the first word of ``cuts``, such as "with", and then loses its last words; with
+    ``inner`` it loses words before the last two, which tell what the thing is. A word longer than the limit leaves
+    nothing.
     """
     text = clean(title, 4 * limit)
     for cut in _CUT.finditer(text):
