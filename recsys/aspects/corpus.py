@@ -23,7 +23,7 @@ class Corpus:
         vocabulary: the words by number. stems: (n_words,) number of each word's stem; stem_names: the stems.
         words: (t,) word numbers. clauses, reviews: (t,) the clause and the review of each token.
         breaks: (t,) what stands before the token, as in `recsys.aspects.tokens.Text`.
-        items: (n_reviews,) item numbers. authors: (n_reviews,) shopper numbers, never kept beyond the fit.
+        items: (n_reviews,) item numbers; item_ids: the items by number.
         ratings: (n_reviews,) NaN where there is none.
     """
 
@@ -35,7 +35,7 @@ class Corpus:
     reviews: Ints
     breaks: NDArray[np.int8]
     items: Ints
-    authors: Ints
+    item_ids: tuple[str, ...]
     ratings: NDArray[np.float32]
 
     @property
@@ -53,7 +53,6 @@ class Corpus:
         """Read all reviews that can be trusted; the others teach nothing."""
         known: dict[str, int] = {}
         items: dict[str, int] = {}
-        authors: dict[str, int] = {}
         words: list[int] = []
         breaks: list[int] = []
         lengths: list[int] = []  # of clauses
@@ -79,6 +78,6 @@ class Corpus:
             owner[clauses] if len(clauses) else owner[:0],
             np.array(breaks, dtype=np.int8),
             np.array([items.setdefault(r.item_id, len(items)) for r in kept], dtype=np.int32),
-            np.array([authors.setdefault(r.user_id, len(authors)) for r in kept], dtype=np.int32),
+            tuple(items),
             np.array([np.nan if r.rating is None else r.rating for r in kept], dtype=np.float32),
         )

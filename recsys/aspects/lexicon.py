@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +71,7 @@ class Lexicon:
         if not len(corpus.words):
             return cls(weights=weights)
         stats = terms.measure(corpus, weights)
-        named = {} if items is None else _named(corpus, reviews, items)
+        named = {} if items is None else _named(corpus, items)
         picked = terms.chosen(corpus, stats, limits, named)
         return cls(*_grouped(corpus, stats, picked, limits), weights)
 
@@ -80,12 +79,13 @@ class Lexicon:
         """Return the number of an aspect, -1 if there is none of that name."""
         return self.aspects.index(name) if name in self.aspects else -1
 
-    def mentions(self, text: str, name: Set[str] = frozenset()) -> list[Mention]:
+    def mentions(self, text: str, name: Set[str] = frozenset(), *, screened: bool = False) -> list[Mention]:
         """Return what a text says about aspects, in its order; nothing for a text that cannot be trusted.
 
-        ``name`` holds the words of the item's own name: "the storage jars" says nothing about storage.
+        ``name`` holds the words of the item's own name: "the storage jars" says nothing about storage. ``screened``:
+        the text was found to be trusted before.
         """
-        if not trusted(text):
+        if not screened and not trusted(text):
             return []
         seen = read(text)
         out: list[Mention] = []
@@ -172,24 +172,24 @@ def name_words(items: ItemTable, row: int) -> frozenset[str]:
     return frozenset(found | {w.removesuffix("s") for w in found if len(w) > 3} | {f"{w}s" for w in found})
 
 
-def _named(corpus: Corpus, reviews: Sequence[Review], items: ItemTable) -> dict[str, float]:
+def _named(corpus: Corpus, items: ItemTable) -> dict[str, float]:
     """Return word -> share of the reviews that say it whose item is named so, in title, brand or categories."""
-    said: Counter[str] = Counter()
-    own: Counter[str] = Counter()
-    names: dict[str, frozenset[str]] = {}
-    for review in reviews:
-        if not trusted(review.text):
-            continue
-        row = items.vocabulary.row(review.item_id)
-        if row < 0:
-            continue
-        if review.item_id not in names:
-            names[review.item_id] = name_words(items, row)
-        title = names[review.item_id]
-        for word in set(read(review.text).words):
-            said[word] += 1
-            own[word] += word in title
-    return {w: own[w] / n for w, n in said.items()}
+    number = {word: i for i, word in enumerate(corpus.vocabulary)}
+    width, n = np.int64(max(1, len(number))), len(number)
+    rows = items.vocabulary.rows(corpus.item_ids).tolist()
+    named = [
+        item * width + number[word]
+        for item, row in enumerate(rows)
+        if row >= 0
+        for word in name_words(items, row)
+        if word in number
+    ]
+    pairs = np.unique(corpus.reviews.astype(np.int64) * width + corpus.words)
+    review, word = pairs // width, pairs % width
+    known = (np.array(rows, dtype=np.int64) >= 0)[corpus.items[review]]
+    said = np.bincount(word[known], minlength=n)
+    own = np.bincount(word[np.isin(corpus.items[review] * width + word, named)], minlength=n)
+    return {w: float(own[i] / said[i]) for w, i in number.items() if said[i]}
 
 
 def _grouped(

@@ -25,13 +25,13 @@ PRIOR = 3.0  # pseudo-reviewers who speak of everything as often as the average 
 Votes = dict[int, float]  # aspect -> sentiment of one reviewer
 
 
-def votes(lexicon: Lexicon, texts: Iterable[str], name: Set[str] = frozenset()) -> Votes:
+def votes(lexicon: Lexicon, texts: Iterable[str], name: Set[str] = frozenset(), *, screened: bool = False) -> Votes:
     """Return what one reviewer says of one item (``name``: the words of its name): each aspect counts once."""
     heard: dict[int, list[float]] = {}
     for text in texts:
-        for m in lexicon.mentions(text, name):
+        for m in lexicon.mentions(text, name, screened=screened):
             heard.setdefault(m.aspect, []).append(m.sentiment)
-    return {a: float(np.mean(s)) for a, s in heard.items()}
+    return {a: sum(s) / len(s) for a, s in heard.items()}
 
 
 class AspectTable:
@@ -78,7 +78,7 @@ class AspectTable:
         sides: list[int] = []
         names = {row: name_words(data.items, row) for row in {row for row, _ in written}}
         for (row, _), texts in written.items():
-            for aspect, sentiment in votes(self.lexicon, texts, names[row]).items():
+            for aspect, sentiment in votes(self.lexicon, texts, names[row], screened=True).items():
                 rows.append(row)
                 aspects.append(aspect)
                 sides.append(0 if abs(sentiment) < NEUTRAL else 1 if sentiment > 0 else -1)

@@ -71,6 +71,8 @@ class Text:
 def read(raw: str) -> Text:
     """Return the first `MAX_CHARS` of a text as words; a sentence that is cut there is left out."""
     seen = raw[:MAX_CHARS]
+    # Folding may change the length of a text, but not of an ASCII one: then it is folded as a whole.
+    folded = seen.lower() if seen.isascii() else None
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -91,22 +93,25 @@ def read(raw: str) -> Text:
     for found in _TOKEN.finditer(seen):
         kind = found.lastgroup
         if kind == "word":
-            word = found.group().casefold().replace("’", "'")[:_STEM_CHARS]
+            start, end = found.span()
+            word = folded[start:end] if folded is not None else found.group().casefold().replace("’", "'")
+            if end - start > _STEM_CHARS or folded is None:
+                word = word[:_STEM_CHARS]
             if word in CONTRAST:
-                close(found.start(), False)
-                gap = max(gap, 1)
+                close(start, False)
+                gap = gap or 1
             if begin < 0:
-                begin = found.start()
+                begin = start
             words.append(word)
-            starts.append(found.start())
-            ends.append(found.end())
+            starts.append(start)
+            ends.append(end)
             breaks.append(gap)
             gap = 0
         elif kind == "end" and not _inside_number(seen, found):
             close(found.start() + len(found.group().rstrip("\n\r")), True)
             gap = 2
         elif kind == "part":
-            gap = max(gap, 1)
+            gap = gap or 1
     if len(seen) < len(raw):
         while len(words) > first:
             for column in (words, starts, ends, breaks):
