@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,15 @@ from recsys.errors import DataError
 from recsys.ids import Vocabulary, check_id
 from recsys.signal import forget, preference, take_back
 from recsys.types import KIND_CODES, Event, Events, Item, ItemRows, Offsets, Review, Search, offsets_of, utc
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _whole(value: Any) -> Any:
+    """Return a text, or a tuple of texts, without halves of characters; any other value as it is."""
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    return tuple(_whole(part) for part in value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,19 +55,22 @@ class ItemTable:
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> ItemTable:
-        """Build from items, in their order; an id that occurs twice is a `DataError`."""
+        """Build from items, in their order; an id that occurs twice is a `DataError`.
+
+        Lone surrogates in texts, which no file can hold, become U+FFFD.
+        """
         listed = list(items)
         return cls(
             Vocabulary(check_id(i.item_id, "item_id") for i in listed),
-            [i.title for i in listed],
-            [i.text for i in listed],
-            [i.brand or "" for i in listed],
-            [tuple(i.categories) for i in listed],
+            [_whole(i.title) for i in listed],
+            [_whole(i.text) for i in listed],
+            [_whole(i.brand or "") for i in listed],
+            [tuple(_whole(c) for c in i.categories) for i in listed],
             np.array([np.nan if i.price is None else i.price for i in listed], dtype=np.float32),
             np.array([-1 if i.stock is None else i.stock for i in listed], dtype=np.int32),
             np.array([0 if i.created is None else utc(i.created) for i in listed], dtype=np.int64),
-            [i.parent_id or "" for i in listed],
-            [dict(i.attributes) for i in listed],
+            [_whole(i.parent_id or "") for i in listed],
+            [{_whole(name): _whole(value) for name, value in i.attributes.items()} for i in listed],
             np.ones(len(listed), dtype=np.bool_),
         )
 

@@ -17,7 +17,7 @@ from recsys.engine import Engine
 from recsys.filters import Exclusions
 from recsys.rules import Page, Rules
 from recsys.testing.worlds import DAY, small_shop
-from recsys.types import KINDS, Item, Review, Search, utc
+from recsys.types import KINDS, Event, Item, Review, Search, utc
 
 WORLD = small_shop()
 ITEMS = {item.item_id: item for item in (WORLD.items.item(row) for row in range(len(WORLD.items)))}
@@ -322,13 +322,36 @@ def test_a_hostile_product_says_nothing_about_others(clean, kind):
         assert shown_well(one.text)
 
 
+@pytest.mark.parametrize("kind", ["markup", "bidi", "orders", "long", "control", "halves"])
+def test_a_hostile_product_in_the_fit_says_nothing_about_others(clean, kind, tmp_path):
+    items = WORLD.items.put([hostile(kind)])
+    bought = [Event(user_id=SHOPPERS[7], item_id="zz-hostile", kind="purchase", time=NOW - 9, event_id="zz")]
+    engine = Engine(EngineConfig.of(CHEAP)).fit(replace(WORLD, items=items))
+    for user in (SHOPPERS[0], SHOPPERS[7], None):
+        said = zip(engine.explain(user, IDS, now=NOW), clean[0].explain(user, IDS, now=NOW), strict=True)
+        assert all(now.evidence == was.evidence for now, was in said)
+    engine.save(tmp_path / "bundle")
+    engine.dump(tmp_path / "dump")
+    again = Engine.load(tmp_path / "bundle", engine.store)
+    assert [r.item_id for r in again.search("lamp", k=40)] == [r.item_id for r in engine.search("lamp", k=40)]
+    # Who bought it is told so, in a text that can be shown; nobody else hears of it.
+    engine.add_events(bought)
+    for user in (SHOPPERS[7], SHOPPERS[0]):
+        for one in engine.explain(user, IDS, now=NOW):
+            told = [e for e in one.evidence if e.item_id == "zz-hostile"]
+            assert shown_well(one.text)
+            assert all(shown_well(str(v)) for e in told for v in e.to_dict().values())
+            assert not told or user == SHOPPERS[7]
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_review_reaches_one_item_at_most(clean, kind):
+def test_a_hostile_review_reaches_one_item_at_most(clean, kind, tmp_path):
     review = Review(
         user_id=SHOPPERS[5], item_id="SKU-016", text=HOSTILE[kind], summary=HOSTILE[kind], rating=5.0,
         time=utc(NOW - 2 * DAY), review_id="zz-review",
     )  # fmt: skip
     engine = Engine(EngineConfig.of(CHEAP)).fit(replace(WORLD, reviews=(*WORLD.reviews, review)))
+    engine.dump(tmp_path / "dump")
     for asked, result in answers(engine).items():
         before = clean[1][asked]
         assert [r.item_id for r in result] == [r.item_id for r in before]
