@@ -21,12 +21,15 @@ from recsys import __version__
 from recsys.artifacts import write_json
 from recsys.config import EngineConfig, Variant
 from recsys.data.shop import Shop, make_shop
+from recsys.data.shop.searches import with_searches
 from recsys.engine import Engine
 from recsys.errors import ModelError
+from recsys.eval.explanations import truth_of_explanations
 from recsys.eval.metrics import per_request
 from recsys.fitting import Progress, silent
 from recsys.requests import compile_filter, seen
 from recsys.result import Result
+from recsys.rules import Rules
 from recsys.settings import settings_for
 from recsys.store.memory import MemoryStore
 from recsys.targets import Targets
@@ -36,6 +39,10 @@ N_SHOPPERS = 5000
 N_GRADED = 400  # shoppers whose lists are graded: the standard error of their mean NDCG@10 is about .008
 N_SHOWN = 3
 N_HISTORY = 8
+N_FOUND = 5
+N_READERS = 60  # shoppers whose reasons are held against the records of the shop
+SEARCHES = ("waterproof running jacket", "black cofee grinder")  # the second with a typing error
+TYPED = "cof"
 POPULARITY = "popularity"
 FINGERPRINT = "demo.json"
 _IMPRESSION = KIND_CODES["impression"]
@@ -61,7 +68,7 @@ def prepare(
     shop or another version of recsys is replaced, and so is one that is damaged. None keeps nothing.
     """
     progress("making the sample shop")
-    shop = make_shop(seed, n_shoppers)
+    shop = with_searches(make_shop(seed, n_shoppers), seed)
     config = with_popularity((config or settings_for("shop") or EngineConfig()).trimmed())
     now = int(shop.dataset.log.events.times.max()) + 1
     mark = _fingerprint(shop, config)
@@ -111,21 +118,71 @@ def _kept(folder: Path) -> str:
 
 
 def report(demo: Demo, *, n_graded: int = N_GRADED, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
-    """Return what the demo shows, plain and ready for JSON: ``shoppers`` and ``truth``.
+    """Return what the demo shows, plain and ready for JSON: ``shoppers``, ``searches``, ``suggestions``, ``rules`` and
+    ``truth``.
 
-    ``truth`` holds the mean NDCG@10, linear gains 0..3 by the shopper's own order of the items that may be shown:
-    of the engine, of popularity, of random lists and of the oracle that knows the truth.
+    ``truth`` holds the mean NDCG@10, linear gains 0..3 by the shopper's own order of the items that may be shown: of
+    the engine, of popularity, of random lists and of the oracle that knows the truth; and how true the reasons are, see
+    `recsys.eval.explanations`.
     """
     progress("recommending to three shoppers")
     log = demo.shop.dataset.log
     chosen = shoppers(demo, N_SHOWN, seed)
-    results = demo.engine.recommend_batch([log.users[u] for u in chosen], now=demo.now)
+    results = demo.engine.recommend_batch([log.users[u] for u in chosen], now=demo.now, explain=True)
     shown = [
-        {"user_id": log.users[u], "history": history(demo, u), "items": items_of(result)}
+        {
+            "user_id": log.users[u], "history": history(demo, u), "profile": profile(demo, log.users[u]),
+            "items": items_of(result),
+        }
         for u, result in zip(chosen, results, strict=True)
-    ]
+    ]  # fmt: skip
+    progress("searching")
+    found = {"searches": searches(demo, log.users[chosen[0]]), "suggestions": suggestions(demo, log.users[chosen[0]])}
+    ruled = rules(demo, log.users[chosen[0]])
     progress("grading lists against true tastes")
-    return {"shoppers": shown, "truth": grade(demo, n_graded, seed)}
+    truth = grade(demo, n_graded, seed)
+    progress("grading reasons against true causes")
+    readers = [log.users[u] for u in shoppers(demo, N_READERS, seed + 1)]
+    explained = demo.engine.recommend_batch(readers, now=demo.now, explain=True)
+    truth |= truth_of_explanations(demo, seed=seed, results=dict(zip(readers, explained, strict=True)))
+    return {"shoppers": shown, **found, "rules": ruled, "truth": truth}
+
+
+def searches(demo: Demo, user: str) -> list[dict[str, Any]]:
+    """Return two searches, the second with a typing error, each for a guest and for a known shopper."""
+    out = []
+    for text in SEARCHES:
+        lists = []
+        for who in (None, user):
+            result = demo.engine.search(text, who, N_FOUND, now=demo.now, facets=True, explain=True)
+            lists.append({"user_id": who, "items": items_of(result)})
+        out.append(
+            {"text": text, "total": result.total, "corrections": dict(result.corrections),
+             "relaxed": list(result.relaxed), "facets": result.facets, "lists": lists}
+        )  # fmt: skip
+    return out
+
+
+def suggestions(demo: Demo, user: str) -> list[dict[str, Any]]:
+    """Return completions of a few letters for a guest and for a shopper, and what may be asked next."""
+    offered = [
+        {"typed": TYPED, "user_id": who, "texts": [s.text for s in demo.engine.suggest(TYPED, who, 6)]}
+        for who in (None, user)
+    ]
+    after = [s.text for s in demo.engine.suggest_next(SEARCHES[0], user, 6)]
+    return [*offered, {"after": SEARCHES[0], "user_id": user, "texts": after}]
+
+
+def rules(demo: Demo, user: str) -> dict[str, Any]:
+    """Return a list that obeys a few rules, and which of them had a part in it."""
+    usual = demo.engine.recommend(user, 50, now=demo.now)
+    pinned = usual[len(usual) - 1].item_id
+    asked = {
+        "pin": [{"item_id": pinned, "position": 2}], "caps": [{"field": "brand", "at_most": 2}],
+        "bury": [{"item_ids": [usual[0].item_id], "by": 0.2}],
+    }  # fmt: skip
+    result = demo.engine.recommend(user, now=demo.now, rules=Rules.of(asked))
+    return {"user_id": user, "rules": asked, "applied": list(result.trace.applied_rules), "items": items_of(result)}
 
 
 def shoppers(demo: Demo, n: int, seed: int = 0) -> list[int]:
@@ -154,10 +211,16 @@ def history(demo: Demo, user: int, n: int = N_HISTORY) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def profile(demo: Demo, user: str) -> list[dict[str, Any]]:
+    """Return what the shop believes about a shopper, a line each, with what it rests on."""
+    lines: list[dict[str, Any]] = demo.engine.profile(user, now=demo.now).to_dict()["lines"]
+    return lines
+
+
 def items_of(result: Result) -> list[dict[str, Any]]:
     """Return a list as the demo's JSON has it."""
-    names = ("rank", "item_id", "title", "score", "sources")
-    return [{name: row[name] for name in names} for row in result.to_dicts()]
+    names = ("rank", "item_id", "title", "score", "sources", "variants", "explanation")
+    return [{name: row[name] for name in names if name in row} for row in result.to_dicts()]
 
 
 def grade(demo: Demo, n: int, seed: int = 0) -> dict[str, float]:

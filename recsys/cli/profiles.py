@@ -83,14 +83,14 @@ def _over(store: Path | None, data: str | None) -> Engine:
 
 
 def _give(known: Profile, done: dict[str, Any], as_json: bool) -> None:
-    from recsys.cli.reasons import evidence_line
+    from recsys.cli.reasons import evidence_lines
 
     if as_json:
         print_json({**known.to_dict(), **done})
         return
     lines = [
         (line.line_id, line.text + (" (own words)" if line.edited else ""),
-         "\n".join(evidence_line(e.to_dict()) for e in line.evidence))
+         "\n".join(evidence_lines([e.to_dict() for e in line.evidence])))
         for line in known
     ]  # fmt: skip
     if lines:

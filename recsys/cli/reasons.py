@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ ACTS = {
     "purchase": "bought", "view": "looked at", "cart": "put in the cart", "like": "liked", "rating": "rated",
     "click": "clicked", "dislike": "disliked", "return": "returned",
 }  # fmt: skip
-MAX_TITLE = 44
+MAX_TITLE = 34
 
 
 def reason_cell(explanation: Mapping[str, Any] | None) -> str:
@@ -18,29 +18,34 @@ def reason_cell(explanation: Mapping[str, Any] | None) -> str:
     if not explanation or not explanation["text"]:
         return "(nothing is known that would be a reason)"
     drop = explanation.get("causal_drop")
-    lines = [explanation["text"], *(f"· {evidence_line(e)}" for e in explanation["evidence"])]
+    lines = [explanation["text"], *(f"· {line}" for line in evidence_lines(explanation["evidence"]))]
     if drop is not None:
-        lines.append(f"· without it the score would be {drop:.0%} lower")
+        lines.append(f"· without that event the score would be {drop:.0%} lower")
     return "\n".join(lines)
 
 
-def evidence_line(evidence: Mapping[str, Any]) -> str:
-    """Return one piece of evidence in a line: what a reader would look up, and where."""
-    kind, title = evidence["kind"], short(evidence.get("title", evidence["item_id"]))
-    if kind == "event":
-        act = ACTS.get(evidence["event_kind"], evidence["event_kind"])
-        return f"{_day(evidence.get('time'))} {act}: {title}".strip()
-    if kind == "attribute":
-        return f"{evidence['field']} of {title}: {evidence['value']}"
-    if kind == "review":
-        return (
-            f"review {evidence['review_id']}, characters {evidence['start']}-{evidence['end']}: “{evidence['quote']}”"
-        )
-    if kind == "query":
-        return f"“{evidence['value']}” in the {evidence['field']} of {title}"
-    if kind == "popularity":
-        return f"chosen by {evidence['count']} shoppers"
-    return f"new since {_day(evidence.get('time'))}"
+def evidence_lines(evidence: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what a reader would look up, and where: a shared value in one line, and the words of one field, too."""
+    lines: dict[tuple[Any, ...], list[str]] = {}
+    for one in evidence:
+        kind, title = one["kind"], short(one.get("title", one["item_id"]))
+        if kind == "attribute":
+            lines.setdefault((kind, one["field"], one["value"]), [f"{one['field']} {one['value']}:"]).append(title)
+        elif kind == "query":
+            lines.setdefault((kind, one["field"]), [f"{one['field']} of {title}:"]).append(f"“{one['value']}”")
+        else:
+            lines[kind, len(lines)] = [_line(one, title)]
+    return [f"{head} {', '.join(rest)}" if rest else head for head, *rest in lines.values()]
+
+
+def _line(one: Mapping[str, Any], title: str) -> str:
+    if one["kind"] == "event":
+        return f"{_day(one.get('time'))} {ACTS.get(one['event_kind'], one['event_kind'])}: {title}".strip()
+    if one["kind"] == "review":
+        return f"review {one['review_id']}, characters {one['start']}-{one['end']}: “{one['quote']}”"
+    if one["kind"] == "popularity":
+        return f"chosen by {one['count']} shoppers"
+    return f"new since {_day(one.get('time'))}"
 
 
 def short(title: str) -> str:

@@ -85,7 +85,7 @@ def test_every_verb_has_json_and_help():
 
     verbs = get_command(app).commands
     assert {"init", "doctor", "data", "fit", "evaluate", "compare", "export", "recommend", "similar", "search", "demo",
-            "plugins", "models", "erase-user", "dump", "restore"} == set(verbs)  # fmt: skip
+            "suggest", "explain", "profile", "plugins", "models", "erase-user", "dump", "restore"} == set(verbs)  # fmt: skip
     for name, verb in verbs.items():
         assert any("--json" in parameter.opts for parameter in verb.params), name
         assert verb.help, name

@@ -23,13 +23,15 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     examples = [text for language, _, text in blocks("README.md") if language == "python"]
     assert examples
+    names: dict = {}  # each goes on where the one before ended
     for text in examples:
-        names: dict = {}
         exec(compile(text, "README.md", "exec"), names)
-        assert open_bundle(tmp_path / "bundle").id
+        assert len(text.strip().splitlines()) <= 12
+    assert open_bundle(tmp_path / "bundle").id
     printed = capsys.readouterr().out
-    assert printed.count("  sources") == 3  # the head of three lists
-    assert len(text.strip().splitlines()) <= 12
+    assert printed.count("  sources") == 4  # the head of four lists
+    assert "{'watter': 'water'}" in printed
+    assert "Evidence(kind=" in printed
 
 
 @pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] == "recsys"], ids=" ".join)

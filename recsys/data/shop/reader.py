@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict
 
+from recsys.data.shop.searches import with_searches
 from recsys.data.shop.shop import make_shop
 from recsys.dataset import Dataset
 from recsys.errors import DataError
@@ -38,10 +39,10 @@ class SampleShop:
             ConfigError: a number out of bounds.
         """
         seed, shoppers = settings_of(place)
-        shop = make_shop(seed, shoppers)
+        shop = with_searches(make_shop(seed, shoppers), seed)
         # Who simulates knows the true chances: evaluation shows them as the row that cannot be beaten.
         data = replace(shop.dataset, info={**shop.dataset.info, "oracle": shop.truth.next_event_scores})
-        kept = len(data.items) + len(data.log) + len(data.reviews)
+        kept = len(data.items) + len(data.log) + len(data.reviews) + len(data.searches)
         return data, DropReport(read=kept, kept=kept)
 
 

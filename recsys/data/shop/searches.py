@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ LEAD_SECONDS, BROAD_SECONDS, DAY = 25, 70, 86_400
 # What one types for a product, and how often.
 FORMS = ("noun", "also", "brand", "material", "colour", "feature", "price", "shelf")
 SHARES = (0.36, 0.17, 0.14, 0.1, 0.08, 0.07, 0.04, 0.04)
+
+
+def with_searches(shop: Shop, seed: int = 0) -> Shop:
+    """Return the shop with the searches of `make_searches` in its data set."""
+    return replace(shop, dataset=replace(shop.dataset, searches=tuple(make_searches(shop, seed))))
 
 
 def make_searches(shop: Shop, seed: int = 0) -> list[Search]:

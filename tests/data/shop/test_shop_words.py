@@ -124,7 +124,9 @@ class TestReader:
         assert data.name == "shop"
         assert data.info["seed"] == 7
         assert data.log.n_users == 20
-        assert report.read == report.kept == len(data.items) + len(data.log) + len(data.reviews)
+        assert data.searches
+        everything = (data.items, data.log, data.reviews, data.searches)
+        assert report.read == report.kept == sum(len(part) for part in everything)
         assert report.dropped == report.repaired == 0
         assert not np.array_equal(SampleShop().read("shoppers=20")[0].log.events.rows[:50], data.log.events.rows[:50])
 
