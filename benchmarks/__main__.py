@@ -1,4 +1,4 @@
-"""``python -m benchmarks [all|bm25|implicit|funnel|batch|import|evaluate|tables] [--quick]``."""
+"""``python -m benchmarks [all|bm25|implicit|funnel|batch|search|explain|import|evaluate|tables] [--quick]``."""
 
 from __future__ import annotations
 

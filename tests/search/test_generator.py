@@ -43,3 +43,13 @@ class TestTextSearch(GeneratorTests, TrainableTests, LiveTests):
             allowed[one.items[-2:]] = True
             got = fitted.generate([Request(text=text, allowed=allowed)], 2)
             assert set(got.items.tolist()) == set(one.items[-2:].tolist())
+
+    def test_over_an_index_that_is_made_already(self, component, world):
+        """The same index, and what it was made with, gives the same answers."""
+        fitted = self.ready(component, world)
+        again = TextSearch.over(fitted.index, world.items)
+        assert again.config == fitted.config
+        for text in ("copper rake", "wooden toys", "ketle"):
+            first, second = (made.match([text]).slates for made in (fitted, again))
+            assert np.array_equal(first.items, second.items)
+            assert np.array_equal(first.scores, second.scores)
