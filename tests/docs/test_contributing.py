@@ -66,6 +66,6 @@ def test_the_plugin_is_found_and_fitted(project):
         "bundle",
         "--json",
     )
-    assert set(json.loads(run(project, *words))["fit_s"]) == {"transitions", "newest"}
+    assert set(json.loads(run(project, *words))["fit_s"]) == {"transitions", "newest", "text", "aspects"}
     answer = json.loads(run(project, "-m", "recsys", "recommend", "--bundle", "bundle", "--json"))
     assert {s for r in answer["items"] for s in r["sources"]} == {"newest"}
