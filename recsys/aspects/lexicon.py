@@ -11,7 +11,7 @@ import numpy as np
 
 from recsys.artifacts import read_json, write_json
 from recsys.aspects import opinions, terms
-from recsys.aspects.corpus import Corpus
+from recsys.aspects.corpus import Corpus, distinct
 from recsys.aspects.screen import trusted
 from recsys.aspects.tokens import Clause, Text, read
 from recsys.aspects.words import ATTRIBUTES, FUNCTION, INTENSIFIERS
@@ -184,7 +184,7 @@ def _named(corpus: Corpus, items: ItemTable) -> dict[str, float]:
         for word in name_words(items, row)
         if word in number
     ]
-    pairs = np.unique(corpus.reviews.astype(np.int64) * width + corpus.words)
+    pairs = distinct(corpus.reviews.astype(np.int64) * width + corpus.words)
     review, word = pairs // width, pairs % width
     known = (np.array(rows, dtype=np.int64) >= 0)[corpus.items[review]]
     said = np.bincount(word[known], minlength=n)

@@ -71,7 +71,8 @@ def learn(corpus: Corpus, names: Container[str] = ()) -> dict[str, float]:
 
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
     learned = {n: round(float(w), 4) for n, w in zip(found_names, found.x, strict=True) if abs(w) >= 0.05}
-    return {**{n: w for n, w in seeds.items() if n not in set(found_names)}, **learned}
+    measured = set(found_names)
+    return {**{n: w for n, w in seeds.items() if n not in measured}, **learned}
 
 
 def judge(weights: Mapping[str, float], found: Sequence[str]) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.aspects.corpus import Corpus
+from recsys.aspects.corpus import Corpus, distinct
 from recsys.aspects.words import (
     ATTRIBUTES,
     BAD,
@@ -98,7 +98,7 @@ def measure(corpus: Corpus, weights: Mapping[str, float]) -> TermStats:
     """Return the statistics of every word of a corpus; ``weights`` are those of `recsys.aspects.opinions`."""
     n = len(corpus.vocabulary)
     width = max(1, corpus.n_reviews)
-    pairs = np.unique(corpus.words.astype(np.int64) * width + corpus.reviews)
+    pairs = distinct(corpus.words.astype(np.int64) * width + corpus.reviews)
     word, review = pairs // width, pairs % width
     near = _Neighbours.of(corpus, weights)
     return TermStats(
@@ -230,8 +230,8 @@ class _Neighbours:
 
 def _spread(corpus: Corpus, word: NDArray[np.int64], review: NDArray[np.int64]) -> Counts:
     n_items = int(corpus.items.max(initial=0)) + 1
-    distinct = np.unique(word * n_items + corpus.items[review])
-    return np.bincount(distinct // n_items, minlength=len(corpus.vocabulary)).astype(np.float64)
+    pairs = distinct(word * n_items + corpus.items[review])
+    return np.bincount(pairs // n_items, minlength=len(corpus.vocabulary)).astype(np.float64)
 
 
 def _repeat(corpus: Corpus, word: NDArray[np.int64], review: NDArray[np.int64]) -> Counts:

@@ -10,7 +10,7 @@ from recsys.data.shop import Shop, make_shop
 
 @pytest.fixture(scope="module")
 def shop() -> Shop:
-    return make_shop(seed=1)
+    return make_shop(seed=1, n_shoppers=2000)
 
 
 @pytest.fixture(scope="module")
