@@ -39,7 +39,7 @@ def versus(row: Row, base: str | None) -> tuple[Cell, Cell]:
     if base is None or base not in row.p_vs:
         return Cell(NONE), Cell(NONE)
     effect = row.effect.get(base)
-    return Cell(percent(effect.relative if effect else None)), Cell(p_text(row.p_vs[base]).removeprefix("p = "))
+    return Cell(percent(effect.relative if effect else None)), Cell(p_text(row.p_vs[base]).removeprefix("p ").removeprefix("= "))
 
 
 def of_set(name: str, folder: Path) -> str:
