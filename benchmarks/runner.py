@@ -26,6 +26,7 @@ BENCHMARKS = {
     "search": "benchmarks.search",
     "explain": "benchmarks.explain",
     "checker": "benchmarks.checker",
+    "reasons": "benchmarks.reasons",
     "import": "benchmarks.startup",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checker_tables, quality_tables, speed_tables
+from benchmarks import checker_tables, quality_tables, reason_tables, speed_tables
 from benchmarks.evaluations import SEARCHES, SETS
 from benchmarks.runner import ROOT
 
@@ -26,6 +26,9 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "import": speed_tables.startup,
     "checker": checker_tables.checkers,
     "checker-kinds": checker_tables.kinds,
+    "reasons": reason_tables.causes,
+    "reasons-texts": reason_tables.texts,
+    "reasons-reviews": reason_tables.beside_reviews,
     "quality": partial(quality_tables.summary, list(SETS)),
     **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES},
     **{name: partial(quality_tables.of_search, name) for name in SEARCHES},

@@ -65,8 +65,8 @@ class Asking:
 
     def recommend(
         self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None, explain: bool = False,
-        variant: str | None = None, now: Any = None, strict: bool = False,
+        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
+        explain: bool | str = False, variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
 
@@ -78,7 +78,8 @@ class Asking:
             exclude: what this shopper is not shown, instead of [exclusions] in the settings.
             rules: of the merchant, after those of [rules] in the settings.
             page: what the page shows already: it is not repeated, and this list is added to it.
-            explain: whether each item gets a checked reason; its causal drop costs one more ranking of the list.
+            explain: whether each item gets a checked reason, or the name of the explainer that words it, "extract" say;
+                what the score would lose without an event costs one more ranking of the list.
             variant: the plan, None = that of the settings.
             now: of the request, an aware datetime or epoch seconds; None is now.
             strict: whether a stage that fails raises, instead of being left out and named in the trace.
@@ -90,8 +91,8 @@ class Asking:
 
     def recommend_batch(
         self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
-        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None, explain: bool = False,
-        variant: str | None = None, now: Any = None, strict: bool = False,
+        exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
+        explain: bool | str = False, variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> list[Result]:  # fmt: skip
         """Return one list per user; the same answers as one by one, in less time.
 
@@ -115,7 +116,7 @@ class Asking:
         candidates = funnel.candidates(requests, watch)
         ranked = funnel.rank(requests, candidates, max(1, len(candidates.items)), watch)
         slates = self._ruled(asked, ranked.head(asked.pool(k)), requests, items, k, page, watch)
-        said = self._explained(snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch)
+        said = self._explained(snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch, use=explain)
         return with_reasons(results(slates, items, funnel.plan, watch, snapshot.bundle_id), said)
 
     def explain(
@@ -145,13 +146,13 @@ class Asking:
 
     def _explained(
         self, snapshot: Snapshot, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
-        watch: Stopwatch, words: MatchedWords | None = None,
+        watch: Stopwatch, words: MatchedWords | None = None, use: bool | str = True,
     ) -> list[Explanation]:  # fmt: skip
         """Return one reason for each listed entry; what rules brought into a list is explained by public facts."""
-        begin = time.perf_counter()
-        said = self._reasons(snapshot).explain(requests, listed, ranked, rescore, words)
+        begin, name = time.perf_counter(), use if isinstance(use, str) else self.config.explain.use
+        said = self._reasons(snapshot).explain(requests, listed, ranked, rescore, words, name)
         took_ms = (time.perf_counter() - begin) * 1000
-        watch.stages.append(StageTrace("explain", self.config.explain.use, took_ms, len(listed.items), len(said)))
+        watch.stages.append(StageTrace("explain", name, took_ms, len(listed.items), len(said)))
         return said
 
     def _reasons(self, snapshot: Snapshot) -> Reasons:

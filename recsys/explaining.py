@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,14 +33,14 @@ PLAIN = "template"
 class Reasons:
     """Everything that reasons are made of, of one snapshot; shared by all calls.
 
-    ``plain`` is the explainer that says what another one could not say without an unsupported statement. ``updated``
-    follows live changes at the cost of what changed.
+    ``build`` makes an explainer by name, ``made`` are those that were asked for; `PLAIN` says what another one could
+    not say without an unsupported statement. ``updated`` follows live changes at the cost of what changed.
     """
 
     settings: ExplainSettings
     book: FactBook
-    explainer: Any
-    plain: Any
+    build: Callable[[str], Any]
+    made: dict[str, Any]
     table: AspectTable | None = None
     reviews: Sequence[Review] = ()
     aspects: AspectSource | None = None
@@ -54,12 +54,13 @@ class Reasons:
             config.fusion.weights, config.fusion.default, shoppers_per_item(log, len(items)),
             FactSettings.model_validate(settings.facts),
         )  # fmt: skip
-        explainer = registry.build(
-            "explainers", {"use": settings.use, **settings.options}, Deps(items=items), "explain"
-        )
-        plain = registry.build("explainers", {"use": PLAIN}, Deps(items=items), "explain")
+
+        def build(name: str) -> Any:
+            options = settings.options if name == settings.use else {}
+            return registry.build("explainers", {"use": name, **options}, Deps(items=items), "explain")
+
         generator = fitted.generators.get(ASPECTS)
-        return cls(settings, book, explainer, plain, None if generator is None else generator.table)
+        return cls(settings, book, build, {}, None if generator is None else generator.table)
 
     def over(self, reviews: Sequence[Review]) -> Reasons:
         """Return the reasons over the reviews as they are now; itself while they are the same."""
@@ -86,11 +87,21 @@ class Reasons:
             found = with_drops(requests, listed, ranked, found, rescore, vocabulary, self.settings.measured)
         return [drop_uncaused(one) for one in found]
 
+    def explainer(self, name: str) -> Any:
+        """Return an explainer, made when first asked for. Raises `UnknownPlugin` for one that is not installed."""
+        if name not in self.made:
+            self.made[name] = self.build(name)
+        return self.made[name]
+
     def explain(
         self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
-        words: MatchedWords | None = None,
+        words: MatchedWords | None = None, use: str | None = None,
     ) -> list[Explanation]:  # fmt: skip
-        """Return one reason for each entry of ``listed`` (m,); every statement in it has passed the check."""
+        """Return one reason for each entry of ``listed`` (m,); every statement in it has passed the check.
+
+        ``use`` names the explainer, None is the one of the settings.
+        """
+        explainer, plain = self.explainer(use or self.settings.use), self.explainer(PLAIN)
         facts = self.facts(requests, listed, ranked, rescore, words)
         items = self.book.items
         ids, owner = items.vocabulary.ids(listed.items), listed.request_index.tolist()
@@ -104,10 +115,8 @@ class Reasons:
                 zip(ids, listed.items.tolist(), owner, facts, strict=True)
             )
         ]  # fmt: skip
-        said = self.explainer.explain(cases)
-        return [
-            checked(one, case, requests[who].now, self.plain) for one, case, who in zip(said, cases, owner, strict=True)
-        ]
+        said = explainer.explain(cases)
+        return [checked(one, case, requests[who].now, plain) for one, case, who in zip(said, cases, owner, strict=True)]
 
 
 def checked(said: Explanation, case: Case, now: int, plain: Any) -> Explanation:

@@ -33,7 +33,7 @@ class Finding(Asking):
     def search(
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
         fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
-        explain: bool = False, variant: str | None = None, now: Any = None, strict: bool = False,
+        explain: bool | str = False, variant: str | None = None, now: Any = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
 
@@ -73,7 +73,7 @@ class Finding(Asking):
         if explain:
             words, rescore = plan.finders[TEXT].matched_words, rescorer(plan)
             ranked = found.ranked if by_relevance else rescore([request], slates)
-            said = self._explained(snapshot, [request], slates, ranked, rescore, watch, words)
+            said = self._explained(snapshot, [request], slates, ranked, rescore, watch, words, explain)
         listed = replace(funnel.plan, generators=plan.finders)
         result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
         return result if said is None else with_reasons([result], said)[0]

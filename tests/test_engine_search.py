@@ -7,7 +7,7 @@ from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
 
 from recsys.config import EngineConfig
 from recsys.engine import Engine
-from recsys.errors import ConfigError, DataError, NotFittedError
+from recsys.errors import ConfigError, DataError, NotFittedError, UnknownPlugin
 from recsys.types import Filter, Item, Search
 
 
@@ -154,3 +154,27 @@ def test_suggestions_find_something(shirts: Engine) -> None:
     assert offered
     for one in [*offered, *shirts.suggest_next("shirt", SHOPPERS[1])]:
         assert len(shirts.search(one.text))
+
+
+def test_an_explainer_is_named_by_one_word(engine: Engine) -> None:
+    user = SHOPPERS[0]
+    for how, kinds in (
+        (True, {"template", "none"}),
+        ("template", {"template", "none"}),
+        ("extract", {"extract", "none"}),
+    ):
+        said = [r.explanation for r in engine.recommend(user, 5, now=NOW, explain=how)]
+        assert {one.kind for one in said if one is not None} <= kinds
+        assert len(said) == 5
+    assert engine.recommend(user, 5, now=NOW)[0].explanation is None
+    with pytest.raises(UnknownPlugin, match="nobody"):
+        engine.recommend(user, 5, now=NOW, explain="nobody")
+
+
+def test_reasons_come_in_any_order_of_a_search(engine: Engine) -> None:
+    asked = word(engine)
+    for sort in ("relevance", "price-asc"):
+        found = engine.search(asked, SHOPPERS[0], 5, now=NOW, sort=sort, explain=True)
+        assert len(found)
+        assert all(r.explanation is not None for r in found)
+        assert any(e.kind == "query" for r in found for e in r.explanation.evidence)
