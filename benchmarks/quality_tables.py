@@ -39,7 +39,8 @@ def versus(row: Row, base: str | None) -> tuple[Cell, Cell]:
     if base is None or base not in row.p_vs:
         return Cell(NONE), Cell(NONE)
     effect = row.effect.get(base)
-    return Cell(percent(effect.relative if effect else None)), Cell(p_text(row.p_vs[base]).removeprefix("p ").removeprefix("= "))
+    p = p_text(row.p_vs[base]).removeprefix("p ").removeprefix("= ")
+    return Cell(percent(effect.relative if effect else None)), Cell(p)
 
 
 def of_set(name: str, folder: Path) -> str:
