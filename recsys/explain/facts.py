@@ -188,12 +188,15 @@ class FactBook:
     def _query(self, request: Request, row: int, words: MatchedWords | None) -> list[Fact]:
         if words is None or not request.text:
             return []
+        first: dict[str, tuple[str, str]] = {}  # the title says it as well as the text below it
+        for word, field, written in words(request.text, row):
+            first.setdefault(word, (field, written))
         matched = [
             Evidence(
                 kind="query", item_id=self._id(row), title=self.title(row), field=field,
                 value=clean(word, self.settings.value_limit), quote=clean(written, self.settings.value_limit),
             )
-            for word, field, written in words(request.text, row)
+            for word, (field, written) in first.items()
         ]  # fmt: skip
         return [Fact(kind="query", strength=QUERY_STRENGTH, evidence=tuple(matched))] if matched else []
 

@@ -12,7 +12,7 @@ Match = tuple[str, str, str]  # query word, field, matched surface form
 
 
 def matched_words(query: Query, items: ItemTable, row: int, analyzer: Analyzer, config: IndexConfig) -> list[Match]:
-    """Return (query word, field, surface form) for each word of the query and each field that has it.
+    """Return (query word, field, surface form) for each word of the query, as it was read, and each field that has it.
 
     Words come in the order of the query, fields in that of the index; attributes are named as the field "attributes"
     or, where they are fields of their own, by their name. Only fields that count are looked at.
@@ -26,7 +26,8 @@ def matched_words(query: Query, items: ItemTable, row: int, analyzer: Analyzer, 
             for reading in slot.alternatives:
                 if all(term in surfaces for term in reading.terms):
                     said = " ".join(dict.fromkeys(surfaces[term] for term in reading.terms))
-                    out[slot.typed, name, said] = None
+                    # A misspelt word is named as it was read: "coffee" is in the title, "cofee" is nowhere.
+                    out[reading.word if reading.source == "typo" else slot.typed, name, said] = None
                     break
     return list(out)
 
