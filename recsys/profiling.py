@@ -39,7 +39,7 @@ class Profiling(Finding):
     def profile(self, user: str, now: Any = None) -> Profile:
         """Return what the shop believes about a shopper, line by line, each with the events and words behind it.
 
-        It is made from the store at every call, also before a fit (which adds what reviewers talk about). Nothing
+        It is made from the store at every call, also before a fit (which adds what their reviews speak of). Nothing
         about sensitive matters is in it. ``now``: of the request, an aware datetime or epoch seconds; what came later
         is not read. None is now.
         """

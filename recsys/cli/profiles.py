@@ -31,7 +31,7 @@ def profile(
     data: SourceOption = None,
     bundle: Annotated[
         Path | None,
-        typer.Option("--bundle", metavar="BUNDLE", help="What `recsys fit` wrote: adds what reviewers talk about."),
+        typer.Option("--bundle", metavar="BUNDLE", help="What `recsys fit` wrote: adds what own reviews speak of."),
     ] = None,
     forget: Annotated[
         str | None, typer.Option("--forget", metavar="LINE", help="Forget a line and the events behind it.")

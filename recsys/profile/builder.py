@@ -8,7 +8,6 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.aspects import AspectTable, ReviewIndex, Said
 from recsys.dataset import ItemTable
@@ -35,7 +34,6 @@ MIN_PRICES = 4
 NARROW = 0.65  # of the spread of all prices
 MIN_PRICE_SIGMAS = 2.0
 MIN_ASPECT_LIFT = 1.3
-MIN_TALKED, MIN_TALKED_LIFT = 4, 1.8
 CLEAR = 0.1  # a sentiment that takes a side
 
 
@@ -206,23 +204,25 @@ class Profiler:
             yield self._line("price", "range", text, 0.35, signals, entries)
 
     def _aspects(self, user: str, signals: Signals) -> Iterator[Line]:
-        if self.table is None or not self.table.aspects:
-            return
+        """Yield what one's own reviews speak of.
+
+        What others say of the things that one chose tells nothing of oneself: on the sample shop no more of that was
+        true than of aspects drawn at random.
+        """
         own = [] if self.reviews is None else self.reviews.of_user(user)
+        if self.table is None or self.reviews is None or not own:
+            return
         liked = signals.liked.tolist()
         history = Events.of(signals.rows[liked], weights=signals.weights[liked])
         cares = self.table.cares([Request(history=history)], [own], self.items, decay=1.0)[0]
         lift = cares / self.table.typical
-        said = [] if self.reviews is None else self.reviews.written(user)
-        talked = self._talked(signals, liked)
+        said = self.reviews.written(user)
         for aspect in np.argsort(-lift, kind="stable")[: 2 * QUOTA["aspect"]].tolist():
             if lift[aspect] < MIN_ASPECT_LIFT:
                 break
             name, strength = self.table.aspects[aspect], float(lift[aspect] / (lift[aspect] + 2.0))
             voices = [one for one in said if one.aspect == aspect]
             written = self._quotes(voices)
-            entries = [i for i, spoken in zip(liked, talked[:, aspect].tolist(), strict=True) if spoken]
-            # Only one's own words tell what one cares about; a history tells what others say of it.
             if len(written) > 1:
                 text = f"You care about {name}: {len(written)} of your {len(own)} reviews speak of it."
                 weight = 0.8 * strength
@@ -231,25 +231,11 @@ class Profiler:
                 act = "praised" if mean > CLEAR else "found fault with" if mean < -CLEAR else "wrote about"
                 thing = next(filter(None, (name_of(e.title.split(",")[0]) for e in written)), "something that you know")
                 text, weight = f"You once {act} the {name} of {thing}.", 0.35 * strength
-            elif len(entries) >= MIN_TALKED and lift[aspect] >= MIN_TALKED_LIFT and len(entries) >= OFTEN * len(liked):
-                talk = f"{signals.products(entries)} of your latest {signals.products(liked)} products"
-                text, weight = f"What you choose is often talked about for {name}: {talk}.", 0.4 * strength
             else:
                 continue
-            one = self._line("aspect", name, text, weight, signals, entries)
-            if written:
-                ids = tuple(dict.fromkeys(e.item_id for e in written))
-                one = replace(one, evidence=tuple(written[:MAX_EVIDENCE]), item_ids=ids)
-            yield one
-
-    def _talked(self, signals: Signals, liked: Sequence[int]) -> NDArray[np.bool_]:
-        """Return (len(liked), n_aspects): whether the reviewers of a liked item speak of an aspect."""
-        assert self.table is not None
-        rows = signals.rows[liked]
-        known = rows < self.table.n_items  # what came later has no reviews yet
-        out = np.zeros((len(rows), len(self.table.aspects)), dtype=np.bool_)
-        out[known] = self.table.salience[rows[known]].toarray() > 0
-        return out
+            ids = tuple(dict.fromkeys(e.item_id for e in written))
+            one = self._line("aspect", name, text, weight, signals, ())
+            yield replace(one, evidence=tuple(written[:MAX_EVIDENCE]), item_ids=ids)
 
     def _quotes(self, voices: Sequence[Said]) -> list[Evidence]:
         """Return the shopper's own sentences as evidence; none about a sensitive matter."""

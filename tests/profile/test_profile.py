@@ -177,7 +177,7 @@ def test_hostile_names_make_no_line():
     assert not any("evil" in one.line_id and "obey" in one.text for one in got)
 
 
-def test_aspects_rest_on_own_words_and_on_items():
+def test_aspects_rest_on_own_words():
     said = {
         "Tents": "The weight is great.", "Pens": "The grip is great.", "Lamps": "The finish is great.",
         "Stoves": "The heat is great.", "Kettles": "The noise is great.",
@@ -200,8 +200,8 @@ def test_aspects_rest_on_own_words_and_on_items():
     assert got.line("aspect:grip").text == "You once found fault with the grip of Tents number 0."
     own = got.line("aspect:grip").evidence[0]
     assert (own.kind, own.review_id, own.quote) == ("review", "own", "The grip is poor, I say.")
-    weight = got.line("aspect:weight").text
-    assert weight == "What you choose is often talked about for weight: 4 of your latest 4 products."
+    # What others say of the tents tells nothing of who bought them.
+    assert [one.line_id for one in got if one.kind == "aspect"] == ["aspect:grip"]
 
 
 @pytest.mark.parametrize(
