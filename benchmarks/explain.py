@@ -128,7 +128,7 @@ def one_list(reasons: Reasons, funnel: Funnel, request: Request, ranked: Slates)
     most = reasons.settings.measured
     measured, causal_s = timed(lambda: with_drops([request], listed, ranked, found, rescore, items.vocabulary, most))
     cases = cases_of(reasons, request, listed, [drop_uncaused(one) for one in measured])
-    said, text_s = timed(lambda: list(reasons.explainer.explain(cases)))
+    said, text_s = timed(lambda: list(reasons.explainer(reasons.settings.use).explain(cases)))
     texts = [(one, case.title) for one, case in zip(said, cases, strict=True) if one.text]
     check_s = sum(each(lambda pair: check(pair[0].text, pair[0].evidence, pair[1], now=request.now), texts))
     ms = {

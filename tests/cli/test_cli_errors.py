@@ -84,8 +84,10 @@ def test_every_verb_has_json_and_help():
     from typer.main import get_command
 
     verbs = get_command(app).commands
-    assert {"init", "doctor", "data", "fit", "evaluate", "compare", "export", "recommend", "similar", "search", "demo",
-            "suggest", "explain", "profile", "plugins", "models", "erase-user", "dump", "restore"} == set(verbs)  # fmt: skip
+    assert set(verbs) == {
+        "init", "doctor", "data", "fit", "evaluate", "compare", "export", "recommend", "similar", "search", "suggest",
+        "explain", "profile", "demo", "plugins", "models", "erase-user", "dump", "restore",
+    }  # fmt: skip
     for name, verb in verbs.items():
         assert any("--json" in parameter.opts for parameter in verb.params), name
         assert verb.help, name

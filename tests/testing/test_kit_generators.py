@@ -335,7 +335,6 @@ ATTRIBUTE = [
 ]  # fmt: skip
 
 
-
 def prepared_by(change):
     """A generator that prepares a batch, and answers it otherwise than without."""
     other = after(ToyGenerator, "generate", lambda s, a, *_: slates(a, scores=change(a.scores)))
