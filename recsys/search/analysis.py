@@ -142,8 +142,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(f"{measure}|{number}|{word}"), re.compile(whole)
 
 
-@cache
 def _stemmer(language: str) -> Any:
+    """Return a new stemmer: it keeps the word that it works on in itself, so that no two analyzers may share one."""
     import snowballstemmer
 
     known = snowballstemmer.algorithms()
@@ -182,8 +182,7 @@ class Analyzer:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
-        if self.language != "none":
-            _stemmer(self.language)
+        self._stemmer = None if self.language == "none" else _stemmer(self.language)
         self._stop = stop_words(self.language)
         self._find, self._measure = _patterns()
 
@@ -222,9 +221,9 @@ class Analyzer:
         found = self._stems.get(word)
         if found is None:
             stemmed = word
-            if self.language != "none":
-                with self._lock:  # snowball's stemmers keep the word they work on in themselves
-                    stemmed = _stemmer(self.language).stemWord(word)
+            if self._stemmer is not None:
+                with self._lock:
+                    stemmed = self._stemmer.stemWord(word)
             if len(self._stems) >= MAX_KEPT:
                 self._stems.clear()
             found = self._stems[word] = fold_accents(stemmed)

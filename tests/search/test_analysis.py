@@ -1,3 +1,5 @@
+import sys
+import threading
 import time
 
 import pytest
@@ -90,3 +92,28 @@ def test_words_of_strangers_are_forgotten(monkeypatch):
     assert analyzer.terms("running shoes") == ["run", "shoe"]
     assert len(analyzer._shapes) <= 50
     assert len(analyzer._stems) <= 50
+
+
+def test_analyzers_of_several_engines_stem_at_once():
+    words = [
+        f"{a}{b}{end}" for a in "abcdefghklmn" for b in ("erd", "olin", "ump") for end in ("ing", "ations", "iness")
+    ]
+    plain = [Analyzer().stem(w) for w in words]
+    wrong: list[tuple[str, str]] = []
+
+    def stem_all() -> None:
+        for _ in range(12):
+            found = Analyzer()
+            wrong.extend((w, got) for w, meant in zip(words, plain, strict=True) if (got := found.stem(w)) != meant)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=stem_all) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(usual)
+    assert not wrong
