@@ -31,7 +31,7 @@ from recsys.data.shop.searches import make_searches
 from recsys.dataset import Dataset
 from recsys.eval.compare import bootstrap_ci, effect
 from recsys.eval.metrics import per_request
-from recsys.fitting import fit_generators, joined
+from recsys.fitting import fit_generators
 from recsys.fitting_search import Choices, answers, fit_search_ranker, learning_plan, requests_of
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
@@ -137,7 +137,7 @@ def judged(plan: Any, shop: Shop, now: int, odd: bool) -> Task:
 
 def collected(plan: Any, requests: Sequence[Request]) -> Slates:
     """Return all that is found for the requests, in the order of the catalogue."""
-    found = joined([slates for _, slates in answers(plan, requests)])
+    found = Slates.joined([slates for _, slates in answers(plan, requests)])
     order = np.lexsort((found.items, found.request_index))
     columns = {name: values[order] for name, values in found.columns.items()}
     return Slates(found.items[order], found.scores[order], offsets_of(found.lengths), columns)

@@ -109,7 +109,7 @@ def training_slates(
         labels.append(y[keep])
     if not requests:
         raise DataError("no candidate list holds what its shopper chose next: too few events to train a ranker")
-    return requests, joined(parts), np.concatenate(labels)
+    return requests, Slates.joined(parts), np.concatenate(labels)
 
 
 def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -129,16 +129,6 @@ def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dt
         found = keys[at] == wanted
         out[found] = places[::-1][last[at[found]]]
     return out
-
-
-def joined(parts: list[Slates]) -> Slates:
-    """Return the lists of all parts, one after the other; all parts have the same columns."""
-    return Slates(
-        np.concatenate([p.items for p in parts]),
-        np.concatenate([p.scores for p in parts]),
-        offsets_of(np.concatenate([p.lengths for p in parts])),
-        {name: np.concatenate([p.columns[name] for p in parts]) for name in parts[0].columns},
-    )
 
 
 def fit_ranker(

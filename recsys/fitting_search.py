@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.config import EngineConfig, Variant
 from recsys.dataset import Dataset, EventLog, weighed
 from recsys.errors import DataError
-from recsys.fitting import Fitted, Progress, deps_for, fit_generators, joined, on_final, plan_for
+from recsys.fitting import Fitted, Progress, deps_for, fit_generators, on_final, plan_for
 from recsys.funnel import Funnel, Stopwatch
 from recsys.protocols import FitOptions
 from recsys.rank.features.query import with_features
@@ -147,7 +147,7 @@ def training_answers(
         labels.append(y[keep])
     if not kept:
         raise DataError("no search whose answer holds what was chosen: nothing to learn an order from")
-    return kept, joined(parts), np.concatenate(labels)
+    return kept, Slates.joined(parts), np.concatenate(labels)
 
 
 def learned_by_search(config: EngineConfig, registry: Registry) -> str | None:

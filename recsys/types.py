@@ -371,6 +371,29 @@ class Slates:
         )  # fmt: skip
 
     @classmethod
+    def joined(cls, parts: Sequence[Slates]) -> Slates:
+        """Return the lists of all ``parts``, one after the other; no parts are a batch without lists.
+
+        Raises:
+            ContractError: the parts have different columns.
+        """
+        if not parts:
+            return cls.of([])
+        names = list(parts[0].columns)
+        if any(set(p.columns) != set(names) for p in parts):
+            raise ContractError("Slates.joined: the parts have different columns")
+        notes: tuple[Notes, ...] = ()
+        if any(p.notes for p in parts):
+            notes = tuple(note for p in parts for note in (p.notes or (Notes(),) * len(p)))
+        return cls(
+            np.concatenate([p.items for p in parts]),
+            np.concatenate([p.scores for p in parts]),
+            offsets_of(np.concatenate([p.lengths for p in parts])),
+            {name: np.concatenate([p.columns[name] for p in parts]) for name in names},
+            notes,
+        )
+
+    @classmethod
     def of(cls, lists: Sequence[Iterable[int]], scores: Sequence[Iterable[float]] | None = None) -> Slates:
         """Build from one list of rows per request; without scores they are 1, 1/2, 1/3, ..."""
         parts = [np.asarray(list(rows), dtype=np.int32) for rows in lists]

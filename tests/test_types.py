@@ -161,6 +161,24 @@ def test_taking_slates_apart_and_putting_them_together(given_slates):
         assert part.items.tolist() == given_slates.items[given_slates.request_index == i].tolist()
         assert part.columns["row_twice"].tolist() == (part.items * 2).tolist()
         assert part.notes == (given_slates.notes[i],)
+    again = Slates.joined(parts)
+    if parts:
+        assert again.items.tolist() == given_slates.items.tolist()
+        assert again.offsets.tolist() == given_slates.offsets.tolist()
+        np.testing.assert_array_equal(again.scores, given_slates.scores)
+        assert again.columns["row_twice"].tolist() == (again.items * 2).tolist()
+        assert again.notes == given_slates.notes
+
+
+def test_slates_that_are_joined():
+    assert len(Slates.joined([])) == 0
+    noted = Slates.of([[3], []]).note(Notes(("x",)))
+    both = Slates.joined([Slates.of([[1, 2]]), noted])
+    assert [n.degraded for n in both.notes] == [(), ("x",), ("x",)]
+    assert both.lengths.tolist() == [2, 1, 0]
+    other = Slates(noted.items, noted.scores, noted.offsets, {"more": np.zeros(1)})
+    with pytest.raises(ContractError, match="different columns"):
+        Slates.joined([noted, other])
 
 
 def test_slates_index_like_a_list():

@@ -103,7 +103,7 @@ def ranked_with(funnel: Funnel, requests: list[Request], rows: ItemRows) -> tupl
         part = requests[begin : begin + CHUNK]
         found = _including(funnel.candidates(part), rows[begin : begin + CHUNK])
         parts.append(funnel.rank(part, funnel.score_given(part, found), len(found.items)))
-    every = _joined(parts)
+    every = Slates.joined(parts)
     return every, only(every, rows)
 
 
@@ -126,12 +126,3 @@ def _including(found: Slates, rows: ItemRows) -> Slates:
     order = np.argsort(whose, kind="stable")
     offsets = offsets_of(np.bincount(whose, minlength=len(rows)))
     return Slates(items[order], np.zeros(len(order), dtype=np.float32), offsets, {FOUND: mask[order]})
-
-
-def _joined(parts: list[Slates]) -> Slates:
-    return Slates(
-        np.concatenate([p.items for p in parts]),
-        np.concatenate([p.scores for p in parts]),
-        offsets_of(np.concatenate([p.lengths for p in parts])),
-        {name: np.concatenate([p.columns[name] for p in parts]) for name in parts[0].columns},
-    )

@@ -49,7 +49,7 @@ def collect(
             lists[name].append(slates)
         united.append(_complete(part, {name: found[name] for name in finders}, finders, n))
         tell(begin + len(part))
-    return Pool(requests, {name: joined(parts) for name, parts in lists.items()}, joined(united))
+    return Pool(requests, {name: Slates.joined(parts) for name, parts in lists.items()}, Slates.joined(united))
 
 
 def _complete(requests: Sequence[Request], found: Mapping[str, Slates], finders: Mapping[str, Any], n: int) -> Slates:
@@ -67,18 +67,6 @@ def remember(generators: Iterable[Any], size: int, shared: bool) -> None:
         if isinstance(found, Remembered):
             fresh = Remembered(found.embedder, size)
             generator.embedder = memories.setdefault(found.model_id, fresh) if shared else fresh
-
-
-def joined(parts: Sequence[Slates]) -> Slates:
-    """Return several batches as one; all need the same columns."""
-    if not parts:
-        return Slates.of([])
-    return Slates(
-        np.concatenate([p.items for p in parts]),
-        np.concatenate([p.scores for p in parts]),
-        offsets_of(np.concatenate([p.lengths for p in parts])),
-        {name: np.concatenate([p.columns[name] for p in parts]) for name in parts[0].columns},
-    )
 
 
 def rows_of(slates: Slates, mask: NDArray[np.bool_]) -> Slates:
