@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from recsys.eval.report import markdown_table
 from recsys.eval.results import Results, Row
@@ -116,3 +117,28 @@ def summary(names: Sequence[str], folder: Path) -> str:
         "HR@10 cascade",
     )  # fmt: skip
     return markdown_table(Table("", head, tuple(lines)))
+
+
+def of_shop_search(folder: Path) -> str:
+    """Return the orders of the sample shop's searches: later choices of known shoppers and guests, judged queries."""
+    path = folder / "shop-search.json"
+    if not path.exists():
+        return "Not measured yet: `python -m benchmarks.shop_search`."
+    found = json.loads(path.read_text(encoding="utf-8"))
+    tasks = ("known", "guests", "judged")
+
+    def cell(figures: dict[str, Any] | None) -> Cell:
+        if figures is None:
+            return Cell(NONE)
+        low, high = figures["ndcg@10_ci"]
+        return Cell(f"{figures['ndcg@10']:.3f} ({low:.3f}–{high:.3f})")
+
+    head = ("Order", "Later choices, known", "Later choices, guests", "Judged queries")
+    lines = [(Cell(name), *(cell(row.get(task)) for task in tasks)) for name, row in found["test"].items()]
+    counts = ", ".join(f"{found['test']['text'][task]['n']:,} {task}" for task in tasks)
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in found["weights"].items())
+    about = (
+        f"NDCG@10 with 95 % intervals of {counts}; weights {weights}. "
+        f"Measured {found['date']} at commit {found['commit']}."
+    )
+    return "\n\n".join([markdown_table(Table("", head, tuple(lines))), about])

@@ -125,14 +125,16 @@ class Rows:
     def _fold(self, f: int, text: int, wanted: Collection[str]) -> dict[str, Values]:
         test = self.fold == f
         truth = self.judgements.take(np.flatnonzero(test))
-        choice = FoldChoice(text)
+        there = ndcg(self.pool(text, False).lists["text"], self.judgements)[~test]
+        reached = {"text": float(there.mean())}
+        choice = FoldChoice(text, validation=reached)
         if HYBRID in wanted or RANKED in wanted:
             tried = self.settings.weights()
             best = int(np.argmax(self._weight_figures(text)[:, ~test].mean(axis=1)))
             weights = tried[best]
             pool = self.pool(text, False)
             trainer = Trainer(pool, self.judgements, weights, self.settings, self.build, self.seed + f)
-            reached = {HYBRID: float(self._weight_figures(text)[best, ~test].mean())}
+            reached[HYBRID] = float(self._weight_figures(text)[best, ~test].mean())
             choice = FoldChoice(text, weights, reached)
             if RANKED in wanted:
                 learned = trainer.learn(~test, self.fold)
