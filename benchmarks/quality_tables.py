@@ -119,6 +119,30 @@ def summary(names: Sequence[str], folder: Path) -> str:
     return markdown_table(Table("", head, tuple(lines)))
 
 
+def search_summary(names: Sequence[str], folder: Path) -> str:
+    """Return one line a searched catalogue: BM25, text and meaning, the same with the learned ranker, one typo."""
+    head = (
+        "Catalogue", "Queries", "NDCG@10 bm25", "NDCG@10 text index", "NDCG@10 hybrid+ranker", "Gain over bm25",
+        "p (Holm)", "Lost by a typo (bm25)",
+    )  # fmt: skip
+    lines = []
+    for name in names:
+        found = read(name, folder)
+        rows = {row.name: row for row in found.rows} if found is not None else {}
+        if found is None or not {LEXICAL, "text", "hybrid+ranker"} <= set(rows):
+            continue
+        base, best = rows[LEXICAL], rows["hybrid+ranker"]
+        means = (Cell(number(rows[row].metrics[SEARCHED[0]])) for row in (LEXICAL, "text"))
+        lost = (f"{100 * getattr(row, 'typo_loss', 0):.1f} %" for row in (best, base))
+        lines.append(
+            (Cell(name), Cell(f"{found.users:,}"), *means, with_interval(best, SEARCHED[0]), *versus(best, LEXICAL),
+             Cell("{} ({})".format(*lost)))
+        )  # fmt: skip
+    if not lines:
+        return "Not measured yet: `python -m benchmarks evaluate`."
+    return markdown_table(Table("", head, tuple(lines)))
+
+
 def of_shop_search(folder: Path) -> str:
     """Return the orders of the sample shop's searches: later choices of known shoppers and guests, judged queries."""
     path = folder / "shop-search.json"

@@ -29,6 +29,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "reasons": reason_tables.causes,
     "reasons-texts": reason_tables.texts,
     "reasons-reviews": reason_tables.beside_reviews,
+    "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
     "quality": partial(quality_tables.summary, list(SETS)),
     **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES},
