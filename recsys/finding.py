@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from recsys.dataset import ItemTable
 from recsys.errors import DataError
 from recsys.filters.where import Where
 from recsys.funnel import Stopwatch
-from recsys.requests import compile_filter
 from recsys.result import Result
 from recsys.rules import Page, Rules
 from recsys.search.prices import Priced, priced
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, rescorer, search
+from recsys.suggest.keeper import Keeper
 from recsys.suggest.suggester import Suggester, Suggestion
 from recsys.types import NO_EVENTS, NO_ROWS, Events
 
@@ -28,7 +29,7 @@ from recsys.types import NO_EVENTS, NO_ROWS, Events
 class Finding(Asking):
     """The side of `recsys.engine.Engine` that answers texts; each search works on one snapshot."""
 
-    _suggests: tuple[ItemTable, int, Suggester] | None
+    _suggests: Keeper | None
 
     def search(
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
@@ -99,20 +100,24 @@ class Finding(Asking):
         return NO_EVENTS if user is None else self.store.history(user, limit=self.config.events.history_limit)
 
     def _suggester(self) -> Suggester:
-        """Return the suggester of the catalogue as it is, made anew once the log has grown by a twentieth."""
-        snapshot, items, held = self._current(), self.store.items(), self._suggests
-        if held is None or held[0] is not items or len(self.searches) > 1.05 * held[1] + 100:
-            plan, allowed = snapshot.searches[self.config.variant], compile_filter(items)
+        """Return the suggester of the shop as it is now; see `Keeper` for when its phrases are made anew."""
+        keeper = self._suggests
+        if keeper is None:
+            with self._lock:
+                keeper = self._suggests = self._suggests or Keeper()
+        snapshot, items, now = self._current(), self.store.items(), self._now(None)
+        plan, rules = snapshot.searches[self.config.variant], self.rules
+        hidden = tuple(rule.holds_at(now) for rule in rules.hide)
+        by_query = rules.model_copy(update={"hide": tuple(rule for rule in rules.hide if rule.query)})
+        base = cache(lambda: self._base(items, None, rules, now))
 
-            def totals(texts: Sequence[str]) -> list[int]:
-                """How much each would find if it were searched: within the price that it names, too."""
-                read = [self._priced(plan, text) for text in texts]
-                masks = [allowed & one.mask(items.prices) if one else allowed for one in read]
-                return [
-                    int(plan.finders[TEXT].match([one.text], mask, n=1).totals[0])
-                    for one, mask in zip(read, masks, strict=True)
-                ]  # fmt: skip
+        def total(text: str) -> int:
+            """How much the text would find if it were searched: within the price that it names, too."""
+            read, seen = self._priced(plan, text), by_query.visible(items, now, text)
+            mask = base() if seen is None else base() & seen
+            mask = mask & read.mask(items.prices) if read else mask
+            return int(plan.finders[TEXT].match([read.text], mask, n=1).totals[0])
 
-            made = Suggester(items, self.searches, totals)
-            self._suggests = held = (items, len(self.searches), made)
-        return held[2]
+        # A reference that holds nothing: after a fit the old index must not live on for its counts.
+        state = (weakref.ref(plan.finders[TEXT]) if TEXT in plan.finders else None, items, hidden)
+        return keeper.get(items, self.searches, lambda texts: [total(text) for text in texts], state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
 
@@ -154,6 +156,25 @@ def test_suggestions_find_something(shirts: Engine) -> None:
     assert offered
     for one in [*offered, *shirts.suggest_next("shirt", SHOPPERS[1])]:
         assert len(shirts.search(one.text))
+
+
+def test_sold_out_products_are_not_suggested_and_new_ones_are() -> None:
+    engine = fitted()
+    engine.add_items(SHIRTS)
+    assert "shirts" in [one.text for one in engine.suggest("shir")]
+    engine.add_items([replace(one, stock=0) for one in SHIRTS])
+    assert engine.suggest("shir") == []
+    engine.add_items([replace(SHIRTS[0], item_id="shirt-blue"), replace(SHIRTS[1], categories=("Shirting",))])
+    assert {"shirts", "shirting"} & {one.text for one in engine.suggest("shir")} == {"shirts", "shirting"}
+
+
+def test_what_the_merchant_hides_is_not_suggested() -> None:
+    hidden = EngineConfig.of({**CHEAP, "rules": {"hide": [{"if": 'category = "Shirts"'}]}})
+    for config, offered in ((EngineConfig.of(CHEAP), True), (hidden, False)):
+        engine = fitted(config)
+        engine.add_items(SHIRTS)
+        assert any("shirt" in one.text for one in engine.suggest("shir")) is offered
+        assert (engine.search("shirts").total > 0) is offered
 
 
 def test_an_explainer_is_named_by_one_word(engine: Engine) -> None:

@@ -65,6 +65,11 @@ class Rule(BaseModel):
             raise ValueError(f"from {self.starts.isoformat()} is not before until {self.ends.isoformat()}")
         return self
 
+    def holds_at(self, now: int) -> bool:
+        """Return whether epoch second ``now`` is within the window."""
+        begun = self.starts is None or now >= utc(self.starts)
+        return begun and (self.ends is None or now < utc(self.ends))
+
     def applies(self, requests: Sequence[Request]) -> NDArray[np.bool_]:
         """Return (b,), True where the rule holds for a request."""
         now = np.array([r.now for r in requests], dtype=np.int64)

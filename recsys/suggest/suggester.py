@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -62,8 +63,13 @@ class Suggester:
         self._prefixes = Prefixes(self._texts, scores)
         # By key: who asks for a kettle means the shelf of kettles.
         self._categories = {query_key(t): t for t in self._texts if self._phrases[t].kind == "category"}
-        self._counted: OrderedDict[str, int] = OrderedDict()
-        self._lock = Lock()
+        self._counted = Counts()
+
+    def over(self, items: ItemTable, hits: Hits, counted: Counts) -> Suggester:
+        """Return a suggester of the same phrases over a catalogue as it is now, with the counts remembered for it."""
+        out = copy.copy(self)
+        out._items, out._hits, out._counted = items, hits, counted
+        return out
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -176,16 +182,12 @@ class Suggester:
         return out
 
     def _count(self, texts: Sequence[str]) -> list[int]:
-        with self._lock:
-            known = {t: self._counted[t] for t in texts if t in self._counted}
+        known = self._counted.of(texts)
         missing = [t for t in texts if t not in known]
         if missing:
             known |= {t: int(n) for t, n in zip(missing, self._hits(missing), strict=True)}
-            with self._lock:
-                # Only phrases that are everybody's: what one shopper typed is remembered in the log alone.
-                self._counted.update((t, known[t]) for t in missing if t in self._phrases)
-                while len(self._counted) > KEPT_HITS:
-                    self._counted.popitem(last=False)
+            # Only phrases that are everybody's: what one shopper typed is remembered in the log alone.
+            self._counted.put({t: known[t] for t in missing if t in self._phrases})
         return [known[t] for t in texts]
 
     def warm(self, texts: Iterable[str] = ()) -> None:
@@ -193,6 +195,26 @@ class Suggester:
         wanted = list(texts) or sorted(self._texts, key=lambda t: -self._score[t])[:KEPT_HITS]
         for begin in range(0, len(wanted), 256):
             self._count(wanted[begin : begin + 256])
+
+
+class Counts:
+    """How many items a search for each text finds, of at most `KEPT_HITS` texts; threads may share it."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, int] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, texts: Sequence[str]) -> dict[str, int]:
+        """Return the counts of those texts that have one."""
+        with self._lock:
+            return {t: self._held[t] for t in texts if t in self._held}
+
+    def put(self, counts: Mapping[str, int]) -> None:
+        """Remember counts; the oldest are forgotten."""
+        with self._lock:
+            self._held.update(counts)
+            while len(self._held) > KEPT_HITS:
+                self._held.popitem(last=False)
 
 
 def _score(phrase: Phrase) -> float:
