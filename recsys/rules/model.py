@@ -252,14 +252,21 @@ class Rules(BaseModel):
     def plus(self, other: Rules) -> Rules:
         """Return these rules and then the ``other`` ones; single settings are the other's where it sets them.
 
+        What is set to its default counts as set: ``Rules(diversity=0)`` takes the shop's diversity away.
+
         Raises:
-            ConfigError: together they ask for diversity and calibration at once, or are too many.
+            ConfigError: together they are too many.
         """
-        ours, theirs = self.plain(), other.plain()
-        if "diversity" in theirs or "calibration" in theirs:
-            ours = {name: value for name, value in ours.items() if name not in ("diversity", "calibration")}
-        both = {n: [*ours.get(n, ()), *theirs.get(n, ())] for n in ("boost", "bury", "hide", "pin", "caps")}
-        return type(self).of({**ours, **theirs, **both})
+        update = {name: getattr(other, name) for name in other.model_fields_set}
+        for name in ("boost", "bury", "hide", "pin", "caps"):
+            update[name] = (*getattr(self, name), *getattr(other, name))
+            if len(update[name]) > MAX_RULES:
+                raise ConfigError(f"rules.{name}: {len(update[name])} together, at most {MAX_RULES} are allowed")
+        # The two orders exclude one another: who asks for one gives up the other, unless nothing is asked for.
+        for name, rival in (("diversity", "calibration"), ("calibration", "diversity")):
+            if getattr(other, name):
+                update[rival] = 0.0
+        return self.model_copy(update=update)
 
     def limits(self) -> Rules:
         """Return the rules that leave items out, without those that move items or bring them in."""

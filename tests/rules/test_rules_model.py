@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from recsys.errors import ConfigError
-from recsys.filters import Compare
+from recsys.filters import Compare, Not
+from recsys.filters.expr import MAX_DEPTH
 from recsys.rules import Boost, Cap, Explore, Hide, Page, Pin, Rules
 
 PLAIN = {
@@ -90,6 +91,28 @@ def test_rules_of_the_shop_and_of_the_call():
     assert both.explore == shop.explore
     assert shop.plus(Rules()) == shop
     assert Rules().plus(shop) == shop
+
+
+def test_a_call_sets_a_setting_back_to_what_is_usual():
+    shop = Rules(diversity=0.5, exclude_shown=False, seed=7, explore=Explore(days=3, share=0.1))
+    back = shop.plus(Rules(diversity=0, exclude_shown=True, seed=0, explore=None))
+    assert (back.diversity, back.exclude_shown, back.seed, back.explore) == (0, True, 0, None)
+    assert shop.plus(Rules(calibration=0)) == shop
+    other = shop.plus(Rules(calibration=0.3))
+    assert (other.diversity, other.calibration) == (0, 0.3)
+    assert Rules(calibration=0.3).plus(Rules(diversity=0.2, calibration=0)).diversity == 0.2
+    assert other.plus(Rules(diversity=0)) == other
+
+
+def test_rules_stay_the_same_objects_and_together_are_bounded():
+    deep = Compare("eq", "brand", "Acme")
+    for _ in range(MAX_DEPTH - 2):
+        deep = Not(deep)
+    call = Rules(hide=[Hide(condition=deep)])
+    assert Rules.of(PLAIN).plus(call).hide[-1] is call.hide[0]
+    many = Rules(hide=[Hide(item_ids=("a",))] * 150)
+    with pytest.raises(ConfigError, match=r"rules\.hide: .*at most 200"):
+        many.plus(many)
 
 
 def test_when_there_is_nothing_to_do():
