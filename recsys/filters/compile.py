@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsys.dataset import ItemTable
 from recsys.filters.columns import Attribute, CatalogueColumns, Labels, columns_of
 from recsys.filters.expr import And, Between, Compare, Exists, Expr, Not, OneOf, Or
-from recsys.filters.fields import ATTRIBUTES, IN_STOCK, Value, seconds
+from recsys.filters.fields import ATTRIBUTES, IN_STOCK, NO, YES, Value, seconds
 from recsys.types import RowMask
 
 _ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -156,10 +156,13 @@ def _attribute(attribute: Attribute, where: Compare | OneOf | Between | Exists) 
 
 
 def _equal(attribute: Attribute, values: Iterable[Value]) -> RowMask:
-    """Return where one of the attribute's values is one of ``values``: true is not 1, and "1" is neither."""
+    """Return where one of the attribute's values is one of ``values``: true is not 1, and "1" is neither.
+
+    "yes" and "no" are met by true and false too: facets call them so.
+    """
     listed = list(values)
     out = attribute.words.any_of(_texts(listed))
-    flags = [v for v in listed if isinstance(v, bool)]
+    flags = [v for v in listed if isinstance(v, bool)] + [v == YES for v in listed if v in (YES, NO)]
     numbers = [v for v in listed if isinstance(v, float)]
     if flags:
         out[attribute.flag_rows[np.isin(attribute.flags, flags)]] = True

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from recsys.filters.errors import FilterError, shown
-from recsys.filters.fields import COMPARISONS, MAX_VALUE_CHARS, Value, check_operator, check_value, nearest, seconds
+from recsys.filters.fields import (
+    COMPARISONS,
+    MAX_VALUE_CHARS,
+    Value,
+    canonical,
+    check_operator,
+    check_value,
+    nearest,
+    seconds,
+)
 
 MAX_DEPTH = 8  # levels, a lone condition being one
 MAX_CONDITIONS = 200
@@ -32,6 +41,7 @@ class Compare:
         if self.op not in COMPARISONS:
             raise FilterError(f"no comparison {shown(self.op)}{nearest(str(self.op), COMPARISONS)}")
         check_operator(self.op, self.field)
+        object.__setattr__(self, "field", canonical(self.field))
         object.__setattr__(self, "value", check_value(self.op, self.field, self.value))
 
 
@@ -46,6 +56,7 @@ class OneOf:
         if isinstance(self.values, str) or not isinstance(self.values, Sequence):
             raise FilterError(f"in takes a list of values, got {shown(self.values)}")
         check_operator("in", self.field)
+        object.__setattr__(self, "field", canonical(self.field))
         object.__setattr__(self, "values", tuple(check_value("in", self.field, v) for v in self.values))
 
 
@@ -59,6 +70,7 @@ class Between:
 
     def __post_init__(self) -> None:
         check_operator("between", self.field)
+        object.__setattr__(self, "field", canonical(self.field))
         for name in ("low", "high"):
             object.__setattr__(self, name, check_value("between", self.field, getattr(self, name)))
         low, high = (seconds(v) if isinstance(v, str) else v for v in (self.low, self.high))
@@ -74,6 +86,7 @@ class Exists:
 
     def __post_init__(self) -> None:
         check_operator("exists", self.field)
+        object.__setattr__(self, "field", canonical(self.field))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ FIELDS: Mapping[str, str] = {
     "item_id": "text", "brand": "text", "category": "labels", "price": "number", "stock": "number",
     "availability": "availability", "created": "date", "parent_id": "text",
 }  # fmt: skip
+ALIASES = {"categories": "category"}  # how facets call it
 ATTRIBUTES = "attributes."
+YES, NO = "yes", "no"  # how facets call true and false of an attribute
 IN_STOCK, OUT_OF_STOCK = "in_stock", "out_of_stock"
 COMPARISONS = ("eq", "ne", "lt", "lte", "gt", "gte", "contains")
 ORDERED = ("lt", "lte", "gt", "gte", "between")
@@ -43,6 +45,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def canonical(field: str) -> str:
+    """Return the one name of a field that has two: "categories" is category."""
+    return ALIASES.get(field, field) if isinstance(field, str) else field
+
+
 def kind_of(field: object) -> str:
     """Return what the values of a field are.
 
@@ -51,8 +58,8 @@ def kind_of(field: object) -> str:
     """
     if not isinstance(field, str):
         raise FilterError(f"a field is a text, got {shown(field)}")
-    if field in FIELDS:
-        return FIELDS[field]
+    if (name := canonical(field)) in FIELDS:
+        return FIELDS[name]
     if field.startswith(ATTRIBUTES):
         if not 0 < len(field) - len(ATTRIBUTES) <= MAX_VALUE_CHARS:
             raise FilterError(f"attributes.NAME needs a name of 1 to {MAX_VALUE_CHARS} characters")

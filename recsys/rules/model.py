@@ -23,7 +23,7 @@ from pydantic import (
 from recsys.dataset import ItemTable
 from recsys.errors import ConfigError
 from recsys.filters import Expr, matches, parse, to_json, to_text
-from recsys.filters.fields import ATTRIBUTES, kind_of
+from recsys.filters.fields import ATTRIBUTES, canonical, kind_of
 from recsys.ids import MAX_ID_CHARS
 from recsys.registry import validation_text
 from recsys.types import Request, RowMask, utc
@@ -164,7 +164,7 @@ class Cap(Rule):
     def _field(cls, value: str) -> str:
         if kind_of(value) not in ("text", "labels", "any") or value == "item_id":
             raise ValueError(f"a cap counts category, brand, parent_id or attributes.NAME, got {value!r}")
-        return value
+        return canonical(value)
 
     @property
     def label(self) -> str:

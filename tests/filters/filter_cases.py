@@ -13,7 +13,7 @@ from recsys.filters.expr import MAX_DEPTH, depth
 from recsys.filters.fields import seconds
 from recsys.types import Item
 
-TEXTS = ["Acme", "Bolt", "Shoes", "Home", "", "x\"y'z\\", "Größe \u202e", "1", "true"]
+TEXTS = ["Acme", "Bolt", "Shoes", "Home", "", "x\"y'z\\", "Größe \u202e", "1", "true", "yes", "no"]
 texts = st.sampled_from(TEXTS) | st.text(max_size=4)
 numbers = st.sampled_from([0.0, 1.0, 9.99, 10.0, 80.0, -3.5, 1e39, 1e300]) | st.floats(
     allow_nan=False, allow_infinity=False
@@ -176,4 +176,6 @@ def _values(field, table, row):
             return ["in_stock" if table.available[row] and item.stock != 0 else "out_of_stock"]
     value = item.attributes.get(field.removeprefix("attributes."))
     many = value if isinstance(value, tuple) else () if value is None else (value,)
-    return [v for v in many if v != "" or isinstance(v, bool)]
+    # True and false are found by their names in facets too.
+    named = [("yes" if v else "no") for v in many if isinstance(v, bool)]
+    return [*(v for v in many if v != "" or isinstance(v, bool)), *named]

@@ -281,3 +281,10 @@ def test_a_tree_does_not_change_with_the_list_it_was_made_of():
     values.append("b")
     assert tree.values == ("a",)
     assert hash(tree) == hash(OneOf("brand", ("a",)))
+
+
+def test_a_field_has_one_name_whatever_it_is_called():
+    """Facets say "categories"."""
+    assert parse('categories = "Shoes"') == parse({"eq": ["categories", "Shoes"]}) == Compare("eq", "category", "Shoes")
+    assert OneOf("categories", ("a",)).field == Exists("categories").field == "category"
+    assert to_text(Compare("contains", "categories", "a")) == 'category CONTAINS "a"'
