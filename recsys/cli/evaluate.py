@@ -60,11 +60,13 @@ def evaluate(
     """Fit, choose on validation, measure on test: every generator, every control, with intervals and paired tests.
 
     A catalogue with judged queries (search:icecat, search:msrd) is searched instead: five folds by query, every way to
-    search, spelling mistakes; of the options it takes --rows, --seed and those that write files.
+    search, spelling mistakes; of the options it takes --rows, --seed and those that write files. Given candidates
+    (llmrank:games, llmrank:ml-1m) are put in order; of the options go --config, --rows, --seed and those that write.
     """
     from recsys.config import EngineConfig
     from recsys.data.source import open_data
     from recsys.eval.evaluate import evaluate as measured
+    from recsys.eval.given import evaluate_given, is_given
     from recsys.eval.per_user import write_per_user
     from recsys.eval.report import to_html, to_markdown
     from recsys.eval.search import evaluate_search, is_search
@@ -78,8 +80,12 @@ def evaluate(
         tell(f"reading {data}")
         found, _ = open_data(data)
         if is_search(found):
-            _refuse_shoppers(context, data)
+            names = ("split", "config", "repeats", "run", "refit", "ablate")
+            _refuse(context, data, names, "holds judged queries and no shoppers")
             evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
+        elif is_given(found):
+            _refuse(context, data, ("split", "repeats", "run", "refit", "ablate"), "brings its lists along")
+            evaluation = evaluate_given(found, settings, seed=seed, rows=_names(rows), progress=tell)
         else:
             evaluation = measured(
                 found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
@@ -97,14 +103,13 @@ def evaluate(
         show(results)
 
 
-def _refuse_shoppers(context: typer.Context, data: str) -> None:
-    """Raise `ConfigError` where an option was given that means nothing without shoppers."""
-    names = ("split", "config", "repeats", "run", "refit", "ablate")
+def _refuse(context: typer.Context, data: str, names: tuple[str, ...], why: str) -> None:
+    """Raise `ConfigError` where an option was given that means nothing with this data."""
     sources = {n: context.get_parameter_source(n) for n in names}
     asked = [n for n, source in sources.items() if source is not None and source.name != "DEFAULT"]
     if asked:
         raise ConfigError(
-            f"{', '.join('--' + n for n in asked)}: {data} holds judged queries and no shoppers; "
+            f"{', '.join('--' + n for n in asked)}: {data} {why}; "
             "with it go --rows, --seed, --json, --html, --markdown and --per-user"
         )
 

@@ -24,9 +24,13 @@ SHORT_NAMES: Mapping[str, tuple[str, str]] = {
     "musical-instruments": ("amazon", "amazon_reviews/reviews_Musical_Instruments_5.json.gz"),
     "gift-cards": ("amazon", "amazon_reviews/Gift_Cards_5.json.gz,amazon_reviews/meta_Gift_Cards.json.gz"),
     "all-beauty": ("amazon", "amazon_reviews/All_Beauty_5.json.gz"),
+    "games": ("llmrank", "llmrank/Games"),
+    "ml-1m": ("llmrank", "llmrank/ml-1m"),
     "icecat": ("search", "search/icecat_chorus"),
     "msrd": ("search", "search/msrd_movies"),
 }
+# Readers whose short names are listed with the reader in front: what they read is not evaluated like a log.
+PREFIXED = ("search", "llmrank")
 # Two letters at least: "C:\data" is a path of Windows, no reader.
 _READER = re.compile(r"([a-z][a-z0-9_-]+):(.*)", re.DOTALL)
 
@@ -58,7 +62,7 @@ def data_folder() -> Path:
 def available(folder: Path) -> list[str]:
     """Return the short names whose files are in ``folder``, sorted; ``shop`` is always there."""
     names = [
-        f"search:{n}" if reader == "search" else n
+        f"{reader}:{n}" if reader in PREFIXED else n
         for n, (reader, place) in SHORT_NAMES.items()
         if all((folder / p).exists() for p in place.split(","))
     ]
