@@ -25,7 +25,7 @@ from recsys.search.fold import Parents
 from recsys.search.index import TextIndex
 from recsys.search.match import Shown, answer, matches
 from recsys.search.matches import Matches
-from recsys.search.parse import Parser
+from recsys.search.parse import MAX_QUERY, Parser
 from recsys.search.plan import Plan, Searcher, look_up, plan
 from recsys.search.query import Query
 from recsys.search.sort import ORDERS, Order, keys
@@ -114,7 +114,8 @@ class TextSearch:
 
     def parse(self, text: str) -> tuple[Query, Plan]:
         """Return what a text asks for, and how the index answers it."""
-        return self._kept.get(text, self._parsed)
+        # No more of it is read, and what strangers type is not to fill the memory.
+        return self._kept.get(text[:MAX_QUERY], self._parsed)
 
     def _parsed(self, text: str) -> tuple[Query, Plan]:
         return self._planned(self._parser.parse(text))

@@ -24,6 +24,7 @@ from recsys.types import ItemRows, Offsets, RowMask
 
 # A patch of this many products, or this share of the catalogue, becomes part of the base.
 PATCH_ROWS, PATCH_SHARE = 5_000, 0.1
+NEW_WORDS = 50_000  # beside as many as the base has: of a product that changes all day most are said no more
 
 
 class TextIndex:
@@ -71,13 +72,14 @@ class TextIndex:
     def put(self, items: ItemTable, changed: ItemRows) -> Self:
         """Return an index of ``items``, the catalogue as it is now, of which ``changed`` rows are new or changed.
 
-        A patch that has grown large is merged by indexing everything anew.
+        A patch that has grown large is merged by indexing everything anew, and so is a lexicon.
         """
         rows = np.unique(np.concatenate([changed, self.patch.rows if self.patch else changed[:0]])).astype(np.int32)
         rows = rows[(rows >= 0) & (rows < len(items))]
         if not len(rows):
             return self
-        if len(rows) > max(PATCH_ROWS, PATCH_SHARE * len(self.base.rows)):
+        grown = len(self.lexicon.names) > 2 * self.n_base_words + NEW_WORDS
+        if grown or len(rows) > max(PATCH_ROWS, PATCH_SHARE * len(self.base.rows)):
             return type(self).of(items, self.config)
         fields, said = _read(self.lexicon, self.config, items, rows)
         patch, _ = build(rows, fields, len(self.lexicon.terms), self.weights, self.weights)

@@ -3,6 +3,7 @@ import pytest
 
 from recsys.dataset import Dataset
 from recsys.search.generator import TextSearch
+from recsys.search.parse import MAX_QUERY
 from recsys.testing.kits import GeneratorTests, LiveTests, TrainableTests
 from recsys.testing.worlds import requests_of
 from recsys.types import Request
@@ -53,3 +54,13 @@ class TestTextSearch(GeneratorTests, TrainableTests, LiveTests):
             first, second = (made.match([text]).slates for made in (fitted, again))
             assert np.array_equal(first.items, second.items)
             assert np.array_equal(first.scores, second.scores)
+
+    def test_a_long_text_is_kept_no_longer_than_it_is_read(self, component, world):
+        """Who sends a megabyte a thousand times must not fill the memory."""
+        fitted = self.ready(component, world)
+        query = "copper rake " + "x" * 10**6
+        assert len(fitted.parse(query)[0].text) <= MAX_QUERY
+        assert max(map(len, fitted._kept._held)) <= MAX_QUERY
+        assert fitted.parse(query) is fitted.parse(query[:-1])
+        found, short = (fitted.match([q], n=5).slates for q in (query, query[:MAX_QUERY]))
+        assert np.array_equal(found.items, short.items)

@@ -49,6 +49,19 @@ def test_a_patched_index_finds_what_a_new_one_finds(titles, changes, query):
     ]
 
 
+def test_words_that_come_and_go_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(indexes, "NEW_WORDS", 10)
+    items = table(["red kettle", "blue lamp"])
+    index = TextIndex.of(items)
+    for n in range(100):
+        items = items.put([Item(item_id="0", title=f"kettle code{n}")])
+        index = index.put(items, np.array([0], np.int32))
+        assert len(index.lexicon.names) <= 10 + 2 * 4 + 2
+    assert set(found(index, "code99")) == {0}
+    assert found(index, "code5") == {}
+    assert index.idf(1) > 0
+
+
 def test_a_large_patch_is_merged(monkeypatch):
     monkeypatch.setattr(indexes, "PATCH_ROWS", 1)
     items = table(["red kettle", "blue lamp", "green hat"])
