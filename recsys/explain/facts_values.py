@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.dataset import ItemTable
+from recsys.explain.claims import value_claims
 from recsys.explain.facts_sensitive import SensitiveWords
 from recsys.explain.facts_settings import FactSettings
 from recsys.explain.facts_text import clean
@@ -101,12 +102,13 @@ class ValueTable:
 
 
 def said(raw: Name, settings: FactSettings) -> Name | None:
-    """Return field and value as they can be said; None for what is no name: prose, nothing, a megabyte."""
+    """Return field and value as they can be said; None for what is no name: prose, a claim, nothing, a megabyte."""
     field, value = raw
     if len(value) > 4 * settings.value_limit or len(field) > 4 * settings.value_limit:
         return None  # before cleaning: not worth reading
     name = (clean(field, 4 * settings.value_limit), clean(value, 4 * settings.value_limit))
-    return name if all(0 < len(part) <= settings.value_limit for part in name) else None
+    short = all(0 < len(part) <= settings.value_limit for part in name)
+    return name if short and not any(value_claims(part) for part in name) else None
 
 
 def surface(items: ItemTable, row: int, name: Name, settings: FactSettings) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from recsys.explain.claims import Runs, lent, value_lent
 from recsys.explain.clean import MAX_CHARS, level, plain, visible
 from recsys.explain.lexicon import Lexicon, Stem, lexicon
 from recsys.explain.tokens import stems_of, tokens
@@ -25,9 +26,14 @@ ItemId = str
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What an item may be called by: the words of its title in order, and all that stand for them."""
+    """What an item may be called by: the words of its title or value in order, and all that stand for them.
+
+    ``runs`` are the words without those that claim something (`recsys.explain.claims`): these count between quotation
+    marks alone, as the whole ``sequence`` does.
+    """
 
     sequence: tuple[Stem, ...]
+    runs: Runs
     content: frozenset[Stem]
 
 
@@ -85,11 +91,12 @@ def known(evidence: Sequence[Evidence], title: str, language: Lexicon) -> Known:
         if e.kind == "event":
             out.events.append((index, e))
         elif e.kind == "attribute":
-            stems = stems_of(plain(e.value or ""), language.locale)
-            out.values.append((index, e, frozenset(stems)))
-            _call(out, e.item_id, stems, _content(stems, language))
-            if len(stems) > 1:
-                out.phrases.setdefault(stems[0], []).append((stems, e.item_id))
+            named = _valued((e.value or "")[:_READ], language.locale)
+            out.values.append((index, e, frozenset(itertools.chain.from_iterable(named.runs))))
+            _call(out, e.item_id, named)
+            for run in named.runs:
+                if len(run) > 1:
+                    out.phrases.setdefault(run[0], []).append((run, e.item_id))
         elif e.kind == "review":
             said, denied, body = _review((e.quote or "")[:_READ], language.locale)
             out.quotes.append(Quote(index, e.item_id, e.review_id or "", body, said, denied))
@@ -100,10 +107,8 @@ def known(evidence: Sequence[Evidence], title: str, language: Lexicon) -> Known:
             out.popular.append((index, e))
         else:
             out.novel.append((index, e))
-    for item, sequences in out.sequences.items():
-        for s in sequences:
-            out.links.update(itertools.pairwise(s))
-        out.everything |= out.names[item]
+    for names in out.names.values():
+        out.everything |= names
     return out
 
 
@@ -116,30 +121,35 @@ def _recommended(evidence: Sequence[Evidence], title: str) -> ItemId:
 
 
 def _name(out: Known, item: ItemId, title: str) -> None:
-    named = _named(title[:_READ], out.language.locale)
-    _call(out, item, named.sequence, named.content)
+    _call(out, item, _titled(title[:_READ], out.language.locale))
 
 
-def _call(out: Known, item: ItemId, sequence: tuple[Stem, ...], content: frozenset[Stem]) -> None:
-    out.names.setdefault(item, set()).update(content)
+def _call(out: Known, item: ItemId, named: Named) -> None:
+    out.names.setdefault(item, set()).update(named.content)
     listed = out.sequences.setdefault(item, [])
-    if sequence and sequence not in listed:
-        listed.append(sequence)
+    if named.sequence and named.sequence not in listed:
+        listed.append(named.sequence)
+        for run in named.runs:
+            out.links.update(itertools.pairwise(run))
 
 
 @lru_cache(maxsize=8192)
-def _named(title: str, locale: str) -> Named:
+def _titled(title: str, locale: str) -> Named:
     # A title of a thousand words would allow everything: what comes after the first thirty names nothing.
-    stems = stems_of(plain(title, 200), locale)[:30]
-    return Named(stems, _content(stems, lexicon(locale)))
+    return _named(stems_of(plain(title, 200), locale)[:30], lent(title, locale), lexicon(locale))
 
 
-def _content(stems: Sequence[Stem], language: Lexicon) -> frozenset[Stem]:
-    out: set[Stem] = set()
-    for stem in stems:
+@lru_cache(maxsize=8192)
+def _valued(value: str, locale: str) -> Named:
+    return _named(stems_of(plain(value), locale), value_lent(value, locale), lexicon(locale))
+
+
+def _named(sequence: tuple[Stem, ...], runs: Runs, language: Lexicon) -> Named:
+    content: set[Stem] = set()
+    for stem in itertools.chain.from_iterable(runs):
         if not language.has(stem, "function"):
-            out |= language.synonyms.get(stem, frozenset((stem,)))
-    return frozenset(out)
+            content |= language.synonyms.get(stem, frozenset((stem,)))
+    return Named(sequence, runs, frozenset(content))
 
 
 @lru_cache(maxsize=8192)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from recsys.explain.clean import level
@@ -10,10 +10,8 @@ from recsys.explain.dates import When, when
 from recsys.explain.known import ItemId, Known
 from recsys.explain.lexicon import Lexicon, Stem
 from recsys.explain.numerals import Numeral, numeral, operator
-from recsys.explain.tokens import Token, stems_of, tokens
+from recsys.explain.tokens import Token, categories, stems_of, tokens
 
-_NONE: frozenset[str] = frozenset()
-_INSIDE = frozenset(("inside",))
 # A single small word of these categories is not taken for a word of a title.
 _SPECIAL = ("act:", "people:", "negation", "policy:", "popularity", "number:", "modal", "pronoun:", "speech", "idiom")
 
@@ -88,7 +86,7 @@ def read(text: str, known: Known) -> Reading:
     language = known.language
     found = tokens(level(text), language)
     n = len(found)
-    reading = Reading(text, language, found, _categories(found, language), [0] * n, [None] * n)
+    reading = Reading(text, language, found, categories(found, language), [0] * n, [None] * n)
     _items(reading, known, alone=False)
     _sentences(reading)
     for i, token in enumerate(found):
@@ -106,38 +104,6 @@ def _quoted(token: Token, i: int, known: Known) -> Node:
     stems = stems_of(token.low, known.language.locale)
     items = known.titled(stems) if stems and not all(s in known.query for s in stems) else frozenset[ItemId]()
     return Node("item", i, i + 1, items, stems) if items else Node("quote", i, i + 1)
-
-
-def _categories(found: Sequence[Token], language: Lexicon) -> list[frozenset[str]]:
-    """Return the categories of each token; within a phrase they are the phrase's, at its first word."""
-    out = [language.words.get(t.stem, _NONE) if t.word else _NONE for t in found]
-    i = 0
-    while i < len(found):
-        best = _phrase(found, i, language)
-        if best is None:
-            i += 1
-            continue
-        length, named = best
-        out[i] = named
-        for inner in range(i + 1, i + length):
-            out[inner] = _INSIDE
-        i += length
-    return out
-
-
-def _phrase(found: Sequence[Token], i: int, language: Lexicon) -> tuple[int, frozenset[str]] | None:
-    length, named = 0, set[str]()
-    known = language.phrases.get(found[i].stem) if found[i].word else None
-    if known is None:
-        return None
-    following = tuple([t.stem for t in found[i : i + len(known[0][0])]])  # a mark has a stem that no word has
-    for stems, category in known:
-        if len(stems) < length:
-            break
-        if following[: len(stems)] == stems:
-            length = len(stems)
-            named.add(category)
-    return (length, frozenset(named)) if named else None
 
 
 def _items(reading: Reading, known: Known, alone: bool) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from recsys.explain.claims import value_claims
 from recsys.explain.clean import visible
 from recsys.explain.facts_text import clean
 from recsys.explain.wording import Phrases
@@ -77,7 +78,7 @@ def _told(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befor
         return aspect_told(case, phrases, fact, before)
     own = tuple(e for e in fact.evidence if e.kind == fact.kind and e.item_id == case.item_id)
     if fact.kind == "query":
-        own = tuple(e for e in own if _sayable_value(e.value))
+        own = tuple(e for e in own if _sayable_value(phrases, e.value))
     return Told(fact.kind, fact, own if fact.kind == "query" else own[:1]) if own else None
 
 
@@ -91,7 +92,7 @@ def _event(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befo
         if same or len(earlier) > 1 or fact.strength < SECOND * before[0].fact.strength:
             return None
     elif not before and event.item_id != case.item_id:
-        values = [v for f in facts if f.kind == "attribute" and (v := _with(case, f, event)) is not None]
+        values = [v for f in facts if f.kind == "attribute" and (v := _with(case, phrases, f, event)) is not None]
         if values:
             value = min(values, key=lambda v: minor(phrases, v))
             return Told("event_attribute", fact, (*_both(value, event), event), event, value)
@@ -101,7 +102,7 @@ def _event(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], befo
 def _attribute(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], before: Sequence[Told]) -> Told | None:
     told = {t.value.field for t in before if t.value is not None}
     own = _own_value(case, fact)
-    if own is None or own.field in told or len(told) > 1 or not _sayable_value(own.value):
+    if own is None or own.field in told or len(told) > 1 or not _sayable_value(phrases, own.value):
         return None
     if before and minor(phrases, own):
         return None
@@ -174,20 +175,21 @@ def minor(phrases: Phrases, value: Evidence) -> bool:
     return field in phrases.minor or (field not in phrases.fields and "other" in phrases.minor)
 
 
-def _sayable_value(value: str | None) -> bool:
-    """Return whether a value is a short name, and no prose or markup."""
+def _sayable_value(phrases: Phrases, value: str | None) -> bool:
+    """Return whether a value is a short name, and no prose, markup or claim."""
     shown = clean(value or "", VALUE_CHARS)
-    return any(c.isalnum() for c in shown) and len(shown) < VALUE_CHARS
+    short = any(c.isalnum() for c in shown) and len(shown) < VALUE_CHARS
+    return short and not value_claims(shown, phrases.locale)
 
 
 def _own_value(case: Case, fact: Fact) -> Evidence | None:
     return next((e for e in fact.evidence if e.kind == "attribute" and e.item_id == case.item_id), None)
 
 
-def _with(case: Case, fact: Fact, event: Evidence) -> Evidence | None:
+def _with(case: Case, phrases: Phrases, fact: Fact, event: Evidence) -> Evidence | None:
     """Return the shared value of an attribute fact that holds of an event's item, too."""
     own = _own_value(case, fact)
-    if own is None or not _sayable_value(own.value):
+    if own is None or not _sayable_value(phrases, own.value):
         return None
     return own if any(e.kind == "event" and e.item_id == event.item_id for e in fact.evidence) else None
 

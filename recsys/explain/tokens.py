@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +13,8 @@ from recsys.explain.lexicon import Lexicon, Stem, lexicon
 _TOKEN = re.compile(r"\d+(?:[.,]\d{3})+(?!\d)|\d+(?=(?:st|nd|rd|th)\b)|[^\W\d_]+|\d+|[^\w\s]", re.UNICODE)
 _QUOTE = re.compile(r"\"([^\"]+)\"|(?:(?<=[\s(\[:,—])|^)'([^']+(?:'[^\s.,;:!?)][^']*)*)'(?=[\s.,;:!?)\]—]|$)")
 _DIGITS = re.compile(r"\d")
+_NONE: frozenset[str] = frozenset()
+INSIDE = frozenset(("inside",))  # the category of what stands within a phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,43 @@ def _apostrophe(text: str, found: list[re.Match[str]], i: int, language: Lexicon
 def stems_of(text: str, locale: str) -> tuple[Stem, ...]:
     """Return the stems of the words and numbers of a short text, quotes or not."""
     language = lexicon(locale)
-    return tuple(t.stem for t in _words(level(text), language))
+    return tuple(t.stem for t in words_of(level(text), language))
 
 
-def _words(text: str, language: Lexicon) -> list[Token]:
+def words_of(text: str, language: Lexicon) -> list[Token]:
+    """Return the words and numbers of a text whose marks are level; what is between quotation marks as well."""
     out: list[Token] = []
     _plain(text, 0, len(text), language, out)
     return [t for t in out if t.word]
+
+
+def categories(found: Sequence[Token], language: Lexicon) -> list[frozenset[str]]:
+    """Return the categories of each token; within a phrase they are the phrase's, at its first word."""
+    out = [language.words.get(t.stem, _NONE) if t.word else _NONE for t in found]
+    i = 0
+    while i < len(found):
+        best = _phrase(found, i, language)
+        if best is None:
+            i += 1
+            continue
+        length, named = best
+        out[i] = named
+        for inner in range(i + 1, i + length):
+            out[inner] = INSIDE
+        i += length
+    return out
+
+
+def _phrase(found: Sequence[Token], i: int, language: Lexicon) -> tuple[int, frozenset[str]] | None:
+    length, named = 0, set[str]()
+    known = language.phrases.get(found[i].stem) if found[i].word else None
+    if known is None:
+        return None
+    following = tuple([t.stem for t in found[i : i + len(known[0][0])]])  # a mark has a stem that no word has
+    for stems, category in known:
+        if len(stems) < length:
+            break
+        if following[: len(stems)] == stems:
+            length = len(stems)
+            named.add(category)
+    return (length, frozenset(named)) if named else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from recsys.explain.claims import claims
 from recsys.explain.facts_text import clean
 from recsys.explain.wording import Phrases
 
@@ -62,7 +63,8 @@ def item_name(phrases: Phrases, title: str) -> str:
     """Return how an item is called in a sentence: "the Halvard Trekking Poles", “Who's There?”; "" if it cannot be."""
     bare, named = phrases.words["item"], phrases.words["named"]
     name = short(title, phrases.title_chars, phrases.dangling, phrases.cuts, inner=bare != named)
-    if bare == named or _READS_AS_TEXT.search(name) or not name[-1:].isalnum():
+    text = bare == named or _READS_AS_TEXT.search(name) or not name[-1:].isalnum()
+    if text or claims(name, phrases.locale):
         name = short(title, phrases.title_chars, phrases.dangling, phrases.cuts)  # between marks nothing is left out
         return named.fill({"title": name.translate(_DOUBLE)}) if name else ""
     if name.split()[0].casefold() in phrases.articles:
