@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.answers import results, with_matches, with_reasons
-from recsys.asking import Asking
+from recsys.asking import Asking, Snapshot
+from recsys.candidates.popularity import DecayedCounts, Popularity
 from recsys.dataset import ItemTable
 from recsys.errors import DataError
+from recsys.filters.exclusions import refused
 from recsys.filters.where import Where
 from recsys.funnel import Stopwatch
 from recsys.result import Result
@@ -50,23 +52,23 @@ class Finding(Asking):
         """
         if not text.strip():
             raise DataError("text must not be empty: recommend() answers without one")
-        snapshot, items = self._current(), self.store.items()
+        snapshot, items = self._pinned()
         funnel = self._funnel(snapshot, variant, strict)
         ruled = self._merged(rules)
         # The funnel of this call: strict where the call is.
         plan, watch = replace(snapshot.searches[variant or self.config.variant], personal=funnel), Stopwatch()
         base = self._base(items, where, ruled, self._now(now), text)
         read = self._priced(plan, text)
-        request = self._request(user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
+        request = self._request(snapshot, user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
         request = replace(request, text=read.text)
         asked = Asked(
             k=ruled.pool(k) + (0 if page is None else len(page)), sort=sort, folded=fold, facets=facets,
-            refound=self.searches.refound(user, text),
-            popularity=self._sold(items) if sort == "popularity" else None,
+            refound=self._chosen_before(snapshot, items, user, text, now),
+            popularity=self._sold(snapshot, items, now) if sort == "popularity" else None,
         )  # fmt: skip
         found = search(plan, request, items, asked, watch)
         if read and not found.matches.totals[0]:  # at any price, rather than nothing
-            request = replace(self._request(user, base, NO_ROWS, k, now), text=text)
+            request = replace(self._request(snapshot, user, base, NO_ROWS, k, now), text=text)
             found, read = search(plan, request, items, asked, watch), Priced(text)
         by_relevance = sort == "relevance"
         slates = self._ruled(ruled, found.slates, [request], items, k, page, watch, in_order=not by_relevance)
@@ -92,9 +94,32 @@ class Finding(Asking):
         plan.check()
         return priced(text, plan.finders[TEXT].config.language)
 
-    def _sold(self, items: ItemTable) -> NDArray[np.float32]:
-        """Return (n_items,) how many events speak for each item."""
-        return np.bincount(self.store.log().liked().events.rows, minlength=len(items)).astype(np.float32)
+    def _chosen_before(
+        self, snapshot: Snapshot, items: ItemTable, user: str | None, text: str, now: Any
+    ) -> tuple[str, ...]:
+        """Return what was chosen for the same query before ``now`` and not refused, returned or forgotten since."""
+        before = None if now is None else self._now(now)
+        ids = self.searches.refound(user, text, before=before)
+        if user is None or not ids:
+            return ids
+        history = snapshot.store.history(user, before)
+        away = refused(history)
+        rows = items.vocabulary.rows(ids).tolist()
+        return tuple(item_id for item_id, row in zip(ids, rows, strict=True) if row not in away)
+
+    def _sold(self, snapshot: Snapshot, items: ItemTable, now: Any) -> NDArray[np.float32]:
+        """Return (n_items,) how many events before ``now`` speak for each item, older ones counting for less.
+
+        The counts of the moment are those of the generator "popularity", where there is one: no event is read.
+        """
+        kept = snapshot.fitted.generators.get("popularity")
+        half_life = (kept.config if isinstance(kept, Popularity) else Popularity.Config()).half_life_days
+        if now is None and isinstance(kept, Popularity):
+            return kept.item_scores()
+        log = snapshot.store.log()
+        if now is not None:
+            log = log.as_of(log.events.times < self._now(now))
+        return DecayedCounts.of(log.events, len(items), half_life).counts
 
     def _told(self, user: str | None) -> Events:
         return NO_EVENTS if user is None else self.store.history(user, limit=self.config.events.history_limit)
@@ -105,7 +130,7 @@ class Finding(Asking):
         if keeper is None:
             with self._lock:
                 keeper = self._suggests = self._suggests or Keeper()
-        snapshot, items, now = self._current(), self.store.items(), self._now(None)
+        (snapshot, items), now = self._pinned(), self._now(None)
         plan, rules = snapshot.searches[self.config.variant], self.rules
         hidden = tuple(rule.holds_at(now) for rule in rules.hide)
         by_query = rules.model_copy(update={"hide": tuple(rule for rule in rules.hide if rule.query)})

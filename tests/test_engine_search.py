@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
@@ -10,7 +11,7 @@ from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
 from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import ConfigError, DataError, NotFittedError, UnknownPlugin
-from recsys.types import Filter, Item, Search
+from recsys.types import Event, Filter, Item, Search
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +150,57 @@ def test_refinding_puts_the_earlier_choice_first(shirts: Engine) -> None:
     assert ids(shirts.search("zephyrine", SHOPPERS[5], 3, now=NOW, fold=False))[0] != plain[-1]
     shirts.erase(SHOPPERS[4])
     assert shirts.search("zephyrine", SHOPPERS[4], now=NOW).refound == ()
+
+
+def refound(engine: Engine, user: str, **how: Any) -> tuple[str, ...]:
+    return engine.search("zephyrine", user, 3, fold=False, **how).refound
+
+
+def test_what_was_refused_or_forgotten_is_not_found_again() -> None:
+    engine, user = fitted(), SHOPPERS[3]
+    engine.add_items(SHIRTS)
+    engine.add_searches([Search(user_id=user, text="zephyrine", time=NOW, chosen=("shirt-small", "shirt-medium"))])
+    assert refound(engine, user) == ("shirt-small", "shirt-medium")
+    for n, kind in enumerate(("not-interested", "return", "dislike", "forget", "rating")):
+        at = NOW + 10 * n
+        engine.add_events([Event(user_id=user, item_id="shirt-small", kind=kind, value=1.0, time=at + 1)])
+        engine.add_events([Event(user_id=user, item_id="shirt-small", kind="impression", time=at + 2)])
+        assert refound(engine, user) == ("shirt-medium",)
+        assert refound(engine, user, now=at + 1) == ("shirt-small", "shirt-medium")
+        engine.add_events([Event(user_id=user, item_id="shirt-small", kind="purchase", time=at + 3)])
+        assert refound(engine, user) == ("shirt-small", "shirt-medium")
+
+
+def test_a_search_of_the_past_knows_nothing_of_later() -> None:
+    engine, user = fitted(), SHOPPERS[3]
+    engine.add_items(SHIRTS)
+    engine.add_searches([Search(user_id=user, text="zephyrine", time=NOW, chosen=("shirt-medium",))])
+    assert refound(engine, user, now=NOW) == ()
+    assert refound(engine, user, now=NOW + 1) == ("shirt-medium",)
+
+
+def test_popularity_is_that_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fitted()
+    engine.add_items(SHIRTS)
+    log, read = engine.store.log, []
+    monkeypatch.setattr(engine.store, "log", lambda: [read.append(1), log()][1])
+
+    def found(**how: Any) -> list[str]:
+        return ids(engine.search("zephyrine", sort="popularity", fold=False, **how))
+
+    for n, item in enumerate(("shirt-medium", "shirt-small", "shirt-small")):
+        engine.add_events([Event(user_id=SHOPPERS[n], item_id=item, kind="purchase", time=NOW + 10 * n)])
+    assert found() == ["shirt-small", "shirt-medium"]
+    assert not read  # one list is not worth looking through all events
+    assert found(now=NOW + 1) == ["shirt-medium", "shirt-small"]
+    assert found(now=NOW + 100) == ["shirt-small", "shirt-medium"]
+
+
+def test_popularity_without_its_generator_is_counted() -> None:
+    engine = fitted(EngineConfig.of({"candidates": {"transitions": {}}, "rank": {}, "variants": {"no-llm": {}}}))
+    engine.add_items(SHIRTS)
+    engine.add_events([Event(user_id=SHOPPERS[0], item_id="shirt-medium", kind="purchase", time=NOW)])
+    assert ids(engine.search("zephyrine", sort="popularity", fold=False))[0] == "shirt-medium"
 
 
 def test_suggestions_find_something(shirts: Engine) -> None:

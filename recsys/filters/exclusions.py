@@ -84,6 +84,12 @@ class Exclusions(BaseModel):
         rows = items.vocabulary.rows(self.item_ids)
         return Hider(self, items, wait * DAY, rows[rows >= 0])
 
+    def never(self, items: ItemTable) -> ItemRows:
+        """Return the rows that are shown to nobody, ascending: those of ``item_ids``, and their variants if asked."""
+        rows = items.vocabulary.rows(self.item_ids)
+        rows = np.unique(rows[rows >= 0])
+        return with_variants(items, rows) if self.hide_variants and len(rows) else rows
+
     def hidden(self, items: ItemTable, history: Events, now: int) -> ItemRows:
         """Return the rows to hide from one shopper, ascending: ``over(items).rows(history, now)``."""
         return self.over(items).rows(history, now)
@@ -130,3 +136,16 @@ def with_variants(items: ItemTable, rows: ItemRows) -> ItemRows:
     parents = columns_of(items).parents
     names = {items.parents[row] for row in rows.tolist()} - {""}
     return np.unique(np.concatenate([rows, *(parents.rows(name) for name in names)]))
+
+
+def refused(history: Events) -> frozenset[int]:
+    """Return the rows whose latest event says that the shopper does not want them, or that it be forgotten.
+
+    A refusal is a dislike, a return, "not-interested" or a low rating; having been shown the item again is no change
+    of mind.
+    """
+    told = history.take(history.kinds != KIND_CODES["impression"])
+    low = (told.kinds == KIND_CODES["rating"]) & (told.weights < 0)
+    away = low | np.isin(told.kinds, [*_REFUSED, KIND_CODES["forget"]])
+    latest = dict(zip(told.rows.tolist(), away.tolist(), strict=True))
+    return frozenset(row for row, gone in latest.items() if gone)

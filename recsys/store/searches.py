@@ -147,8 +147,10 @@ class SearchLog:
         """Return all searches, shopper by shopper, oldest first of each."""
         return tuple(search for _, theirs in self.by_user() for search in theirs)
 
-    def refound(self, user: str | None, text: str, limit: int = 10) -> tuple[str, ...]:
+    def refound(self, user: str | None, text: str, limit: int = 10, before: int | None = None) -> tuple[str, ...]:
         """Return the ids of items that this shopper chose for this query before, the latest choice first.
+
+        Of searches at and after epoch second ``before`` nothing is known.
 
         The same query is the same words in any order and number, see `query_key` (the sensory memory of CoPS, Zhou
         et al. 2024).
@@ -158,7 +160,8 @@ class SearchLog:
             known = None if user is None else self._shoppers.get(user)
             if known is None or not key:
                 return ()
-            chosen = [s.chosen for s, k in zip(known.searches, known.keys, strict=True) if k == key]
+            end = None if before is None else bisect.bisect_left(known.searches, before, key=_second)
+            chosen = [s.chosen for s, k in zip(known.searches[:end], known.keys[:end], strict=True) if k == key]
         return tuple(dict.fromkeys(i for ids in reversed(chosen) for i in ids))[:limit]
 
     def forget(self, user: str, text: str) -> int:
