@@ -51,6 +51,7 @@ class Checked:
     title: str = ""
     now: int | None = None
     locale: str = "en"
+    item_id: str | None = None
 
     @property
     def supported(self) -> bool:
@@ -70,15 +71,18 @@ class Checked:
 
 
 def check(
-    text: str, evidence: Sequence[Evidence], title: str = "", *, now: int | None = None, locale: str = "en"
-) -> Checked:
+    text: str, evidence: Sequence[Evidence], title: str = "", *, now: int | None = None, locale: str = "en",
+    item_id: str | None = None,
+) -> Checked:  # fmt: skip
     """Check every statement of ``text`` about the recommended item called ``title``.
 
     Args:
         text: free text, whoever wrote it; what exceeds `MAX_CHARS` is cut off, and the last statement then is
             unsupported.
         evidence: all that the text may rest on.
-        title: the recommended item's. Without it the item is taken from the evidence that is about no event.
+        title: the recommended item's.
+        item_id: the recommended item's. Without it the item is found by its title, which variants may share; without
+            either it is taken from the evidence that is about no event.
         now: epoch seconds at which the text is read; without it "last week" and the like are unsupported.
         locale: the language of the text; "de-AT" is read as "de".
 
@@ -87,12 +91,12 @@ def check(
     """
     whole = visible(text, 4 * MAX_CHARS)
     shown = whole[:MAX_CHARS].rstrip()
-    arranged = known(evidence, title, lexicon(language_of(locale)))
+    arranged = known(evidence, title, lexicon(language_of(locale)), item_id)
     judged = judge(shown, arranged, now)
     statements = _statements(judged)
     if (len(whole) > MAX_CHARS or len(text) > 16 * MAX_CHARS) and statements:
         statements[-1] = _too_long(statements[-1])
-    return Checked(shown, tuple(evidence), tuple(statements), title, now, locale)
+    return Checked(shown, tuple(evidence), tuple(statements), title, now, locale, item_id)
 
 
 def _too_long(last: Statement) -> Statement:

@@ -89,8 +89,27 @@ def _events(made: Judge, node: Node) -> bool:
 
 def _shoppers(made: Judge, node: Node) -> None:
     assert node.number is not None
-    right = [i for i, e in made.known.popular if e.count is not None and node.number.holds(e.count)]
+    counts = [(i, e.count) for i, e in made.known.popular if e.count is not None]
+    right = [i for i, count in counts if node.number.holds(count) and not _too_exact(made, node, count)]
     _count(made, node, right if _of_shoppers(made, node) else [], "the number is not known")
+
+
+def _too_exact(made: Judge, node: Node, count: int) -> bool:
+    """Return whether more is said of a round number than that there are at least so many: "exactly 10", "under 20".
+
+    Counts of shoppers are rounded down: 10 are any number from 10 to 19.
+    """
+    assert node.number is not None
+    reading = made.reading
+    if len(str(count).rstrip("0")) > 1:
+        return False
+    if node.number.op in ("<", "-", "~"):
+        return True
+    near = [*range(node.start - 2, node.start), *range(node.end, node.end + 4)]
+    exactly = reading.language.grammar["exactly"]
+    return node.number.op == "=" and any(
+        reading.low(k) in exactly or reading.has(k, "number:less") or reading.has(k, "number:about") for k in near
+    )
 
 
 def _of_title(made: Judge, node: Node) -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from recsys.explain.claims import Runs, lent, value_lent
 from recsys.explain.clean import MAX_CHARS, level, plain, visible
 from recsys.explain.lexicon import Lexicon, Stem, lexicon
-from recsys.explain.tokens import stems_of, tokens
+from recsys.explain.tokens import Token, stems_of, tokens, words_of
 from recsys.explanation import Evidence
 
 REC = ""  # the recommended item where no evidence tells its id
 _ELLIPSIS = re.compile(r"\s*(?:…|\.{2,}|\[\s*(?:…|\.+)\s*\])\s*")
 _MARKS = re.compile(r"[,.;:!?]")
+_SENTENCE = re.compile(r"[.!?](?:\s|$)")
+_LEFT_OUT = 60  # characters that "..." may stand for
 _SCOPE = 4  # how many words a negation reaches
 
 _READ = 4 * MAX_CHARS  # characters of a title or quote that are looked at
@@ -81,9 +83,9 @@ class Known:
         return frozenset(item for item, known in self.sequences.items() if any(_within(sequence, s) for s in known))
 
 
-def known(evidence: Sequence[Evidence], title: str, language: Lexicon) -> Known:
-    """Arrange ``evidence`` about the recommended item called ``title``."""
-    out = Known(language, evidence, _recommended(evidence, title))
+def known(evidence: Sequence[Evidence], title: str, language: Lexicon, item_id: str | None = None) -> Known:
+    """Arrange ``evidence`` about the recommended item ``item_id`` called ``title``."""
+    out = Known(language, evidence, _recommended(evidence, title) if item_id is None else item_id)
     if title:
         _name(out, out.rec, title)
     for index, e in enumerate(evidence):
@@ -160,7 +162,7 @@ def _review(quote: str, locale: str) -> tuple[frozenset[Stem], frozenset[Stem], 
     said: set[Stem] = set()
     denied: set[Stem] = set()
     reach, fresh = 0, False
-    for token in tokens(text.replace('"', " "), language):
+    for token in _stated(tokens(text.replace('"', " "), language), language):
         if token.quote or not token.word:
             reach = 0 if token.low in ",.;:!?" else reach
             continue
@@ -176,27 +178,62 @@ def _review(quote: str, locale: str) -> tuple[frozenset[Stem], frozenset[Stem], 
     return frozenset(said), frozenset(denied), text.lower()
 
 
+def _stated(found: Sequence[Token], language: Lexicon) -> Iterator[Token]:
+    """Yield the words of clauses that tell what is, and of this item: no wish, no condition, no "my old lamp"."""
+    clause: list[Token] = []
+    for token in found:
+        if token.low in ",.;:!?" or token.low in language.grammar["turns"]:
+            if not _unreal([t.low for t in clause], language):
+                yield from clause
+            clause = []
+        clause.append(token)
+    if not _unreal([t.low for t in clause], language):
+        yield from clause
+
+
+def _unreal(words: Sequence[str], language: Lexicon) -> bool:
+    """Return whether the clause of these words is a wish, a condition, or about another item."""
+    grammar = language.grammar
+    if any(w in grammar["unreal"] or w in grammar["elsewhere"] for w in words):
+        return True
+    return any(a in grammar["mine"] and b in grammar["earlier_mine"] for a, b in itertools.pairwise(words))
+
+
 def quoted(quote: str, known_quote: Quote, language: Lexicon) -> bool:
     """Return whether ``quote`` is verbatim in a review: case, white space and marks at its ends aside.
 
-    Parts around "..." are looked up one after another. A part that leaves out the negation right before or behind it
-    says something else than its review does.
+    Parts around "..." are looked up one after another, within one sentence and close together. A part that leaves out
+    the negation right before or behind it, or what makes its clause a wish, says something else than its review does.
     """
-    at = 0
+    at, body = 0, known_quote.body
     for part in _ELLIPSIS.split(level(quote).lower()):
         wanted = " ".join(part.split()).strip(" .,;:!?-—\"'()")
         if not wanted:
             continue
-        found = re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", known_quote.body[at:])
-        body = known_quote.body
-        if found is None or _cut(body[: at + found.start()], body[at + found.end() :], language):
+        found = _next(wanted, body, at)
+        if found is None or _cut(body[: found[0]], wanted, body[found[1] :], language):
             return False
-        at += found.end()
+        at = found[1]
     return at > 0
 
 
-def _cut(before: str, after: str, language: Lexicon) -> bool:
+def _next(wanted: str, body: str, at: int) -> tuple[int, int] | None:
+    """Return where the next part of a quote stands, behind ``at``; None where too much lies between the two."""
+    pattern = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+    found = pattern.search(body, at)
+    if found is None:
+        return None
+    between = body[at : found.start()]
+    if at and (len(between) > _LEFT_OUT or _SENTENCE.search(between)):
+        return None
+    return found.span()
+
+
+def _cut(before: str, wanted: str, after: str, language: Lexicon) -> bool:
     last, first = _MARKS.split(before)[-1], _MARKS.split(after)[0]
+    around = [*_words(last, language, last=True), *_words(wanted, language), *_words(first, language)]
+    if _unreal(around, language) and not _unreal(_words(wanted, language), language):
+        return True
     if any(language.has(s, "negation") for s in stems_of(last, language.locale)[-3:]):
         return True
     # "does | not flicker"; where verbs come first, also "flackert | überhaupt nicht"
@@ -206,6 +243,15 @@ def _cut(before: str, after: str, language: Lexicon) -> bool:
         if any(language.has(s, "negation") for s in stems_of(word, language.locale)):
             return True
     return False
+
+
+def _words(text: str, language: Lexicon, *, last: bool = False) -> list[str]:
+    """Return the words of a part of a clause, up to where it turns ("but"), or from there on."""
+    words = [t.low for t in words_of(text, language)]
+    turns = [i for i, w in enumerate(words) if w in language.grammar["turns"]]
+    if not turns:
+        return words
+    return words[turns[-1] :] if last else words[: turns[0]]
 
 
 def _within(part: Sequence[Stem], whole: Sequence[Stem]) -> bool:

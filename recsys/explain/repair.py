@@ -53,7 +53,7 @@ def _without_wrong(made: Checked) -> tuple[str, list[str], Checked | None]:
 
 
 def _again(made: Checked, text: str, evidence: Sequence[Evidence]) -> Checked:
-    return check(text, evidence, made.title, now=made.now, locale=made.locale)
+    return check(text, evidence, made.title, now=made.now, locale=made.locale, item_id=made.item_id)
 
 
 def _kept(made: Checked) -> tuple[str, list[str]]:
