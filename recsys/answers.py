@@ -10,7 +10,7 @@ import numpy as np
 from recsys.candidates.fuse import FOUND
 from recsys.data.text import clean_text
 from recsys.dataset import ItemTable
-from recsys.explanation import Explanation
+from recsys.explaining import Said
 from recsys.funnel import Plan, Stopwatch
 from recsys.result import Recommendation, Result, Trace
 from recsys.searching import Answer
@@ -70,7 +70,14 @@ def with_matches(result: Result, found: Answer, items: ItemTable, price: str = "
     )  # fmt: skip
 
 
-def with_reasons(lists: Sequence[Result], said: Sequence[Explanation]) -> list[Result]:
+def with_reasons(lists: Sequence[Result], said: Said) -> list[Result]:
     """Return the results with a reason on each row; ``said`` has one for each row of all lists, in their order."""
-    left = iter(said)
-    return [replace(one, items=tuple(replace(row, explanation=next(left)) for row in one.items)) for one in lists]
+    left = iter(said.explanations)
+    return [
+        replace(
+            one,
+            items=tuple(replace(row, explanation=next(left)) for row in one.items),
+            trace=replace(one.trace, degraded=one.trace.degraded + said.degraded),
+        )
+        for one in lists
+    ]  # fmt: skip

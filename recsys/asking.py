@@ -18,7 +18,7 @@ from recsys.dataset import ItemTable
 from recsys.errors import ConfigError, DataError, NotFittedError
 from recsys.explain.causal import Rescore
 from recsys.explain.facts import MatchedWords
-from recsys.explaining import Reasons
+from recsys.explaining import Reasons, Said
 from recsys.explanation import Explanation
 from recsys.filters import Exclusions
 from recsys.filters.exclusions import Hider
@@ -32,7 +32,7 @@ from recsys.rules import Page, Rules, apply
 from recsys.searching import SearchPlan
 from recsys.store.histories import join
 from recsys.store.searches import SearchLog
-from recsys.types import NO_ROWS, Events, ItemRows, Request, RowMask, Slates, offsets_of, utc
+from recsys.types import NO_ROWS, Events, ItemRows, Notes, Request, RowMask, Slates, offsets_of, utc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,19 +104,26 @@ class Asking:
         snapshot, items = self._current(), self.store.items()
         asked = self._merged(rules)
         base = self._base(items, where, asked, self._now(now))
+        # What the page shows is taken out before anything is found, so that a list is full however long the page is.
+        shown = self._shown(asked, page, items, base)
+        base = without(base, shown)
         seeds = self._rows(items, context)
         hider = (exclude or self.config.exclusions).over(items) if self.config.hide_seen else None
         requests = [self._request(user, base, seeds, k, now, hider) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         if not explain:
-            slates = self._ruled(asked, funnel.run(requests, asked.pool(k), watch), requests, items, k, page, watch)
+            ranked = funnel.run(requests, asked.pool(k), watch)
+            slates = _noted(self._ruled(asked, ranked, requests, items, k, page, watch, snapshot=snapshot), shown)
             return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
         # The reasons are measured against all candidates, so that none is cut away yet.
         candidates = funnel.candidates(requests, watch)
         ranked = funnel.rank(requests, candidates, max(1, len(candidates.items)), watch)
-        slates = self._ruled(asked, ranked.head(asked.pool(k)), requests, items, k, page, watch)
-        said = self._explained(snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch, use=explain)
+        best = ranked.head(asked.pool(k))
+        slates = _noted(self._ruled(asked, best, requests, items, k, page, watch, snapshot=snapshot), shown)
+        said = self._explained(
+            snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch, use=explain, strict=strict
+        )  # fmt: skip
         return with_reasons(results(slates, items, funnel.plan, watch, snapshot.bundle_id), said)
 
     def explain(
@@ -142,17 +149,23 @@ class Asking:
         listed = Slates(
             ranked.items[at], ranked.scores[at], np.array([0, len(at)]), {n: c[at] for n, c in ranked.columns.items()}
         )
-        return self._explained(snapshot, [request], listed, ranked, rescore, watch)
+        return self._explained(snapshot, [request], listed, ranked, rescore, watch, strict=strict).explanations
 
     def _explained(
         self, snapshot: Snapshot, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
-        watch: Stopwatch, words: MatchedWords | None = None, use: bool | str = True,
-    ) -> list[Explanation]:  # fmt: skip
-        """Return one reason for each listed entry; what rules brought into a list is explained by public facts."""
+        watch: Stopwatch, words: MatchedWords | None = None, use: bool | str = True, personal: bool = True,
+        strict: bool = False,
+    ) -> Said:  # fmt: skip
+        """Return one reason for each listed entry; what rules brought into a list is explained by public facts.
+
+        ``personal=False`` is for lists whose order no history has a part in: see `Reasons.said`.
+        """
         begin, name = time.perf_counter(), use if isinstance(use, str) else self.config.explain.use
-        said = self._reasons(snapshot).explain(requests, listed, ranked, rescore, words, name)
+        said = self._reasons(snapshot).said(
+            requests, listed, ranked, rescore, words, name, personal=personal, strict=strict
+        )  # fmt: skip
         took_ms = (time.perf_counter() - begin) * 1000
-        watch.stages.append(StageTrace("explain", name, took_ms, len(listed.items), len(said)))
+        watch.stages.append(StageTrace("explain", name, took_ms, len(listed.items), len(said.explanations)))
         return said
 
     def _reasons(self, snapshot: Snapshot) -> Reasons:
@@ -172,17 +185,31 @@ class Asking:
         base, visible = compile_filter(items, where), rules.visible(items, now, text)
         return base if visible is None else base & visible
 
+    @staticmethod
+    def _pool(rules: Rules, k: int, page: Page | None) -> int:
+        """Return how many ranked items a list of ``k`` needs, of which rules and the page may take some out."""
+        return rules.pool(k) + (0 if page is None else len(page))
+
+    @staticmethod
+    def _shown(rules: Rules, page: Page | None, items: ItemTable, base: RowMask) -> ItemRows:
+        """Return the rows that might be shown, and are not because the page has them already."""
+        if page is None or not rules.exclude_shown:
+            return NO_ROWS
+        rows = page.rows(items)
+        return rows[base[rows]]
+
     def _ruled(
         self, rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, page: Page | None,
-        watch: Stopwatch, in_order: bool = False,
+        watch: Stopwatch, in_order: bool = False, snapshot: Snapshot | None = None,
     ) -> Slates:  # fmt: skip
         """Return lists of ``k`` that obey the rules; nothing is done where there are none.
 
-        ``in_order`` keeps the order of the lists: rules then leave out, and neither move nor bring in.
+        ``in_order`` keeps the order of the lists: rules then leave out, and neither move nor bring in. ``snapshot`` is
+        that of the call.
         """
         if rules.idle and page is None:
             return slates.head(k)
-        dense = self._current().fitted.generators.get("dense")
+        dense = (snapshot or self._current()).fitted.generators.get("dense")
         vectors = dense.vectors if rules.diversity and dense is not None else None
         out = watch.time(
             "rules", "rules", len(slates.items),
@@ -192,22 +219,34 @@ class Asking:
             page.add(items.vocabulary.ids(out.items))
         return out
 
-    def similar_items(self, item_id: str, k: int = 10, *, where: Where = None) -> Result:
+    def similar_items(
+        self, item_id: str, k: int = 10, *, where: Where = None, rules: Rules | None = None, page: Page | None = None,
+        now: Any = None, strict: bool = False,
+    ) -> Result:  # fmt: skip
         """Return items like ``item_id``: what goes with it by behaviour, attributes and text, popularity apart.
 
+        The rules of the settings hold but for their pins, new items and calibration: what these bring in is like
+        nothing here. ``rules`` of the call hold whole; the other arguments are those of `recommend`.
+
         Raises:
-            DataError: an unknown item.
+            DataError: an unknown item, or ``k`` below 1.
         """
         snapshot, items = self._current(), self.store.items()
-        row = self._rows(items, [item_id])
-        allowed = without(self._base(items, where, self.rules, self._now(None)), row)
-        request = Request(history=Events.of(row), allowed=allowed, now=self._now(None), k=k)
-        plan = self._funnel(snapshot, None, False).plan
+        row, moment = self._rows(items, [item_id]), self._now(now)
+        asked = self.rules.model_copy(update={"pin": (), "explore": None, "calibration": 0.0})
+        asked = asked if rules is None else asked.plus(rules)
+        base = self._base(items, where, asked, moment)
+        shown = self._shown(asked, page, items, base)
+        allowed = without(base, np.concatenate([row, shown]))
+        request = Request(history=Events.of(row), allowed=allowed, now=moment, k=_checked(k))
+        plan = self._funnel(snapshot, None, strict).plan
         # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.
         pairs = {n: g for n, g in plan.generators.items() if getattr(g, "uses_history", True)}
-        funnel = Funnel(replace(plan, generators=pairs, ranker=None))
-        watch = Stopwatch()
-        return results(funnel.run([request], k, watch), items, funnel.plan, watch, snapshot.bundle_id)[0]
+        funnel, watch = Funnel(replace(plan, generators=pairs, ranker=None), strict), Stopwatch()
+        slates = self._ruled(
+            asked, funnel.run([request], asked.pool(k), watch), [request], items, k, page, watch, snapshot=snapshot
+        )  # fmt: skip
+        return results(_noted(slates, shown), items, funnel.plan, watch, snapshot.bundle_id)[0]
 
     def rank(
         self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
@@ -244,8 +283,6 @@ class Asking:
     def _request(
         self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hider: Hider | None = None
     ) -> Request:
-        if k < 1:
-            raise DataError(f"k must be at least 1, got {k}")
         moment = self._now(now)
         history = Events.of(())
         if user is not None:
@@ -258,7 +295,7 @@ class Asking:
             history = join([replace(history, ids=()), looks])
         return Request(
             user=user, history=history, context=page, allowed=without(base, np.concatenate([hidden, page])),
-            now=moment, k=k,
+            now=moment, k=_checked(k),
         )  # fmt: skip
 
     @staticmethod
@@ -271,6 +308,20 @@ class Asking:
         if (rows < 0).any():
             raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
         return rows
+
+
+def _noted(slates: Slates, shown: ItemRows) -> Slates:
+    """Return the lists with how many items were left out because the page shows them."""
+    if not len(shown):
+        return slates
+    words = f"{len(shown)} item{'' if len(shown) == 1 else 's'}"
+    return slates.note(Notes(applied=(f"shown already ({words})",)))
+
+
+def _checked(k: int) -> int:
+    if k < 1:
+        raise DataError(f"k must be at least 1, got {k}")
+    return k
 
 
 def _unfound(rows: ItemRows) -> Slates:

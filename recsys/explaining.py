@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from recsys.aspects.source import AspectSource
 from recsys.aspects.table import AspectTable
 from recsys.config import EngineConfig, ExplainSettings
 from recsys.dataset import EventLog, ItemTable
-from recsys.explain.causal import Rescore, drop_uncaused, with_drops
+from recsys.errors import ContractError, StageError
+from recsys.explain.causal import Rescore, among, drop_uncaused, with_drops
 from recsys.explain.check import check
 from recsys.explain.facts import FactBook, MatchedWords, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
@@ -25,8 +27,18 @@ from recsys.protocols import Deps
 from recsys.registry import Registry
 from recsys.types import ItemRows, Request, Review, Slates
 
+T = TypeVar("T")
 ASPECTS = "aspects"
 PLAIN = "template"
+PUBLIC = ("query", "popularity", "novelty")  # kinds of facts that hold whoever looks
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Reasons of a batch, one for each listed entry, and which parts fell back, "explain:<name>:<error>"."""
+
+    explanations: list[Explanation]
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,13 +87,18 @@ class Reasons:
 
     def facts(
         self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
-        words: MatchedWords | None = None,
+        words: MatchedWords | None = None, personal: bool = True,
     ) -> list[list[Fact]]:  # fmt: skip
         """Return the facts of each entry of ``listed`` (m,), strongest first; events that change nothing are out.
 
-        ``ranked`` are all candidates of each request with their final scores; ``rescore`` gives these scores anew.
+        ``ranked`` are all candidates of each request with their final scores; ``rescore`` gives these scores anew. What
+        is listed and no candidate was brought in by a rule: nothing that the shopper did is a reason for it.
         """
         found = self.book.collect(requests, listed, words=words, aspects=self.aspects)
+        if not personal:
+            return [[f for f in one if f.kind != "event"] for one in found]
+        ours = among(listed, ranked).tolist()
+        found = [one if own else [f for f in one if f.kind in PUBLIC] for one, own in zip(found, ours, strict=True)]
         if self.settings.measured:
             vocabulary = self.book.items.vocabulary
             found = with_drops(requests, listed, ranked, found, rescore, vocabulary, self.settings.measured)
@@ -93,19 +110,10 @@ class Reasons:
             self.made[name] = self.build(name)
         return self.made[name]
 
-    def explain(
-        self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
-        words: MatchedWords | None = None, use: str | None = None,
-    ) -> list[Explanation]:  # fmt: skip
-        """Return one reason for each entry of ``listed`` (m,); every statement in it has passed the check.
-
-        ``use`` names the explainer, None is the one of the settings.
-        """
-        explainer, plain = self.explainer(use or self.settings.use), self.explainer(PLAIN)
-        facts = self.facts(requests, listed, ranked, rescore, words)
-        items = self.book.items
-        ids, owner = items.vocabulary.ids(listed.items), listed.request_index.tolist()
-        cases = [
+    def cases(self, requests: Sequence[Request], listed: Slates, facts: Sequence[Sequence[Fact]]) -> list[Case]:
+        """Return what an explainer is given for each entry of ``listed`` (m,)."""
+        ids, owner = self.book.items.vocabulary.ids(listed.items), listed.request_index.tolist()
+        return [
             Case(
                 item_id=item_id, title=self.book.title(row), facts=tuple(one), user=requests[who].user,
                 query=requests[who].text, locale=self.settings.locale, register=self.settings.tone, seed=place,
@@ -115,8 +123,69 @@ class Reasons:
                 zip(ids, listed.items.tolist(), owner, facts, strict=True)
             )
         ]  # fmt: skip
-        said = explainer.explain(cases)
-        return [checked(one, case, requests[who].now, plain) for one, case, who in zip(said, cases, owner, strict=True)]
+
+    def explain(
+        self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
+        words: MatchedWords | None = None, use: str | None = None, *, personal: bool = True,
+    ) -> list[Explanation]:  # fmt: skip
+        """Return one reason for each entry of ``listed`` (m,); every statement in it has passed the check.
+
+        Arguments are those of `said`. Raises `StageError` where a part fails.
+        """
+        return self.said(requests, listed, ranked, rescore, words, use, personal=personal, strict=True).explanations
+
+    def said(
+        self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
+        words: MatchedWords | None = None, use: str | None = None, *, personal: bool = True, strict: bool = False,
+    ) -> Said:  # fmt: skip
+        """Return one reason for each entry of ``listed`` (m,), and what fell back on the way.
+
+        In place of an explainer that fails the template speaks; where facts or the template fail nothing is said.
+
+        Args:
+            requests: (b,) as they were asked.
+            listed: what is shown.
+            ranked, rescore: see `facts`.
+            words: which words of a search an item holds.
+            use: the explainer, None is the one of the settings.
+            personal: whether what the shopper did has a part in the order of ``listed``. It has none where they chose
+                the order (by price, say): then no event is a reason, and nothing is measured.
+            strict: whether a part that fails raises `StageError`.
+        """
+        explainers = {name: self.explainer(name) for name in (use or self.settings.use, PLAIN)}
+        degraded: list[str] = []
+
+        def facts() -> list[Case]:
+            found = self.facts(requests, listed, ranked, rescore, words, personal)
+            return self.cases(requests, listed, found)
+
+        cases = _tried("facts", facts, strict, degraded)
+        if cases is None:
+            return Said([Explanation() for _ in listed.items.tolist()], tuple(degraded))
+        for name, explainer in explainers.items():
+            spoken = _tried(name, partial(_spoken, explainer, cases, explainers[PLAIN]), strict, degraded)
+            if spoken is not None:
+                return Said(spoken, tuple(degraded))
+        return Said([Explanation() for _ in listed.items.tolist()], tuple(degraded))
+
+
+def _tried(part: str, work: Callable[[], T], strict: bool, degraded: list[str]) -> T | None:
+    """Return what ``work`` gives; None where it fails, with a note. Raises `StageError` in strict mode."""
+    try:
+        return work()
+    except Exception as error:  # whatever a plug-in raises must not take the list down: one without reasons is better
+        if strict:
+            raise StageError("explain", part, str(error)) from error
+        degraded.append(f"explain:{part}:{type(error).__name__}")
+        return None
+
+
+def _spoken(explainer: Any, cases: Sequence[Case], plain: Any) -> list[Explanation]:
+    """Return one explanation for each case, checked. Raises `ContractError` for an explainer that gives others."""
+    said = list(explainer.explain(cases))
+    if len(said) != len(cases) or not all(isinstance(one, Explanation) for one in said):
+        raise ContractError(f"an explainer owes {len(cases)} explanations and gave {len(said)} things")
+    return [checked(one, case, case.now or 0, plain) for one, case in zip(said, cases, strict=True)]
 
 
 def checked(said: Explanation, case: Case, now: int, plain: Any) -> Explanation:

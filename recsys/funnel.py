@@ -105,7 +105,7 @@ class Funnel:
     ) -> Slates:
         plan, failed = self.plan, dict[str, Exception]()
         scorers = {
-            name: _Guarded(name, g if name in alive else None, failed, self.strict)
+            name: Guarded(name, g if name in alive else None, failed, self.strict)
             for name, g in plan.generators.items()
         }
         scored = watch.time("score", ", ".join(alive), len(slates.items), lambda: score_all(requests, slates, scorers))
@@ -149,7 +149,7 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Guarded:
+class Guarded:
     """A scorer that scores nothing (NaN) when there is none, or when it raises; ``failed`` then holds the error."""
 
     name: str

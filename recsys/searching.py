@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from recsys.config import EngineConfig, SearchSettings
 from recsys.dataset import ItemTable
 from recsys.errors import NotFittedError, StageError
 from recsys.fitting import Fitted
-from recsys.funnel import Funnel, Stopwatch
+from recsys.funnel import Funnel, Guarded, Stopwatch
 from recsys.rank.features.query import with_features
 from recsys.result import StageTrace
 from recsys.search.fold import cut, fold
@@ -42,6 +43,11 @@ class SearchPlan:
     personal: Funnel
     ranker: Any = None
     complete: bool = False
+
+    @property
+    def strict(self) -> bool:
+        """Whether a stage that fails raises: the funnel of the call says so."""
+        return self.personal.strict
 
     def check(self) -> None:
         """Raise `NotFittedError` if there is no text index."""
@@ -69,36 +75,74 @@ def find(plan: SearchPlan, requests: Sequence[Request], found: Mapping[str, Slat
     """Return what the finders list for each request's text, with complete columns, in fused order.
 
     ``found`` are lists that are known already, by finder. Columns: those of `recsys.candidates.fuse`, and
-    "personal_score", the fused score that the plan of `recommend` gives the same items without the text.
+    "personal_score", the fused score that the plan of `recommend` gives the same items without the text. A finder that
+    fails lists nothing, and is noted.
+
+    Raises:
+        StageError: the text index failed, or any finder where the plan is strict.
     """
-    lists = {
-        name: found[name]
-        if name in found
-        else watch.time("candidates", name, len(requests), lambda f=f, n=plan.sizes[name]: f.generate(requests, n))  # type: ignore[misc]
-        for name, f in plan.finders.items()
-    }
-    return scored(plan, requests, union(lists, len(requests)), watch, plan.settings.n)
+    lists, degraded = dict(found), []
+    for name, finder in plan.finders.items():
+        if name in found:
+            continue
+        try:
+            size = plan.sizes[name]
+            lists[name] = watch.time("candidates", name, len(requests), partial(finder.generate, requests, size))
+        except Exception as error:  # as in `Funnel.generate`: what matches the words is a good answer too
+            if plan.strict or name == TEXT:
+                raise StageError("candidates", name, str(error)) from error
+            lists[name] = Slates.of([[] for _ in requests])
+            degraded.append(f"candidates:{name}:{type(error).__name__}")
+    # In the order of the plan: the place is the finder's bit in the column "found".
+    slates = union({name: lists[name] for name in plan.finders}, len(requests))
+    return scored(plan, requests, _noted(slates, degraded), watch, plan.settings.n)
 
 
 def scored(
     plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch, n: int | None = None
 ) -> Slates:
-    """Return given items with complete columns, in fused order, cut to ``n``."""
-    names = ", ".join(plan.finders)
-    found = watch.time("score", names, len(slates.items), lambda: score_all(requests, slates, plan.finders))
-    columns = {**found.columns, **_personal(plan, requests, slates, watch)}
-    found = Slates(found.items, found.scores, found.offsets, columns, found.notes)
+    """Return given items with complete columns, in fused order, cut to ``n``; what fails scores NaN and is noted."""
+    names, failed = ", ".join(plan.finders), dict[str, Exception]()
+    finders = {f: Guarded(f, inner, failed, plan.strict or f == TEXT) for f, inner in plan.finders.items()}
+    found = watch.time("score", names, len(slates.items), lambda: score_all(requests, slates, finders))
+    found = _noted(found, [f"score:{name}:{type(error).__name__}" for name, error in failed.items()])
+    more, degraded = _personal(plan, requests, slates, watch)
+    columns = {**found.columns, **more}
+    found = _noted(Slates(found.items, found.scores, found.offsets, columns, found.notes), degraded)
     fusion = Fusion(plan.settings.weights, default=0.0)
     parts = [name for name in (*plan.finders, PERSONAL) if f"{name}_score" in columns]
     return watch.time("fuse", "fusion", len(slates.items), lambda: fusion.fuse(found, parts, n))
 
 
+def _noted(slates: Slates, degraded: Sequence[str]) -> Slates:
+    return slates.note(Notes(degraded=tuple(degraded))) if degraded else slates
+
+
 def _personal(
     plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch
-) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the columns of the shopper's side, in the order of ``slates``; the finders keep theirs."""
+) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    """Return the columns of the shopper's side, in the order of ``slates``, and what of it failed; that is all NaN.
+
+    The finders keep the columns that they have.
+    """
     if not (plan.complete or plan.settings.weights.get(PERSONAL) or plan.ranker is not None):
-        return {}
+        return {}, []
+    try:
+        columns, degraded = _judged(plan, requests, slates, watch)
+    except Exception as error:  # a search for nobody in particular is a good answer too
+        if plan.strict:
+            raise
+        names = (*plan.personal.plan.generators, PERSONAL)
+        unknown = np.full(len(slates.items), np.nan, dtype=np.float32)
+        columns = {f"{name}_{what}": unknown.copy() for name in names for what in ("score", "rank")}
+        degraded = [f"{PERSONAL}:{', '.join(plan.personal.plan.generators)}:{type(error).__name__}"]
+    taken = {f"{name}_{what}" for name in plan.finders for what in ("score", "rank")}
+    return {n: c for n, c in columns.items() if n not in taken}, degraded
+
+
+def _judged(
+    plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch
+) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
     silent = [replace(r, text=None) for r in requests]
     place = np.arange(len(slates.items))
     # Bare items: what is scored anew, for the causal drop, has columns of these names already.
@@ -108,22 +152,22 @@ def _personal(
     columns = {n: c[back] for n, c in judged.columns.items() if n != "place"}
     columns[f"{PERSONAL}_score"] = fused = columns.pop(FUSED)
     columns[f"{PERSONAL}_rank"] = places(fused, slates.request_index, slates)
-    taken = {f"{name}_{what}" for name in plan.finders for what in ("score", "rank")}
-    return {n: c for n, c in columns.items() if n not in taken}
+    # The generators judged all requests in one call: what failed failed for each of them.
+    return columns, list(dict.fromkeys(name for note in judged.notes for name in note.degraded))
 
 
 def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch) -> Slates:
     """Return all that was found, by the search ranker where there is one, else in fused order."""
     if plan.ranker is None:
         return slates.ordered(slates.scores)
-    slates = watch.time("features", TEXT, len(slates.items), lambda: with_features(requests, slates, plan.finders))
     name, most = plan.settings.rank or "", len(slates.items)
     try:
-        return watch.time("rank", name, most, lambda: plan.ranker.rank(requests, slates, most))
+        described = watch.time("features", TEXT, most, lambda: with_features(requests, slates, plan.finders))
+        return watch.time("rank", name, most, lambda: plan.ranker.rank(requests, described, most))
     except Exception as error:  # as in `Funnel.rank`: the fused order is a good answer too
-        if plan.personal.strict:
+        if plan.strict:
             raise StageError("rank", name, str(error)) from error
-        return slates.ordered(slates.scores).note(Notes(degraded=(f"rank:{name}:{type(error).__name__}",)))
+        return _noted(slates.ordered(slates.scores), [f"rank:{name}:{type(error).__name__}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

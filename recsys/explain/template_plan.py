@@ -115,11 +115,11 @@ def _attribute(case: Case, phrases: Phrases, fact: Fact, facts: Sequence[Fact], 
     causes = {f.evidence[0].item_id: f for f in facts if f.kind == "event"}
     # The event that is known to matter, else the first, which is the latest.
     event = min(touched, key=lambda e: e.item_id not in causes)
-    if not before:
-        cause = causes.get(event.item_id)
-        drop = cause.causal_drop if cause is not None else None
-        lead = replace(fact, causal_drop=drop) if drop is not None else fact
+    cause = causes.get(event.item_id)
+    if not before and cause is not None and cause.causal_drop is not None:
+        lead = replace(fact, causal_drop=cause.causal_drop)
         return Told("event_attribute", lead, (*_both(own, event), event), event, own)
+    # Of an event that was not measured nothing is known but that the two are alike: no "because".
     return Told("attribute", fact, (*_both(own, event), event), event, own)
 
 

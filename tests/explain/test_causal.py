@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recsys.candidates.transitions import Transitions
 from recsys.errors import ContractError
 from recsys.explain import causal
-from recsys.explain.causal import drop_uncaused, with_drops, without_item
+from recsys.explain.causal import among, drop_uncaused, with_drops, without_item
 from recsys.explanation import Evidence, Fact
 from recsys.ids import Vocabulary
 from recsys.protocols import FitOptions
@@ -71,7 +71,10 @@ def test_drops_are_those_of_one_rerun_each(data):
             kept = history[history != IDS.row(fact.evidence[0].item_id)]
             fall = old - matrix[kept].sum(axis=0)
             span = np.ptp(old)
-            expected = np.clip((fall[row] - np.median(fall)) / span, -1, 1) if span else 0.0
+            if not span:
+                assert fact.causal_drop is None
+                continue
+            expected = np.clip((fall[row] - np.median(fall)) / span, -1, 1)
             assert fact.causal_drop == pytest.approx(expected, abs=1e-4)
 
 
@@ -153,9 +156,47 @@ def test_a_rescorer_that_loses_an_item_is_found_out():
 
 
 def test_scores_that_are_missing_fall_nowhere():
-    requests, ranked = [Request(history=Events.of([1]))], Slates.of([[1, 2, 3]], [[3.0, np.nan, 1.0]])
-    found = with_drops(requests, ranked, ranked, [[event(1)]] * 3, lambda r, s: s, IDS)
-    assert [one[0].causal_drop for one in found] == [0, 0, 0]
+    requests, ranked = [Request(history=Events.of([1]))], Slates.of([[1, 2, 3, 4]], [[3.0, np.nan, 1.0, 2.0]])
+    found = with_drops(requests, ranked, ranked, [[event(1)]] * 4, lambda r, s: s, IDS)
+    assert [one[0].causal_drop for one in found] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("scores", [[0.9], [0.9, 0.1], [0.5, 0.5, 0.5], [0.9, 0.1, np.nan]])
+def test_lists_that_are_too_short_or_flat_measure_nothing(scores):
+    requests, ranked = [Request(history=Events.of([1]))], Slates.of([[2, 3, 4][: len(scores)]], [scores])
+
+    def fallen(requests, slates):
+        return slates.ordered(np.full(len(slates.items), 0.1, np.float32))
+
+    facts = [[event(1), brand(2)]] * len(scores)
+    found = with_drops(requests, ranked, ranked, facts, fallen, IDS)
+    assert found == facts
+    assert [drop_uncaused(one) for one in found] == facts
+
+
+def shared(*rows: int) -> Fact:
+    """A brand that the item has and ``rows`` of the history have, too."""
+    said = tuple(e for row in rows for e in event(row).evidence)
+    return replace(brand(7), evidence=(*brand(7).evidence, *said))
+
+
+def test_an_event_that_failed_does_not_come_back_by_a_shared_value():
+    failed, passed = replace(event(1), causal_drop=0.0), replace(event(3), causal_drop=0.2)
+    assert drop_uncaused([failed, shared(1)]) == []
+    assert drop_uncaused([failed, shared(1, 2)]) == [shared(2)]
+    assert drop_uncaused([failed, passed, shared(3, 1)]) == [passed, shared(3)]
+    assert drop_uncaused([event(1), shared(1)]) == [event(1), shared(1)]
+
+
+def test_what_is_listed_and_was_no_candidate_is_told_apart():
+    listed, ranked = Slates.of([[0, 3], [1], []]), Slates.of([[2, 1, 0], [], [5]])
+    assert among(listed, ranked).tolist() == [True, False, False]
+    requests = [Request(history=Events.of([1]))] * 3
+    rescore = linear(np.eye(N))
+    public = [[event(1)], [brand(3)], [brand(1)]]
+    assert [f.causal_drop for f in with_drops(requests, listed, ranked, public, rescore, IDS)[0]] != [None]
+    with pytest.raises(ContractError, match="lists"):
+        among(listed, ranked[0])
 
 
 def test_a_real_generator_feels_the_loss_of_what_it_credits():
