@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,17 @@ from recsys.types import NO_ROWS, Events, ItemRows, Notes, Request, RowMask, Sla
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """What one call works with from beginning to end, whatever is added meanwhile."""
+    """What one call works with from beginning to end, whatever is added meanwhile.
+
+    ``items`` are those that the fitted parts know. Stock and prices of the moment, and histories, are read from
+    ``store``: its rows are those of ``items``, also where a fit on other data has given the engine another one.
+    """
 
     items: ItemTable
     fitted: Fitted
     funnels: Mapping[str, Funnel]
     searches: Mapping[str, SearchPlan]
+    store: Any
     bundle_id: str = ""
 
 
@@ -55,13 +60,18 @@ class Asking:
     searches: SearchLog
     rules: Rules
     _snapshot: Snapshot | None
-    _lock: Lock
+    _lock: RLock
     _held: Reasons | None
 
     def _current(self) -> Snapshot:
         if self._snapshot is None:
             raise NotFittedError("the engine is not fitted: call fit(data), or Engine.load(path)")
         return self._snapshot
+
+    def _pinned(self) -> tuple[Snapshot, ItemTable]:
+        """Return the snapshot of a call, and its catalogue with stock and prices of the moment."""
+        snapshot = self._current()
+        return snapshot, snapshot.store.items()
 
     def recommend(
         self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
@@ -75,7 +85,8 @@ class Asking:
             k: length of the list.
             where: a `Filter`, a filter's text (``price <= 80 AND brand = "Acme"``), its JSON or its tree.
             context: items of the page or cart: they count like fresh looks, and are not recommended.
-            exclude: what this shopper is not shown, instead of [exclusions] in the settings.
+            exclude: what this shopper is not shown, instead of what [exclusions] in the settings say of histories, and
+                also where ``hide_seen`` is false. Items that the settings exclude by id stay out of every list.
             rules: of the merchant, after those of [rules] in the settings.
             page: what the page shows already: it is not repeated, and this list is added to it.
             explain: whether each item gets a checked reason, or the name of the explainer that words it, "extract" say;
@@ -101,15 +112,17 @@ class Asking:
         """
         if page is not None and len(users) != 1:
             raise ConfigError("a page belongs to one shopper: give one user with it")
-        snapshot, items = self._current(), self.store.items()
+        snapshot, items = self._pinned()
         asked = self._merged(rules)
         base = self._base(items, where, asked, self._now(now))
         # What the page shows is taken out before anything is found, so that a list is full however long the page is.
         shown = self._shown(asked, page, items, base)
         base = without(base, shown)
         seeds = self._rows(items, context)
-        hider = (exclude or self.config.exclusions).over(items) if self.config.hide_seen else None
-        requests = [self._request(user, base, seeds, k, now, hider) for user in users]
+        if exclude is None and self.config.hide_seen:
+            exclude = self.config.exclusions
+        hider = None if exclude is None else exclude.over(items)
+        requests = [self._request(snapshot, user, base, seeds, k, now, hider) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         if not explain:
@@ -135,10 +148,12 @@ class Asking:
         Raises:
             DataError: an unknown item, or one that is named twice.
         """
-        snapshot, items = self._current(), self.store.items()
+        snapshot, items = self._pinned()
         rows = self._distinct(items, item_ids)
+        if (late := rows >= len(snapshot.items)).any():
+            raise DataError(f"unknown item_id {item_ids[int(np.argmax(late))]!r}")
         base = self._base(items, None, self.rules, self._now(now))
-        request = self._request(user, base, NO_ROWS, max(1, len(rows)), now)
+        request = self._request(snapshot, user, base, NO_ROWS, max(1, len(rows)), now)
         funnel, watch = self._funnel(snapshot, variant, strict), Stopwatch()
         found = funnel.candidates([request], watch).items
         everything = np.union1d(found, rows).astype(np.int32)
@@ -169,21 +184,32 @@ class Asking:
         return said
 
     def _reasons(self, snapshot: Snapshot) -> Reasons:
-        """Return what reasons are made of, made when first asked for; live changes update it, a fit drops it."""
+        """Return what reasons are made of, made when first asked for; live changes update it, a fit drops it.
+
+        What is kept is of the engine as it is now: it knows all rows of an older ``snapshot``, but for one of before a
+        fit on other data. Such a call gets reasons of its own.
+        """
         with self._lock:
+            now = self._current()
+            if snapshot.store is not now.store:
+                return self._made_of(snapshot).over(snapshot.store.reviews())
             if self._held is None:
-                self._held = Reasons.of(self.config, self.registry, snapshot.items, snapshot.fitted, self.store.log())
-            self._held = self._held.over(self.store.reviews())
+                self._held = self._made_of(now)
+            self._held = self._held.over(now.store.reviews())
             return self._held
+
+    def _made_of(self, one: Snapshot) -> Reasons:
+        return Reasons.of(self.config, self.registry, one.items, one.fitted, one.store.log())
 
     def _merged(self, rules: Rules | None) -> Rules:
         return self.rules if rules is None else self.rules.plus(rules)
 
-    @staticmethod
-    def _base(items: ItemTable, where: Where, rules: Rules, now: int, text: str | None = None) -> RowMask:
-        """Return what may be shown to anybody: stock, filter, and what the merchant hides."""
+    def _base(self, items: ItemTable, where: Where, rules: Rules, now: int, text: str | None = None) -> RowMask:
+        """Return what may be shown to anybody: stock, filter, what the merchant hides and excludes by id."""
         base, visible = compile_filter(items, where), rules.visible(items, now, text)
-        return base if visible is None else base & visible
+        base = base if visible is None else base & visible
+        never = self.config.exclusions.never(items)
+        return without(base, never) if len(never) else base
 
     @staticmethod
     def _pool(rules: Rules, k: int, page: Page | None) -> int:
@@ -231,7 +257,7 @@ class Asking:
         Raises:
             DataError: an unknown item, or ``k`` below 1.
         """
-        snapshot, items = self._current(), self.store.items()
+        snapshot, items = self._pinned()
         row, moment = self._rows(items, [item_id]), self._now(now)
         asked = self.rules.model_copy(update={"pin": (), "explore": None, "calibration": 0.0})
         asked = asked if rules is None else asked.plus(rules)
@@ -257,10 +283,10 @@ class Asking:
         Raises:
             DataError: an unknown item, or one that is named twice.
         """
-        snapshot, items = self._current(), self.store.items()
+        snapshot, items = self._pinned()
         rows = self._distinct(items, item_ids)
         everything = np.ones(len(items), dtype=np.bool_)
-        request = self._request(user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
+        request = self._request(snapshot, user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
         given = _unfound(rows)
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
@@ -281,20 +307,23 @@ class Asking:
         return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
 
     def _request(
-        self, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any, hider: Hider | None = None
-    ) -> Request:
+        self, snapshot: Snapshot, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any,
+        hider: Hider | None = None,
+    ) -> Request:  # fmt: skip
         moment = self._now(now)
         history = Events.of(())
         if user is not None:
-            history = self.store.history(user, None if now is None else moment)
+            history = snapshot.store.history(user, None if now is None else moment)
         hidden = hider.rows(history, moment) if hider is not None else NO_ROWS
         # What was bought long ago stays hidden; only what speaks of taste, and lately, is worth carrying further.
         history = history.take(np.flatnonzero(history.weights)[-self.config.events.history_limit :])
         if len(page):
             looks = Events.of(page, times=[moment] * len(page), weights=[0.5] * len(page))
             history = join([replace(history, ids=()), looks])
+        allowed = without(base, np.concatenate([hidden, page]))
+        allowed[len(snapshot.items) :] = False  # what came since is unknown to the parts of this snapshot
         return Request(
-            user=user, history=history, context=page, allowed=without(base, np.concatenate([hidden, page])),
+            user=user, history=history, context=page, allowed=allowed,
             now=moment, k=_checked(k),
         )  # fmt: skip
 

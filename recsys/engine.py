@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.asking import Snapshot
 from recsys.config import EngineConfig
-from recsys.data.splits import leave_one_out
+from recsys.data.splits import chosen, leave_one_out
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
@@ -27,6 +27,7 @@ from recsys.searching import search_plan
 from recsys.store.edits import Edits
 from recsys.store.fill import fill
 from recsys.store.histories import difference, join
+from recsys.store.journal import Journal
 from recsys.store.memory import MemoryStore
 from recsys.store.searches import SearchLog
 from recsys.types import (
@@ -59,7 +60,9 @@ class Engine(Profiling):
         self._bind(store if store is not None else MemoryStore(weights=self.config.events.weights))
         self._snapshot: Snapshot | None = None
         self._suggests = self._held = self._profiler = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # of all changes; calls that only read take none
+        self._fitting = threading.Lock()
+        self._journal: Journal | None = None  # of a fit that is under way
 
     @classmethod
     def from_config(
@@ -96,38 +99,76 @@ class Engine(Profiling):
         holds of them, else from those that it holds. With too few shoppers, or searches, to train a ranker, lists
         stay in fused order; `warnings` says so.
 
+        An engine that serves goes on with what it has until the fit is done, and for good if it fails. What is added,
+        logged, merged or erased meanwhile is in the new fit, too; an event on an item that the new ``data`` lack is
+        not, and `warnings` counts these. A fit waits for one that is under way.
+
         Raises:
             DataError: there are no items or no events, or the given store holds something else than ``data``.
         """
-        if data is not None:
-            self._hold(data)
-        data = replace(self.store.dataset(), searches=self.searches.every())
+        with self._fitting:
+            try:
+                return self._fit(data, options or FitOptions(seed=self.config.seed), progress)
+            finally:
+                with self._lock:
+                    self._journal = None
+
+    def _fit(self, data: Dataset | None, options: FitOptions, progress: Progress) -> Self:
+        store = self.store if data is None else self._filled(data)
+        with self._lock:
+            searches = self.searches if store is self.store else store.searches
+            data = replace(store.dataset(), searches=searches.every())
+            self._journal = journal = Journal(store)
         if not len(data.items) or not len(data.log):
             raise DataError("nothing to fit: the store needs items and events (put_items, put_events, or fit(data))")
-        options = options or FitOptions(seed=self.config.seed)
         fold = leave_one_out(data.log).refit
         fitted = fit_all(self.config, self.registry, data, fold, data.log, options, progress)
         fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
         with self._lock:
-            self._snapshot, self._held = self._made(data.items, fitted), None
-            self._take_in(data.items)  # what was added while the fit was under way
+            self._journal = self._held = None
+            if store is not self.store:
+                self._bind(store)
+                self._suggests = self._profiler = None
+            self._snapshot = self._made(data.items, fitted)
+            self._catch_up(data.items, journal)
         return self
 
-    def _hold(self, data: Dataset) -> None:
+    def _catch_up(self, fitted_on: ItemTable, journal: Journal) -> None:
+        """Take in what was added and logged while the fit was under way."""
+        self._take_in(fitted_on)
+        events, taken = journal.learned()
+        if len(events) or len(taken):
+            self._apply(events, NO_ROWS, taken)
+        lost = journal.again(self)
+        if lost:
+            one = (
+                "event of the time of the fit names an item"
+                if lost == 1
+                else "events of the time of the fit name items"
+            )
+            said = f"{lost:,} {one} that the new data lack: not kept"
+            snapshot = self._current()
+            fitted = replace(snapshot.fitted, warnings=(*snapshot.fitted.warnings, said))
+            self._snapshot = replace(snapshot, fitted=fitted)
+
+    def _filled(self, data: Dataset) -> Any:
+        """Return the store that holds ``data``: the given one, else a new one, bound where nothing is served yet."""
         if self._given:
-            fill(self.store, data)
-            return
+            fill(self.store, data, self.searches)
+            return self.store
         store = MemoryStore.of(data, weights=self.config.events.weights)
         if not data.searches:
             store.searches = self.searches
         store.edits = self.edits
-        self._bind(store)
+        if self._snapshot is None:
+            self._bind(store)
+        return store
 
     def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> Snapshot:
         plans = {name: plan_for(self.config, fitted, variant) for name, variant in self.config.variants.items()}
         funnels = {name: Funnel(plan) for name, plan in plans.items()}
         searches = {name: search_plan(self.config, fitted, funnel) for name, funnel in funnels.items()}
-        return Snapshot(items, fitted, funnels, searches, bundle_id)
+        return Snapshot(items, fitted, funnels, searches, self.store, bundle_id)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -146,12 +187,14 @@ class Engine(Profiling):
         with self._lock:
             rows = self.store.put_items(items)
             self._apply(Events.of(()), rows)
+            self._note("add_items", list(items))
 
     def withdraw(self, item_ids: Sequence[str]) -> None:
         """Take items off the shelf; they are never shown again unless they are added again."""
         with self._lock:
             self.store.withdraw(item_ids)
             self._apply(Events.of(()), NO_ROWS)
+            self._note("withdraw", list(item_ids))
 
     def add_events(self, events: Sequence[Event]) -> int:
         """Log events and return how many were new; the next list of these shoppers reflects them.
@@ -164,7 +207,8 @@ class Engine(Profiling):
             by_user: dict[str, list[Event]] = {}
             for event in fresh:
                 by_user.setdefault(event.user_id, []).append(event)
-            before = {user: self.store.history(user) for user in by_user} if self._snapshot is not None else {}
+            learns = self._snapshot is not None or self._journal is not None
+            before = {user: self.store.history(user) for user in by_user} if learns else {}
             count: int = self.store.put_events(fresh)
             if count and before:
                 # The store weighs events in the light of the whole history (a return takes a purchase back), so both
@@ -175,7 +219,24 @@ class Engine(Profiling):
                     new.append(more)
                     taken.append(less)
                 self._apply(join(new), NO_ROWS, join(taken))
+                if self._journal is not None:
+                    self._journal.learn(self, join(new), join(taken))
+                self._recount(before.values(), [self.store.history(user) for user in by_user])
+            self._note("add_events", fresh)
             return count
+
+    def _note(self, verb: str, *given: Any) -> None:
+        if self._journal is not None:
+            self._journal.note(self, verb, *given)
+
+    def _recount(self, before: Iterable[Events], after: Iterable[Events]) -> None:
+        """Let reasons count who chose what after histories have become others; each is that of one shopper."""
+        if self._held is None:
+            return
+        rows = [(np.unique(h.rows[chosen(h)]), sign) for part, sign in ((before, -1), (after, 1)) for h in part]
+        changed = np.concatenate([NO_ROWS, *(r for r, _ in rows)])
+        by = np.concatenate([np.zeros(0, np.int64), *(np.full(len(r), sign) for r, sign in rows)])
+        self._held = replace(self._held, book=self._held.book.recounted(changed, by))
 
     def _apply(self, events: Events, changed: ItemRows, taken: Events = NO_EVENTS) -> None:
         if self._snapshot is None:

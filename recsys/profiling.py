@@ -34,6 +34,14 @@ class Profiling(Finding):
     def add_events(self, events: Sequence[Event]) -> int:
         """Log events and return how many were new."""
 
+    @abstractmethod
+    def _note(self, verb: str, *given: Any) -> None:
+        """Note a change for a fit that is under way."""
+
+    @abstractmethod
+    def _recount(self, before: Iterable[Events], after: Iterable[Events]) -> None:
+        """Let reasons count who chose what after histories have become others."""
+
     # -- what is known of a shopper ------------------------------------------------------------------------------
 
     def profile(self, user: str, now: Any = None) -> Profile:
@@ -141,37 +149,51 @@ class Profiling(Finding):
 
     def add_searches(self, searches: Sequence[Search]) -> int:
         """Log what shoppers typed and what they chose from the answers; return how many searches were new."""
-        return self.searches.put(searches)
+        with self._lock:
+            count = self.searches.put(searches)
+            self._note("add_searches", list(searches))
+            return count
 
     def merge(self, guest: str, customer: str) -> int:
         """Give all that is known of a guest to the customer that they turned out to be; return how many events."""
-        moved: int = self.store.merge(guest, customer)
-        self.searches.merge(guest, customer)  # a store may hold neither: then they are the engine's own
-        self.edits.merge(guest, customer)
-        return moved
+        with self._lock:
+            before = [self.store.history(user) for user in {guest, customer}]
+            moved: int = self.store.merge(guest, customer)
+            self.searches.merge(guest, customer)  # a store may hold neither: then they are the engine's own
+            self.edits.merge(guest, customer)
+            self._recount(before, [self.store.history(user) for user in {guest, customer}])
+            self._note("merge", guest, customer)
+            return moved
 
     def erase(self, user: str) -> int:
         """Forget a shopper: events, reviews, searches, profile; return how many events are gone.
 
         No bundle holds anything about them, and what was kept to answer quickly is made anew without them.
         """
-        gone: int = self.store.erase(user)
-        self.searches.erase(user)
-        self.edits.erase(user)
         with self._lock:
+            before = self.store.history(user)
+            gone: int = self.store.erase(user)
+            self.searches.erase(user)
+            self.edits.erase(user)
+            self._recount([before], ())
             self._suggests, self._profiler = None, None
             self._held = None if self._held is None else self._held.over(self.store.reviews())
-        return gone
+            self._note("erase", user)
+            return gone
 
     def export(self, user: str) -> list[dict[str, Any]]:
         """Return all that is known of a shopper as plain dicts: events, reviews, searches, edits of the profile."""
         out: list[dict[str, Any]] = self.store.export(user)
+        # What the store has none of is the engine's own.
+        for mine, theirs in ((self.searches, "searches"), (self.edits, "edits")):
+            if getattr(self.store, theirs, None) is not mine:
+                out += mine.export(user)
         return out
 
     def dump(self, place: Path | str) -> dict[str, int]:
         """Write all that the store holds to a folder or one ``.jsonl.gz``; return how many records of each part."""
-        return dump(self.store, Path(place))
+        return dump(self.store, Path(place), self.searches, self.edits)
 
     def restore(self, place: Path | str) -> dict[str, int]:
         """Fill the empty store from a dump; return how many records of each part it holds."""
-        return restore(self.store, Path(place))
+        return restore(self.store, Path(place), self.searches, self.edits)

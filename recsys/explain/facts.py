@@ -102,6 +102,15 @@ class FactBook:
             _silent=_unlooked(table),
         )  # fmt: skip
 
+    def recounted(self, rows: ItemRows, by: NDArray[np.int64]) -> FactBook:
+        """Return the book with ``by`` (n,) shoppers more, or less, who chose the items of ``rows`` (n,)."""
+        change = np.bincount(rows, weights=by, minlength=len(self.shoppers)).astype(np.int64)
+        if not change.any():
+            return self
+        change[: len(self.shoppers)] += self.shoppers
+        counts = np.maximum(change, 0)  # what was put into the store past the engine was never counted
+        return replace(self, shoppers=counts, _by_shoppers=np.sort(counts))
+
     def collect(
         self, requests: Sequence[Request], slates: Slates, *, words: MatchedWords | None = None,
         aspects: AspectSource | None = None,

@@ -16,6 +16,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -38,10 +39,10 @@ BATCH = 50_000
 
 
 class Dumpable(Protocol):
-    """What a store needs for `dump` and `restore`; `MemoryStore` has it."""
+    """What a store needs for `dump` and `restore`; `MemoryStore` has it.
 
-    searches: SearchLog
-    edits: Edits
+    Searches and edits of profiles are its attributes ``searches`` and ``edits``, or lie beside it and are given.
+    """
 
     def dataset(self) -> Dataset:
         """Return items, events, reviews and searches of one moment."""
@@ -64,16 +65,18 @@ class Dumpable(Protocol):
         ...
 
 
-def dump(store: Dumpable, place: Path) -> dict[str, int]:
+def dump(store: Dumpable, place: Path, searches: SearchLog | None = None, edits: Edits | None = None) -> dict[str, int]:
     """Write everything in ``store`` to ``place`` and return how many records of each part that was.
 
     A ``place`` that ends in ``.jsonl.gz`` becomes one file and replaces one that is there; any other becomes a folder,
-    which must be new or empty. It appears under its name when it is complete, never before.
+    which must be new or empty. It appears under its name when it is complete, never before. ``searches`` and ``edits``
+    are those beside the store; None are its own.
 
     Raises:
         DataError: the folder has content, or a value cannot be written as JSON.
     """
-    data, edits = store.dataset(), tuple(store.edits)
+    searches, edits = _beside(store, searches, edits)
+    data, changes = replace(store.dataset(), searches=searches.every()), tuple(edits)
     single = place.name.endswith(SUFFIX)
     if not single and place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"{place} exists and is not empty: name a new folder, or a file that ends in {SUFFIX}")
@@ -82,12 +85,12 @@ def dump(store: Dumpable, place: Path) -> dict[str, int]:
     try:
         if single:
             with _writer(work / place.name) as out:
-                counts = {part: _write(out, part, data, edits) for part in PARTS}
+                counts = {part: _write(out, part, data, changes) for part in PARTS}
         else:
             counts = {}
             for part in PARTS:
                 with _writer(work / (part + SUFFIX)) as out:
-                    counts[part] = _write(out, part, data, edits)
+                    counts[part] = _write(out, part, data, changes)
         flush_folder(work)
         os.replace(work / place.name if single else work, place)
         flush_folder(place.parent)
@@ -96,17 +99,20 @@ def dump(store: Dumpable, place: Path) -> dict[str, int]:
     return counts
 
 
-def restore(store: Dumpable, place: Path) -> dict[str, int]:
+def restore(
+    store: Dumpable, place: Path, searches: SearchLog | None = None, edits: Edits | None = None
+) -> dict[str, int]:
     """Fill an empty store from a dump and return how many records of each part it has.
 
-    Items get the rows that they had. The whole dump is checked before the store is touched.
+    Items get the rows that they had. The whole dump is checked before the store is touched. ``searches`` and ``edits``
+    are those beside the store, empty too; None are its own.
 
     Raises:
         DataError: the store is not empty, the dump is of a newer version, incomplete or damaged; the message names
             file and line.
     """
-    present = store.dataset()
-    if any((present.items.ids, present.log.users, present.reviews, present.searches, len(store.edits))):
+    present, (searches, edits) = store.dataset(), _beside(store, searches, edits)
+    if any((present.items.ids, present.log.users, present.reviews, len(searches), len(edits))):
         raise DataError("a dump is restored into an empty store: this one has items, events, reviews or searches")
     parts = _parts(place)
     counts = _check(place, parts)
@@ -115,7 +121,7 @@ def restore(store: Dumpable, place: Path) -> dict[str, int]:
     store.withdraw([item.item_id for _, item, available in items if not available])
     takers: dict[str, Callable[[list[Any]], int]] = {
         "events": store.put_events, "reviews": store.put_reviews,
-        "searches": partial(store.searches.put, as_they_are=True), "edits": store.edits.put,
+        "searches": partial(searches.put, as_they_are=True), "edits": edits.put,
     }  # fmt: skip
     for part in parts[1:]:
         batch: list[Any] = []
@@ -126,6 +132,10 @@ def restore(store: Dumpable, place: Path) -> dict[str, int]:
                 batch = []
         takers[part](batch)
     return counts
+
+
+def _beside(store: Any, searches: SearchLog | None, edits: Edits | None) -> tuple[SearchLog, Edits]:
+    return store.searches if searches is None else searches, store.edits if edits is None else edits
 
 
 def _parts(place: Path) -> tuple[str, ...]:

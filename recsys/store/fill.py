@@ -10,13 +10,16 @@ import numpy as np
 
 from recsys.dataset import Dataset
 from recsys.errors import DataError
+from recsys.store.searches import SearchLog
 from recsys.types import KINDS, Event
 
 BATCH = 50_000
 
 
-def fill(store: Any, data: Dataset) -> None:
+def fill(store: Any, data: Dataset, searches: SearchLog | None = None) -> None:
     """Put everything of ``data`` into ``store``; nothing is done where the store holds that very data already.
+
+    ``searches`` takes the searches of ``data``; None is the search log of the store.
 
     Raises:
         DataError: the store holds something else, or an event_id of ``data`` occurs twice; then nothing is put.
@@ -42,7 +45,7 @@ def fill(store: Any, data: Dataset) -> None:
     if data.reviews:
         store.put_reviews(list(data.reviews))
     if data.searches:
-        store.searches.put(list(data.searches), as_they_are=True)
+        (store.searches if searches is None else searches).put(list(data.searches), as_they_are=True)
 
 
 def same(held: Dataset, data: Dataset) -> bool:

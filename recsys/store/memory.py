@@ -70,7 +70,7 @@ class MemoryStore:
         self._event_ids.discard("")
         self._reviews = tuple(data.reviews)
         self._review_ids = {r.review_id for r in self._reviews if r.review_id}
-        self.searches = SearchLog(data.searches)
+        self.searches = SearchLog(data.searches, clock=clock)
         self.edits = Edits()
 
     @classmethod
