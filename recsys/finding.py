@@ -62,7 +62,7 @@ class Finding(Asking):
         request = self._request(snapshot, user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
         request = replace(request, text=read.text)
         asked = Asked(
-            k=ruled.pool(k) + (0 if page is None else len(page)), sort=sort, folded=fold, facets=facets,
+            k=self._pool(ruled, k, page), sort=sort, folded=fold, facets=facets,
             refound=self._chosen_before(snapshot, items, user, text, now),
             popularity=self._sold(snapshot, items, now) if sort == "popularity" else None,
         )  # fmt: skip
@@ -71,12 +71,17 @@ class Finding(Asking):
             request = replace(self._request(snapshot, user, base, NO_ROWS, k, now), text=text)
             found, read = search(plan, request, items, asked, watch), Priced(text)
         by_relevance = sort == "relevance"
-        slates = self._ruled(ruled, found.slates, [request], items, k, page, watch, in_order=not by_relevance)
+        slates = self._ruled(
+            ruled, found.slates, [request], items, k, page, watch, in_order=not by_relevance, snapshot=snapshot
+        )
         said = None
         if explain:
-            words, rescore = plan.finders[TEXT].matched_words, rescorer(plan)
-            ranked = found.ranked if by_relevance else rescore([request], slates)
-            said = self._explained(snapshot, [request], slates, ranked, rescore, watch, words, explain)
+            words = plan.finders[TEXT].matched_words
+            # No history has a part in a list by price: nothing is measured, and no event is a reason there.
+            said = self._explained(
+                snapshot, [request], slates, found.ranked if by_relevance else slates, rescorer(plan), watch, words,
+                explain, personal=by_relevance, strict=strict,
+            )  # fmt: skip
         listed = replace(funnel.plan, generators=plan.finders)
         result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
         return result if said is None else with_reasons([result], said)[0]

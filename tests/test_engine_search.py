@@ -11,6 +11,7 @@ from engine_toys import CHEAP, NOW, SHOPPERS, fitted, ids, pairs
 from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import ConfigError, DataError, NotFittedError, UnknownPlugin
+from recsys.explaining import Reasons
 from recsys.types import Event, Filter, Item, Search
 
 
@@ -251,3 +252,21 @@ def test_reasons_come_in_any_order_of_a_search(engine: Engine) -> None:
         assert len(found)
         assert all(r.explanation is not None for r in found)
         assert any(e.kind == "query" for r in found for e in r.explanation.evidence)
+
+
+def test_events_are_no_reason_for_a_place_by_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the shopper did may be named there as what an item is like, never as why it stands where it does."""
+    engine = fitted(EngineConfig.of({**CHEAP, "search": {"weights": {"text": 0.01, "personal": 1.0}}}))
+    cases, seen = Reasons.cases, []
+
+    def watched(self: Reasons, requests: Any, listed: Any, facts: Any) -> Any:
+        seen.extend(fact for one in facts for fact in one)
+        return cases(self, requests, listed, facts)
+
+    monkeypatch.setattr(Reasons, "cases", watched)
+    for sort, caused in (("relevance", True), ("price-asc", False)):
+        seen.clear()
+        for user in SHOPPERS[:20]:
+            engine.search("steel kettle", user, 10, now=NOW, sort=sort, explain=True)
+        assert {"query", "attribute"} <= {fact.kind for fact in seen}
+        assert any(fact.kind == "event" for fact in seen) is caused
