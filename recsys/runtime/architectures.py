@@ -1,0 +1,136 @@
+"""What a decoder-only language model looks like, read from its config.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError
+from recsys.runtime.rope import Rope
+
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The sizes and switches of one model.
+
+    Attributes:
+        family: one of `FAMILIES`. hidden, inner: widths of a row and of the gated layer between.
+        heads, kv_heads: query heads, and key/value heads that they share; ``head_dim`` is the width of each.
+        epsilon: of every RMS norm. vocabulary: rows of the embedding. tied: the head is the embedding itself.
+        qk_norm: queries and keys are normed a head (Qwen3). bias, out_bias: of the projections into and out of
+            attention. max_tokens: the longest text for which attention is full and positions are known.
+        bos, eos: special tokens; bos is None where the model has none.
+    """
+
+    family: str
+    hidden: int
+    inner: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    epsilon: float
+    vocabulary: int
+    max_tokens: int
+    rope: Rope
+    tied: bool = False
+    qk_norm: bool = False
+    bias: bool = False
+    out_bias: bool = False
+    bos: int | None = None
+    eos: tuple[int, ...] = ()
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Read the folder of a model as Hugging Face lays it out.
+
+        Raises:
+            ArtifactMissing: no config.json. ArtifactDamaged: it is no JSON object. ConfigError: see `from_config`.
+        """
+        config = read_json(folder / "config.json")
+        generation = folder / "generation_config.json"
+        # Chat models often name more than one end token, and only there.
+        return cls.from_config(config | (_special(read_json(generation)) if generation.is_file() else {}))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Read the content of a config.json.
+
+        Raises:
+            ConfigError: another family, a switch that the graph does not know, or a size that makes no sense.
+        """
+        family = str(config.get("model_type"))
+        if family not in FAMILIES:
+            raise ConfigError(f"config.json: model_type {family!r} is not supported (known: {', '.join(FAMILIES)})")
+        if config.get("hidden_act", "silu") != "silu":
+            raise ConfigError(f"config.json: hidden_act {config['hidden_act']!r} is not supported (known: silu)")
+        if config.get("mlp_bias"):
+            raise ConfigError("config.json: mlp_bias is not supported")
+        heads, hidden = _size(config, "num_attention_heads"), _size(config, "hidden_size")
+        made = cls(
+            family=family,
+            hidden=hidden,
+            inner=_size(config, "intermediate_size"),
+            layers=_size(config, "num_hidden_layers"),
+            heads=heads,
+            kv_heads=_size(config, "num_key_value_heads", heads),
+            head_dim=_size(config, "head_dim", hidden // heads),
+            epsilon=float(config.get("rms_norm_eps", 1e-6)),
+            vocabulary=_size(config, "vocab_size"),
+            max_tokens=_reach(config),
+            rope=Rope.from_config(config),
+            tied=bool(config.get("tie_word_embeddings", False)),
+            qk_norm=family == "qwen3",
+            bias=family == "qwen2" or bool(config.get("attention_bias", False)),
+            out_bias=family != "qwen2" and bool(config.get("attention_bias", False)),
+            bos=None if config.get("bos_token_id") is None else int(config["bos_token_id"]),
+            eos=_ids(config.get("eos_token_id")),
+        )
+        if made.heads % made.kv_heads or made.head_dim % 2:
+            raise ConfigError("config.json: heads must be a multiple of num_key_value_heads, head_dim even")
+        return made
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactMissing(f"{path} is missing") from error
+    except ValueError as error:
+        raise ArtifactDamaged(f"{path} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ArtifactDamaged(f"{path} holds no JSON object")
+    return value
+
+
+def _special(generation: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: generation[k] for k in ("bos_token_id", "eos_token_id") if generation.get(k) is not None}
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
+
+
+def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    value = config.get(name)
+    value = default if value is None else value
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(f"config.json: {name} must be a positive whole number, got {value!r}")
+    return value
+
+
+def _reach(config: Mapping[str, Any]) -> int:
+    """Tokens up to which every row sees all rows before it: a sliding window cuts it down."""
+    reach = _size(config, "max_position_embeddings", 2048)
+    sliding = config.get("sliding_window")
+    if sliding is None or not config.get("use_sliding_window", config["model_type"] == "mistral"):
+        return reach
+    return min(reach, _size(config, "sliding_window"))

@@ -1,0 +1,290 @@
+"""A causal language model over any session: scoring behind shared prefixes, next tokens, generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import ModelError, ShapeMismatch
+from recsys.runtime.architectures import Architecture
+from recsys.runtime.decoding import Reply, Sampler, decode
+from recsys.runtime.packing import Rows, batches, block_inputs, run, stacked
+from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
+from recsys.runtime.session import Session
+from recsys.runtime.tokens import Tokens
+
+# Rows of the head's product that are held at a time: 512 x 150,000 tokens are 300 MB.
+HEAD_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Some continuations of one prefix that go through the body together."""
+
+    prefix: int
+    members: tuple[int, ...]
+    rows: int
+
+
+class CausalLM:
+    """A decoder ``body`` (form "block" or "tree", see `recsys.runtime.decoder_graph`), its embedding and its head.
+
+    ``embeddings`` and ``head`` are (vocabulary, d) float32, memory-mapped or not; without a head the embedding is
+    the head. ``prefixes`` keeps states of tagged prompts. ``batch_rows`` bounds the rows of one call. Answers do not
+    depend on what else is in a batch, up to rounding; many threads may call one model.
+
+    Raises:
+        ShapeMismatch: the arrays do not fit the architecture.
+    """
+
+    def __init__(
+        self,
+        body: Session,
+        embeddings: NDArray[np.float32],
+        architecture: Architecture,
+        *,
+        tokens: Tokens | None = None,
+        head: NDArray[np.float32] | None = None,
+        max_tokens: int | None = None,
+        prefixes: PrefixCache | None = None,
+        batch_rows: int = 2048,
+    ) -> None:
+        wanted = (architecture.vocabulary, architecture.hidden)
+        for name, array in (("embeddings", embeddings), ("head", head)):
+            if array is not None and array.shape != wanted:
+                raise ShapeMismatch(f"{name} have shape {array.shape}, the architecture says {wanted}")
+        self._body, self._embeddings, self._a = body, embeddings, architecture
+        self._head = embeddings if head is None else head
+        self._max = architecture.max_tokens if max_tokens is None else min(max_tokens, architecture.max_tokens)
+        self._prefixes, self._batch_rows = prefixes, batch_rows
+        self.tokens = tokens
+
+    @property
+    def architecture(self) -> Architecture:
+        """Sizes of the model."""
+        return self._a
+
+    @property
+    def max_tokens(self) -> int:
+        """Rows that a prompt with its continuation may have."""
+        return self._max
+
+    def score(
+        self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]], *, mean: bool = True
+    ) -> list[NDArray[np.float32]]:
+        """Return log p of every continuation behind its prefix: one (n_i,) float32 array a prefix.
+
+        ``continuations[i]`` belong to ``prefixes[i]``, which is read once for all of them. The sum, or the mean, is
+        over the continuation's tokens; rows that are vectors are read but not predicted. NaN = no token at all.
+
+        Raises:
+            ModelError: an empty prefix, a token that does not exist, or more rows than `max_tokens`.
+        """
+        states = self._states(prefixes, continuations)
+        # A last row predicts what comes after the continuation: nobody asks.
+        hidden = self._continued(states, continuations, drop=1)
+        return [
+            self._group_scores(state, [_targets(c) for c in group], rows, mean)
+            for state, group, rows in zip(states, continuations, hidden, strict=True)
+        ]
+
+    def hidden(
+        self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]]
+    ) -> list[NDArray[np.float32]]:
+        """Return the last row after each continuation, (n_i, d) a prefix; an empty one gives the prefix's own."""
+        states = self._states(prefixes, continuations)
+        found = self._continued(states, continuations, drop=0)
+        return [
+            np.array([r[-1] if len(r) else s.hidden for r in rows], np.float32).reshape(len(rows), self._a.hidden)
+            for s, rows in zip(states, found, strict=True)
+        ]
+
+    def choice_logits(
+        self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]], ids: NDArray[np.int64]
+    ) -> list[NDArray[np.float32]]:
+        """Return the logits of some next tokens alone, (n_i, len(ids)) a prefix: no full head is computed."""
+        self._check_ids(ids)
+        head = np.ascontiguousarray(self._head[ids]).T
+        return [rows @ head for rows in self.hidden(prefixes, continuations)]
+
+    def next_token_logits(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
+        """Return the logits of the token after each prompt, (b, vocabulary)."""
+        states = self._states(prompts)
+        return self._logits(np.array([s.hidden for s in states], np.float32).reshape(len(states), self._a.hidden))
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> list[Reply]:
+        """Write on from each prompt until an end token, a stop string (left out) or ``max_new_tokens``.
+
+        ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the prompt alone.
+
+        Raises:
+            ModelError: a prompt that leaves no room for ``max_new_tokens``, or stop strings without a tokenizer.
+        """
+        if stop and self.tokens is None:
+            raise ModelError("stop strings need a tokenizer")
+        for prompt in prompts:
+            self._check_length(len(prompt) + max_new_tokens)
+        states = self._states(prompts)
+        out: list[Reply | None] = [None] * len(prompts)
+        for batch in batches([len(s) for s in states], self._batch_rows):
+            samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
+            replies = decode(
+                self._body, [states[k] for k in batch], self._embeddings, self._logits, samplers,
+                eos=self._a.eos, tokens=self.tokens, stop=stop, max_new_tokens=max_new_tokens,
+            )  # fmt: skip
+            for k, reply in zip(batch, replies, strict=True):
+                out[k] = reply
+        return [r for r in out if r is not None]
+
+    def forget(self, tag: str) -> int:
+        """Remove what is kept of prompts with this tag; return how many states there were."""
+        return 0 if self._prefixes is None else self._prefixes.forget(tag)
+
+    def _states(
+        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]] | None = None
+    ) -> list[PrefixState]:
+        """Return the state of every prompt: from the cache, or read now, equal ones once."""
+        groups: Sequence[Sequence[Prompt]] = [()] * len(prompts) if continuations is None else continuations
+        if len(groups) != len(prompts):
+            raise ModelError(f"{len(prompts)} prefixes need as many groups of continuations, got {len(groups)}")
+        for prompt, group in zip(prompts, groups, strict=True):
+            if not len(prompt):
+                raise ModelError("a prompt must have at least one row: begin it with the model's first token")
+            self._check_length(len(prompt) + max((len(c) for c in group), default=0))
+            for read in (prompt, *group):
+                self._check_pieces(read)
+        keys = [p.key() for p in prompts]
+        known: dict[str, PrefixState] = {}
+        missing: dict[str, Prompt] = {}
+        for key, prompt in zip(keys, prompts, strict=True):
+            held = self._prefixes.get(prompt) if self._prefixes is not None else None
+            if held is not None:
+                known[key] = held
+            elif key not in known:
+                missing[key] = prompt
+        order = list(missing)
+        for batch in batches([len(missing[k]) for k in order], self._batch_rows):
+            chosen = [missing[order[i]] for i in batch]
+            for prompt, i, state in zip(chosen, batch, self._read(chosen), strict=True):
+                known[order[i]] = state
+                if self._prefixes is not None:
+                    self._prefixes.put(prompt, state)
+        return [known[k] for k in keys]
+
+    def _read(self, prompts: Sequence[Prompt]) -> list[PrefixState]:
+        a = self._a
+        # Nothing stands before a prompt: one place that is hidden, since some operators dislike having none.
+        past = np.zeros((a.layers, 2, len(prompts), a.kv_heads, 1, a.head_dim), np.float32)
+        rows = [[self._rows(p)] for p in prompts]
+        hidden, new = run(self._body, block_inputs(rows, past, np.zeros(len(prompts), np.int64)))
+        return [
+            PrefixState(np.ascontiguousarray(new[:, :, i, :, : len(p)]), hidden[i, len(p) - 1].copy())
+            for i, p in enumerate(prompts)
+        ]
+
+    def _continued(
+        self, states: Sequence[PrefixState], continuations: Sequence[Sequence[Prompt]], drop: Literal[0, 1]
+    ) -> list[list[Rows]]:
+        """Return the hidden rows of every continuation, its last ``drop`` rows neither read nor given."""
+        empty = np.zeros((0, self._a.hidden), np.float32)
+        out = [[empty] * len(group) for group in continuations]
+        jobs = [job for i, group in enumerate(continuations) for job in self._jobs(i, [len(c) - drop for c in group])]
+        for batch in batches([j.rows for j in jobs], self._batch_rows):
+            chosen = [jobs[k] for k in batch]
+            feed = [[self._rows(continuations[j.prefix][m], drop) for m in j.members] for j in chosen]
+            past, lengths = stacked([states[j.prefix] for j in chosen])
+            hidden, _ = run(self._body, block_inputs(feed, past, lengths))
+            n = max(len(f) for f in feed)
+            hidden = hidden.reshape(len(feed), n, -1, self._a.hidden)
+            for i, job in enumerate(chosen):
+                for j, member in enumerate(job.members):
+                    out[job.prefix][member] = hidden[i, j, : len(feed[i][j])]
+        return out
+
+    def _group_scores(
+        self, state: PrefixState, targets: list[NDArray[np.int64]], rows: list[Rows], mean: bool
+    ) -> NDArray[np.float32]:
+        counts = np.array([(t >= 0).sum() for t in targets], np.int64)
+        sums = np.zeros(len(targets), np.float32)
+        # The prefix's own last row predicts the first token of all of them: one row of the head.
+        firsts = [j for j, t in enumerate(targets) if len(t) and t[0] >= 0]
+        if firsts:
+            logits = self._logits(state.hidden[None])
+            sums[firsts] = logits[0, [targets[j][0] for j in firsts]] - log_sum_exp(logits)
+        spoken = [np.flatnonzero(t[1:] >= 0) for t in targets]
+        owners = np.repeat(np.arange(len(targets)), [len(s) for s in spoken])
+        if len(owners):
+            logp = self._log_probs(
+                np.concatenate([r[s] for r, s in zip(rows, spoken, strict=True)]),
+                np.concatenate([t[1:][s] for t, s in zip(targets, spoken, strict=True)]),
+            )
+            np.add.at(sums, owners, logp)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(counts > 0, sums / counts if mean else sums, np.float32(np.nan)).astype(np.float32)
+
+    def _jobs(self, prefix: int, sizes: Sequence[int]) -> list[_Job]:
+        some = [k for k, size in enumerate(sizes) if size > 0]
+        return [
+            _Job(prefix, tuple(some[i] for i in batch), len(batch) * sizes[some[batch[-1]]])
+            for batch in batches([sizes[k] for k in some], self._batch_rows)
+        ]
+
+    def _rows(self, prompt: Prompt, drop: int = 0) -> Rows:
+        parts = [self._embeddings[p] if p.ndim == 1 else p for p in prompt.pieces]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.asarray(whole[: len(whole) - drop], np.float32)
+
+    def _check_pieces(self, prompt: Prompt) -> None:
+        for piece in prompt.pieces:
+            if piece.ndim == 1:
+                self._check_ids(piece)
+            elif piece.ndim != 2 or piece.shape[1] != self._a.hidden or piece.dtype.kind != "f":
+                raise ShapeMismatch(
+                    f"a piece of a prompt is {piece.dtype} {piece.shape}: give (t,) ids or (t, {self._a.hidden}) rows"
+                )
+
+    def _check_ids(self, ids: NDArray[np.generic]) -> None:
+        if ids.dtype.kind != "i" or (len(ids) and (ids.min() < 0 or ids.max() >= self._a.vocabulary)):
+            raise ModelError(f"token ids must be whole numbers below {self._a.vocabulary}")
+
+    def _check_length(self, rows: int) -> None:
+        if rows > self._max:
+            raise ModelError(f"a prompt with its continuation has {rows} rows, the model takes {self._max}")
+
+    def _logits(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = hidden @ self._head.T
+        return out
+
+    def _log_probs(self, hidden: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        out = np.empty(len(targets), np.float32)
+        for start in range(0, len(targets), HEAD_ROWS):
+            part = slice(start, start + HEAD_ROWS)
+            logits = self._logits(hidden[part])
+            picked = logits[np.arange(len(logits)), targets[part]]
+            out[part] = picked - log_sum_exp(logits)
+        return out
+
+
+def log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return log of the sum of exponentials of each row, (r,)."""
+    top = logits.max(axis=1)
+    out: NDArray[np.float32] = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
+    return out
+
+
+def _targets(continuation: Prompt) -> NDArray[np.int64]:
+    """Return the token at every row, -1 where it is a vector."""
+    parts = [p if p.ndim == 1 else np.full(len(p), -1) for p in continuation.pieces]
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)

@@ -1,0 +1,113 @@
+"""Writing an ONNX graph by hand: nodes, constants inside the graph, weights in a file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.registry import import_optional
+from recsys.runtime.weights import WeightFile
+
+Dim = int | str
+# Operators that ONNX Runtime adds to the standard.
+FUSED = "com.microsoft"
+
+
+class Graph:
+    """Collects nodes; every method returns the names of the tensors that it makes.
+
+    Weights go to ``store`` as external data at once, so that a graph of any size is small in memory.
+
+    Raises:
+        PluginUnavailable: the ``onnx`` package is not installed.
+    """
+
+    def __init__(self, name: str, store: WeightFile) -> None:
+        self._onnx = import_optional("onnx")
+        self._name = name
+        self._store = store
+        self._nodes: list[Any] = []
+        self._tensors: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._made = 0
+
+    def input(self, name: str, dtype: str, shape: Sequence[Dim]) -> str:
+        """Declare an input; ``dtype`` is numpy's name."""
+        self._inputs.append(self._info(name, dtype, shape))
+        return name
+
+    def output(self, name: str, dtype: str, shape: Sequence[Dim]) -> None:
+        """Declare an output that some node makes under this name."""
+        self._outputs.append(self._info(name, dtype, shape))
+
+    def weight(self, name: str, array: NDArray[np.float32]) -> str:
+        """Put a tensor into the file beside the graph."""
+        proto = self._onnx.TensorProto(
+            name=name,
+            dims=array.shape,
+            data_type=self._type(array.dtype.name),
+            data_location=self._onnx.TensorProto.EXTERNAL,
+        )
+        offset, length = self._store.add(array)
+        for key, value in (("location", self._store.name), ("offset", offset), ("length", length)):
+            proto.external_data.add(key=key, value=str(value))
+        self._tensors.append(proto)
+        return name
+
+    def constant(self, value: Any, dtype: str = "int64") -> str:
+        """Put a small tensor into the graph itself; equal ones are put once."""
+        array = np.asarray(value, dtype)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._known:
+            self._known[key] = f"constant_{len(self._known)}"
+            self._tensors.append(self._onnx.numpy_helper.from_array(array, self._known[key]))
+        return self._known[key]
+
+    def node(self, op: str, *inputs: str, domain: str = "", name: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return its name; an empty input is one left out."""
+        return self.nodes(op, *inputs, outputs=[name or self._fresh(op)], domain=domain, **attributes)[0]
+
+    def nodes(
+        self, op: str, *inputs: str, outputs: Sequence[str] | int, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        """Add a node with several outputs, named or counted; an empty name is an output not wanted."""
+        names = [self._fresh(op) for _ in range(outputs)] if isinstance(outputs, int) else list(outputs)
+        self._nodes.append(self._onnx.helper.make_node(op, list(inputs), names, domain=domain, **attributes))
+        return names
+
+    def size(self, of: str, axis: int) -> str:
+        """Return one dimension of a tensor as a (1,) int64 tensor."""
+        return self.node("Gather", self.node("Shape", of), self.constant([axis]))
+
+    def reshape(self, of: str, *dims: int | str, name: str = "") -> str:
+        """Reshape; a number as in ONNX (0 = as it was, -1 = the rest), a string = a (1,) tensor from `size`."""
+        if all(isinstance(d, int) for d in dims):
+            shape = self.constant(list(dims))
+        else:
+            shape = self.node("Concat", *(self.constant([d]) if isinstance(d, int) else d for d in dims), axis=0)
+        return self.node("Reshape", of, shape, name=name)
+
+    def finish(self) -> bytes:
+        """Return the serialised model."""
+        helper = self._onnx.helper
+        graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, self._tensors)
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid(FUSED, 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="recsys")
+        out: bytes = model.SerializeToString()
+        return out
+
+    def _fresh(self, op: str) -> str:
+        self._made += 1
+        return f"{op}_{self._made}"
+
+    def _info(self, name: str, dtype: str, shape: Sequence[Dim]) -> Any:
+        return self._onnx.helper.make_tensor_value_info(name, self._type(dtype), list(shape))
+
+    def _type(self, dtype: str) -> int:
+        out: int = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return out

@@ -1,0 +1,121 @@
+"""What a model has read already: states of prompts, and a bounded cache of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+Piece = NDArray[np.int64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model reads, in order: token ids (t,) int64, or rows (t, d) float32 (soft prompts, compressed items).
+
+    ``tag`` says whose it is, for `PrefixCache.forget`; the model never sees it. The state of a prompt without a
+    tag is not kept.
+    """
+
+    pieces: tuple[Piece, ...]
+    tag: str = ""
+
+    def __len__(self) -> int:
+        return sum(len(p) for p in self.pieces)
+
+    def key(self) -> str:
+        """Return a content hash: equal for equal pieces of equal cut under an equal tag."""
+        digest = hashlib.sha256(f"{len(self.tag)} {self.tag}\n".encode("utf-8", "surrogatepass"))
+        for piece in self.pieces:
+            digest.update(f"{piece.dtype.str} {piece.shape}\n".encode())
+            digest.update(np.ascontiguousarray(piece).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixState:
+    """What remains of a prompt once it is read.
+
+    ``cache`` (layers, 2, kv_heads, p, head_dim) float32: keys and values. ``hidden`` (d,) float32: the last row,
+    which predicts the first token after the prompt.
+    """
+
+    cache: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return int(self.cache.shape[3])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the state holds."""
+        return self.cache.nbytes + self.hidden.nbytes
+
+
+class PrefixCache:
+    """States of returning prompts of one model within a bound of memory: the least recently used goes first.
+
+    Many threads may use it. Histories are personal: `forget` removes all that belongs to a tag.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max = max_bytes
+        self._states: OrderedDict[str, tuple[str, PrefixState]] = OrderedDict()
+        self._keys: dict[str, set[str]] = {}
+        self._lock = Lock()
+        self._bytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held now; never above the bound."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def get(self, prompt: Prompt) -> PrefixState | None:
+        """Return the state of this very prompt, if it is held."""
+        if not prompt.tag:
+            return None
+        key = prompt.key()
+        with self._lock:
+            found = self._states.get(key)
+            if found is None:
+                return None
+            self._states.move_to_end(key)
+            return found[1]
+
+    def put(self, prompt: Prompt, state: PrefixState) -> None:
+        """Keep a state; one without a tag, or above the bound by itself, is not kept."""
+        if not prompt.tag or state.nbytes > self._max:
+            return
+        key = prompt.key()
+        with self._lock:
+            self._drop(key)
+            self._states[key] = (prompt.tag, state)
+            self._keys.setdefault(prompt.tag, set()).add(key)
+            self._bytes += state.nbytes
+            while self._bytes > self._max:
+                self._drop(next(iter(self._states)))
+
+    def forget(self, tag: str) -> int:
+        """Remove every state of this tag; return how many there were."""
+        with self._lock:
+            keys = list(self._keys.get(tag, ()))
+            for key in keys:
+                self._drop(key)
+            return len(keys)
+
+    def _drop(self, key: str) -> None:
+        found = self._states.pop(key, None)
+        if found is None:
+            return
+        tag, state = found
+        self._bytes -= state.nbytes
+        self._keys[tag].discard(key)
+        if not self._keys[tag]:
+            del self._keys[tag]
