@@ -21,8 +21,8 @@ MAX_FRESH = 2_000  # new items that one day draws from; of more, a part is drawn
 def extra(rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int) -> Slates:
     """Return the items that the rules want and the lists lack: pins, and new items to explore; scores are NaN.
 
-    Only what a request allows and the shop offers. The engine scores them and hands them to `widened`; what `apply`
-    does not find it brings in itself, unscored.
+    Only what a request allows and the shop offers. They were no candidates, so nothing has scored them; `apply` brings
+    them in with `widened`, and they score what the last scored item above them does.
     """
     owners, rows = _pins(rules, requests, items, k)
     if rules.explore is not None:

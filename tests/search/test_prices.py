@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from recsys.dataset import Dataset, ItemTable
 from recsys.engine import Engine
+from recsys.filters import And, Compare, parse
 from recsys.protocols import FitOptions
 from recsys.search.generator import TextSearch
 from recsys.search.index import TextIndex
@@ -26,6 +27,14 @@ from recsys.types import Item, Request
         ("tent < 200", "tent", None, 200),
         ("speaker up to 99,99 black", "speaker black", None, 99.99),
         ("jacket less than 100 euros", "jacket", None, 100),
+        ("laptop under 1,000", "laptop", None, 1000),
+        ("laptop under $1,299.50", "laptop", None, 1299.5),
+        ("car between 1,000 and 12,345,678 usd", "car", 1000, 12345678),
+        ("toys for kids under $5", "toys for kids", None, 5),
+        ("toys for kids under 5 under 20 euros", "toys for kids under 5", None, 20),
+        ("kids shoes under 15", "kids shoes", None, 15),
+        ("board game over 8 under 30", "board game over 8", None, 30),
+        ("game over 25", "game", 25, None),
     ],
 )
 def test_bounds_are_read(text, rest, low, high):
@@ -37,6 +46,8 @@ def test_bounds_are_read(text, rest, low, high):
     [
         "rope under 2 m", "usb cable under 2m", "ink under 50 ml", "monitor under 27 inch", "under armour shirt",
         "phone pro max 512", "iphone 12", "2001 a space odyssey", "shoes under 1.000", "under 30", "screen under 27\"",
+        "toys for kids under 5", "board game over 8", "book for ages between 3 and 5", "lego aged over 12",
+        "game for up to 4 players", "toys for children under 3 years", "laptop under 1,0000",
         "bag below 3.5 kg", "under 20000 leagues", "", "between friends", "x" * 600 + " under 5",
     ],
 )  # fmt: skip
@@ -48,6 +59,9 @@ def test_what_is_no_price_stays(text):
 def test_other_languages():
     assert priced("kaffeemühle unter 50 euro", "german") == Priced("kaffeemühle", None, 50)
     assert priced("lampe zwischen 10 und 20", "german") == Priced("lampe", 10, 20)
+    assert priced("laptop unter 1.299,50 €", "german") == Priced("laptop", None, 1299.5)
+    assert priced("spiel ab kinder unter 5", "german") == Priced("spiel ab kinder unter 5")
+    assert priced("laptop unter 1,000", "german") == Priced("laptop unter 1,000")
     assert priced("lampe moins de 20", "french") == Priced("lampe", None, 20)
 
 
@@ -62,6 +76,16 @@ def test_masks_and_their_words():
     assert priced("x under 19.95").mask(prices).tolist() == [True, False, False, True, True]
     assert Priced("x", 5, 20).mask(prices).tolist() == [True, True, False, True, False]
     assert Priced("x", 5, 19.5).said == "price >= 5 AND price <= 19.5"
+    assert priced("tv under 10999.95").said == "price <= 10999.95"
+    assert priced("tv under 1234567").said == "price <= 1234567"
+    assert Priced("x").said == ""
+
+
+@given(st.floats(0, 1e7), st.floats(0, 1e7))
+def test_what_is_said_is_a_filter(low, high):
+    low, high = sorted((round(low, 2), round(high, 2)))
+    said = parse(Priced("x", low, high).said)
+    assert said == And((Compare("gte", "price", low), Compare("lte", "price", high)))
 
 
 @pytest.fixture(scope="module")
