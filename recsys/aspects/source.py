@@ -12,6 +12,7 @@ from recsys.aspects.reviews import ReviewIndex, Said
 from recsys.aspects.table import AspectTable
 from recsys.dataset import ItemTable
 from recsys.explanation import Evidence, Fact
+from recsys.profile.sensitive import SensitiveWords
 from recsys.store.edits import Edits
 from recsys.types import Request, Slates
 
@@ -27,11 +28,15 @@ class AspectSource:
 
     Every quote is a span of a review of that very item, by somebody else than the asking shopper: for a pair of
     shopper and item, their own review of it is never read. Aspects that a shopper had forgotten (``edits`` of their
-    profile) are never spoken of.
+    profile) are never spoken of, and what a shopper wrote about a sensitive thing (``words``) is not read.
     """
 
-    def __init__(self, table: AspectTable, reviews: ReviewIndex, edits: Edits | None = None) -> None:
+    def __init__(
+        self, table: AspectTable, reviews: ReviewIndex, edits: Edits | None = None, words: SensitiveWords | None = None
+    ) -> None:
         self.table, self.reviews, self.edits = table, reviews, edits
+        self.words = words or SensitiveWords()
+        self._private: dict[str, bool] = {}  # of the items that shoppers wrote about
         self._typical = table.typical
         self._lines = {f"aspect:{name}": number for number, name in enumerate(table.aspects)}
 
@@ -60,11 +65,24 @@ class AspectSource:
         for request, one in zip(requests, slates, strict=True):
             written = self.reviews.of_user(request.user)
             listed = set(one.items.tolist()) if written else set()
-            own.append([r for r in written if items.vocabulary.row(r.item_id) not in listed])
+            rows = [items.vocabulary.row(r.item_id) for r in written]
+            pairs = zip(written, rows, strict=True)
+            own.append([r for r, row in pairs if row not in listed and not self._hushed(items, row)])
         cares = self.table.cares(requests, own, items)
         for i, request in enumerate(requests):
             cares[i, self._forgotten(request.user)] = 0
         return cares
+
+    def _hushed(self, items: ItemTable, row: int) -> bool:
+        """Return whether an item touches a sensitive matter; False for one that the catalogue does not hold."""
+        if row < 0:
+            return False
+        key = items.vocabulary.id(row)
+        if key not in self._private:
+            self._private[key] = self.words.in_item(
+                items.titles[row], items.brands[row], items.categories[row], items.attributes[row]
+            )
+        return self._private[key]
 
     def _forgotten(self, user: str | None) -> list[int]:
         if self.edits is None or user is None:

@@ -14,13 +14,13 @@ from recsys.data.splits import chosen
 from recsys.dataset import EventLog, ItemTable
 from recsys.errors import ContractError
 from recsys.explain.facts_events import Credits, Touches, credit
-from recsys.explain.facts_sensitive import SensitiveWords
 from recsys.explain.facts_settings import FactSettings
 from recsys.explain.facts_shared import Shared, share
 from recsys.explain.facts_text import clean
 from recsys.explain.facts_values import ValueTable, surface
 from recsys.explain.strength import Relations, related
 from recsys.explanation import Evidence, Fact
+from recsys.profile.sensitive import READ, SensitiveWords
 from recsys.protocols import Attributor
 from recsys.types import KINDS, ItemRows, Request, Slates
 
@@ -129,7 +129,7 @@ class FactBook:
         attributors = self._taking_part(slates)
         credits = credit(requests, slates, touches, attributors, self.weights, self.relations)
         shared = share(slates, touches, self._telling, self.settings.max_attributes)
-        spoken = self._aspects(requests, slates, aspects)
+        spoken = self._aspects(_unhushed(requests, silent), slates, aspects)
         out = []
         for e, (owner, row) in enumerate(zip(slates.request_index.tolist(), slates.items.tolist(), strict=True)):
             request, facts = requests[owner], self._query(requests[owner], row, words)
@@ -160,7 +160,7 @@ class FactBook:
         rows = np.unique(np.concatenate([slates.items, *(r.history.rows for r in requests)]))
         rows = rows[(rows >= 0) & (rows < len(self._silent))]
         for row in rows[self._silent[rows] < 0].tolist():
-            self._silent[row] = self._words.in_text(clean(self.items.titles[row], self.settings.title_limit))
+            self._silent[row] = self._words.in_text(clean(self.items.titles[row][:READ], READ))
         return np.asarray(self._silent == 1)
 
     def _event(self, request: Request, touches: Touches, touch: int) -> Evidence:
@@ -234,6 +234,17 @@ class FactBook:
             born = Evidence(kind="novelty", item_id=key, title=title, time=created)
             out.append(Fact(kind="novelty", strength=NOVELTY_TOP * (0.5 + 0.5 * fresh), evidence=(born,)))
         return out
+
+
+def _unhushed(requests: Sequence[Request], silent: NDArray[np.bool_]) -> Sequence[Request]:
+    """Return the requests without the sensitive items of their histories: what one cares about is not read off them."""
+    out = []
+    for request in requests:
+        rows = request.history.rows
+        hushed = (rows >= 0) & (rows < len(silent))
+        hushed[hushed] = silent[rows[hushed]]
+        out.append(replace(request, history=request.history.take(~hushed)) if hushed.any() else request)
+    return out
 
 
 def rounded_down(count: int) -> int:

@@ -11,13 +11,14 @@ from scipy import sparse
 
 from recsys.dataset import ItemTable
 from recsys.explain.claims import value_claims
-from recsys.explain.facts_sensitive import SensitiveWords
 from recsys.explain.facts_settings import FactSettings
 from recsys.explain.facts_text import clean
 from recsys.explain.strength import Ints
+from recsys.profile.sensitive import READ, SensitiveWords
 from recsys.types import offsets_of
 
 Name = tuple[str, str]  # field, value as it is written
+PRIVATE: Name = ("", "")  # stands for all that is never said, however long it is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +60,12 @@ class ValueTable:
             for raw in _raw(items, row):
                 number = read.get(raw)
                 if number is None:
-                    name = said(raw, settings)
+                    private = _private(raw, words)
+                    name = PRIVATE if private else said(raw, settings)
                     number = -1 if name is None else index.setdefault((name[0], name[1].casefold()), len(names))
                     if name is not None and number == len(names):
                         names.append(name)
-                        sensitive.append(words.in_value(name[1]) or words.in_value(name[0]))
+                        sensitive.append(private)
                     read[raw] = number
                 if number >= 0:
                     own[number] = None
@@ -109,6 +111,11 @@ def said(raw: Name, settings: FactSettings) -> Name | None:
     name = (clean(field, 4 * settings.value_limit), clean(value, 4 * settings.value_limit))
     short = all(0 < len(part) <= settings.value_limit for part in name)
     return name if short and not any(value_claims(part) for part in name) else None
+
+
+def _private(raw: Name, words: SensitiveWords) -> bool:
+    """Return whether a field or value touches a sensitive matter; values too long to be said are looked at as well."""
+    return any(words.in_value(clean(part[:READ], READ)) for part in raw)
 
 
 def surface(items: ItemTable, row: int, name: Name, settings: FactSettings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ from recsys.errors import DataError
 from recsys.explanation import Evidence
 from recsys.profile.journeys import journeys
 from recsys.profile.lines import Line, LineKind, Profile, line_id, money, month, name_of, times
-from recsys.profile.sensitive import is_sensitive
-from recsys.profile.signals import MAX_EVIDENCE, Signals
+from recsys.profile.sensitive import SensitiveWords
+from recsys.profile.signals import MAX_EVIDENCE, Signals, private
 from recsys.profile.usual import Key, Usual, chance, names
 from recsys.store.edits import Edits
 from recsys.types import Event, Events, Request, Review
@@ -55,10 +55,13 @@ class Profiler:
         table: AspectTable | None = None,
         reviews: ReviewIndex | None = None,
         edits: Edits | None = None,
+        sensitive: Iterable[str] = (),
     ) -> None:
+        """``sensitive`` are further words and phrases that no line may touch, beside the built-in ones."""
         self.items, self.table, self.reviews = items, table, reviews
         self.edits = edits if edits is not None else Edits()
         self._usual = Usual.of(items)
+        self._words = SensitiveWords(sensitive)
         self._sensitive: dict[int, bool] = {}
         self._read: Sequence[Review] = ()
 
@@ -72,6 +75,7 @@ class Profiler:
             return self
         grown = len(items) > 1.05 * self._usual.n_items + 20
         out = Profiler(items, table=self.table, edits=self.edits) if grown else copy(self)
+        out._words = self._words
         out.items, out._sensitive = items, self._sensitive if items is self.items else {}
         if self.table is not None and (reviews is not self._read or items is not self.items):
             out.reviews, out._read = index or ReviewIndex(self.table.lexicon, reviews, items), reviews
@@ -120,7 +124,7 @@ class Profiler:
         return [Event(user_id=user, item_id=i, kind="forget", time=now, event_id=e) for i, e in ids.items()]
 
     def _lines(self, user: str, history: Events, now: int) -> list[Line]:
-        signals = Signals.of(history, self.items, now, self._sensitive)
+        signals = Signals.of(history, self.items, now, self._sensitive, self._words)
         found = [
             *self._journeys(signals, now), *self._favourites(signals), *self._price(signals),
             *self._aspects(user, signals), *self._dislikes(signals),
@@ -209,14 +213,19 @@ class Profiler:
         What others say of the things that one chose tells nothing of oneself: on the sample shop no more of that was
         true than of aspects drawn at random.
         """
-        own = [] if self.reviews is None else self.reviews.of_user(user)
+
+        def told(item_id: str) -> bool:
+            row = self.items.vocabulary.row(item_id)
+            return row < 0 or not private(self.items, row, self._sensitive, self._words)
+
+        own = [] if self.reviews is None else [r for r in self.reviews.of_user(user) if told(r.item_id)]
         if self.table is None or self.reviews is None or not own:
             return
         liked = signals.liked.tolist()
         history = Events.of(signals.rows[liked], weights=signals.weights[liked])
         cares = self.table.cares([Request(history=history)], [own], self.items, decay=1.0)[0]
         lift = cares / self.table.typical
-        said = self.reviews.written(user)
+        said = [s for s in self.reviews.written(user) if told(s.item_id)]
         for aspect in np.argsort(-lift, kind="stable")[: 2 * QUOTA["aspect"]].tolist():
             if lift[aspect] < MIN_ASPECT_LIFT:
                 break
@@ -238,7 +247,7 @@ class Profiler:
             yield replace(one, evidence=tuple(written[:MAX_EVIDENCE]), item_ids=ids)
 
     def _quotes(self, voices: Sequence[Said]) -> list[Evidence]:
-        """Return the shopper's own sentences as evidence; none about a sensitive matter."""
+        """Return the shopper's own sentences as evidence; ``voices`` hold none about a sensitive item."""
         rows = [self.items.vocabulary.row(s.item_id) for s in voices]
         return [
             Evidence(
@@ -246,7 +255,7 @@ class Profiler:
                 start=s.start, end=s.end, quote=s.quote,
             )
             for s, row in zip(voices, rows, strict=True)
-            if s.quote and row >= 0 and not is_sensitive(self.items.titles[row])
+            if s.quote and row >= 0
         ]  # fmt: skip
 
     def _dislikes(self, signals: Signals) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import ItemTable
 from recsys.explanation import Evidence
-from recsys.profile.sensitive import item_is_sensitive
+from recsys.profile.sensitive import SensitiveWords
 from recsys.types import KINDS, Events
 
 LIMIT = 200  # events that are looked at, the latest ones
@@ -34,9 +34,12 @@ class Signals:
     places: NDArray[np.int64]
 
     @classmethod
-    def of(cls, history: Events, items: ItemTable, now: int, known: dict[int, bool] | None = None) -> Signals:
-        """Read the latest events of a history as of ``now``; ``known`` remembers which rows are sensitive."""
-        known = {} if known is None else known
+    def of(
+        cls, history: Events, items: ItemTable, now: int, known: dict[int, bool] | None = None,
+        words: SensitiveWords | None = None,
+    ) -> Signals:  # fmt: skip
+        """Read the latest events of a history as of ``now``; ``known`` remembers which rows touch ``words``."""
+        known, words = {} if known is None else known, words or SensitiveWords()
         usable = (history.weights != 0) & (history.rows >= 0) & (history.rows < len(items))
         best: dict[tuple[int, bool], tuple[float, int]] = {}
         for place in np.flatnonzero(usable)[-LIMIT:].tolist():
@@ -46,7 +49,7 @@ class Signals:
             key = (row, weight > 0)
             if key not in best or abs(decayed) >= abs(best[key][0]):
                 best[key] = (decayed, place)
-        kept = [(row, w, place) for (row, _), (w, place) in best.items() if not _sensitive(items, row, known)]
+        kept = [(row, w, place) for (row, _), (w, place) in best.items() if not private(items, row, known, words)]
         kept.sort(key=lambda entry: entry[2])
         return cls(
             history, items, np.array([k[0] for k in kept], dtype=np.int32),
@@ -97,9 +100,8 @@ class Signals:
         return tuple(self.items.vocabulary.ids(self.rows[list(entries)]))
 
 
-def _sensitive(items: ItemTable, row: int, known: dict[int, bool]) -> bool:
+def private(items: ItemTable, row: int, known: dict[int, bool], words: SensitiveWords) -> bool:
+    """Return whether an item touches a sensitive matter; ``known`` remembers it by row."""
     if row not in known:
-        known[row] = item_is_sensitive(
-            items.titles[row], items.brands[row], items.categories[row], items.attributes[row]
-        )
+        known[row] = words.in_item(items.titles[row], items.brands[row], items.categories[row], items.attributes[row])
     return known[row]

@@ -5,6 +5,7 @@ from aspect_toys import BAD_GRIP, GOOD_GRIP, GOOD_SOUND, said, with_reviews
 
 from recsys.aspects import AspectSource, AspectTable, ReviewIndex
 from recsys.aspects.tokens import MAX_QUOTE
+from recsys.dataset import Dataset
 from recsys.protocols import FitOptions
 from recsys.testing.worlds import requests_of
 from recsys.types import Review, Slates
@@ -112,3 +113,16 @@ def test_the_index_reads_on_demand_and_warm_says_the_same(tools):
     assert lazy.of_user(None) == [] == lazy.of_user("nobody")
     assert {s.quote for s in lazy.of_item("tool-0")} == {GOOD_GRIP}
     assert GOOD_SOUND in {s.quote for s in lazy.of_item("tool-4")}
+
+
+def test_what_one_wrote_about_a_sensitive_thing_is_not_read(tools):
+    own = Review(user_id="writer@mail.example", item_id="tool-7", text=GOOD_SOUND * 3, time=9, review_id="own/2")
+    asked = requests_of(tools, users=(0,))
+    asked = [replace(asked[0], user="writer@mail.example")]
+    for title, more in (("Tool number 7", True), ("Tool for hearing aids", False)):
+        items = [replace(tools.items.item(n), title=title) if n == 7 else tools.items.item(n) for n in range(8)]
+        data = Dataset.of(items, [], [*tools.reviews, own])
+        cares = source(data).cares(asked, Slates.of([[5]]), data.items)[0]
+        without = source(tools).cares(asked, Slates.of([[5]]), tools.items)[0]
+        sound = source(tools).table.aspects.index("sound")
+        assert (cares[sound] > without[sound]) == more

@@ -289,3 +289,36 @@ def test_a_book_that_follows_changes_is_the_book_made_anew():
 
 def slates_of(n: int) -> Slates:
     return Slates.of([[0, 11, 39]] * n)
+
+
+LONG = "Health and Household > Diabetes Care > Blood Glucose Monitors and Testing"
+
+
+@pytest.mark.parametrize(
+    "hushed",
+    [
+        Item(item_id="kettle-1", title="Kettle 1", brand="Acme", categories=(LONG,)),
+        Item(item_id="kettle-1", title="Kettle 1", brand="Acme", attributes={"use": "x " * 300 + "ostomy"}),
+        Item(item_id="kettle-1", title="Kettle with " + "a very long name " * 9 + "for wheelchairs", brand="Acme"),
+        Item(item_id="kettle-1", title="Kettle 1", brand="Acme", attributes={"use": ("tea", "hearing aids")}),
+    ],
+)
+def test_what_is_too_long_to_be_said_is_looked_at(hushed):
+    facts = facts_for(catalogue(hushed), "cup-1", ("kettle-1", "purchase"), settings=ANY)
+    assert not {"event", "attribute"} & set(kinds(facts))
+    assert set(kinds(facts_for(catalogue(hushed), "kettle-1", ("cup-1", "purchase"), settings=ANY))) <= {
+        "popularity", "novelty",
+    }  # fmt: skip
+
+
+def test_what_one_cares_about_is_not_read_off_sensitive_items():
+    seen = []
+
+    class Listening:
+        def facts(self, requests, slates, items):
+            seen.extend(items.vocabulary.ids(r.history.rows) for r in requests)
+            return [[] for _ in slates.items]
+
+    acts = [("kettle-1", "purchase"), ("kettle-0", "purchase")]
+    facts_for(catalogue(SENSITIVE), "cup-1", *acts, settings=ANY, aspects=Listening())
+    assert [list(ids) for ids in seen] == [["kettle-0"]]

@@ -177,7 +177,8 @@ def test_hostile_names_make_no_line():
     assert not any("evil" in one.line_id and "obey" in one.text for one in got)
 
 
-def test_aspects_rest_on_own_words():
+def written_about() -> list[Review]:
+    """Return reviews in which every shelf is about something else, and one by ann."""
     said = {
         "Tents": "The weight is great.", "Pens": "The grip is great.", "Lamps": "The finish is great.",
         "Stoves": "The heat is great.", "Kettles": "The noise is great.",
@@ -192,6 +193,11 @@ def test_aspects_rest_on_own_words():
     reviews.append(
         Review(user_id="ann", item_id="Tents-0", text="The grip is poor, I say.", rating=2.0, review_id="own")
     )
+    return reviews
+
+
+def test_aspects_rest_on_own_words():
+    reviews = written_about()
     data = replace(Dataset.of(ITEMS, []), reviews=tuple(reviews))
     table = AspectTable().fit(data, FitOptions())
     profiler = Profiler(TABLE, table=table, reviews=ReviewIndex(table.lexicon, reviews, TABLE))
@@ -285,3 +291,27 @@ def test_who_chooses_the_cheapest_of_each_shelf_is_told_so():
 def test_variants_are_one_product():
     table = ItemTable.of([replace(i, parent_id=f"{i.categories[-1]}-all") for i in ITEMS])
     assert len(Profiler(table).view("ann", Events.of(range(6), times=[NOW - DAY] * 6), NOW)) == 0
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        replace(ITEMS[0], categories=("Adult Toys",)),
+        replace(ITEMS[0], brand="Viagra"),
+        replace(ITEMS[0], attributes={"use": "for hearing aids"}),
+    ],
+)
+def test_what_one_wrote_about_a_sensitive_thing_makes_no_line(item):
+    reviews = written_about()
+    table = AspectTable().fit(Dataset.of(ITEMS, [], reviews), FitOptions())
+    catalogue = ItemTable.of([item, *ITEMS[1:]])
+    one = Events.of([ROW["Tents-1"]], times=[NOW - DAY])
+    for items, lines_of in ((TABLE, 1), (catalogue, 0)):
+        profiler = Profiler(items, table=table, reviews=ReviewIndex(table.lexicon, reviews, items))
+        assert sum(line.kind == "aspect" for line in profiler.view("ann", one, NOW)) == lines_of
+
+
+def test_a_shop_may_say_what_is_sensitive():
+    got = Profiler(TABLE, sensitive=["stove*"]).view("ann", CAMPER, NOW)
+    assert got.lines
+    assert {e.item_id for one in got for e in one.evidence} <= {"Pens-0", "Kettles-1", "Tents-0", "Tents-2"}
