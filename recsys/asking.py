@@ -264,6 +264,7 @@ class Asking:
         base = self._base(items, where, asked, moment)
         shown = self._shown(asked, page, items, base)
         allowed = without(base, np.concatenate([row, shown]))
+        allowed[len(snapshot.items) :] = False  # as in `_request`
         request = Request(history=Events.of(row), allowed=allowed, now=moment, k=_checked(k))
         plan = self._funnel(snapshot, None, strict).plan
         # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.

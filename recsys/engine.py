@@ -114,11 +114,13 @@ class Engine(Profiling):
                     self._journal = None
 
     def _fit(self, data: Dataset | None, options: FitOptions, progress: Progress) -> Self:
+        with self._lock:
+            self._journal = journal = Journal()
         store = self.store if data is None else self._filled(data)
         with self._lock:
             searches = self.searches if store is self.store else store.searches
             data = replace(store.dataset(), searches=searches.every())
-            self._journal = journal = Journal(store)
+            journal.reads(store, self)
         if not len(data.items) or not len(data.log):
             raise DataError("nothing to fit: the store needs items and events (put_items, put_events, or fit(data))")
         fold = leave_one_out(data.log).refit
@@ -141,12 +143,7 @@ class Engine(Profiling):
             self._apply(events, NO_ROWS, taken)
         lost = journal.again(self)
         if lost:
-            one = (
-                "event of the time of the fit names an item"
-                if lost == 1
-                else "events of the time of the fit name items"
-            )
-            said = f"{lost:,} {one} that the new data lack: not kept"
+            said = f"events of the time of the fit on items that the new data lack, not kept: {lost:,}"
             snapshot = self._current()
             fitted = replace(snapshot.fitted, warnings=(*snapshot.fitted.warnings, said))
             self._snapshot = replace(snapshot, fitted=fitted)
@@ -160,8 +157,9 @@ class Engine(Profiling):
         if not data.searches:
             store.searches = self.searches
         store.edits = self.edits
-        if self._snapshot is None:
-            self._bind(store)
+        with self._lock:
+            if self._snapshot is None:
+                self._bind(store)
         return store
 
     def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> Snapshot:

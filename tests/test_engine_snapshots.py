@@ -141,10 +141,26 @@ def test_what_happens_during_a_fit_on_other_data_is_done_again_on_it():
     assert {r["type"] for r in engine.export("customer")} == {"event", "search"}
     assert len(engine.store.history("stays")) == 1
     assert [s.text for s in engine.searches.of_user("b-3")] == ["parasol"]
-    assert any("1 event" in w for w in engine.warnings)
+    assert any("not kept: 1" in w for w in engine.warnings)
     whole, others = Engine(FUSED).fit(engine.store.dataset()), np.arange(len(items)) != items.vocabulary.row("SKU-015")
     # A count without a name is all that a fit keeps of a shopper: it stays until the next one.
     np.testing.assert_allclose(popularity(engine)[others], popularity(whole)[others], rtol=1e-4, atol=1e-5)
+
+
+def test_what_happens_while_other_data_are_read_is_not_lost_and_searches_are_kept_once(monkeypatch):
+    engine, read = fitted(), MemoryStore.of
+
+    def slow(data: Dataset, **how) -> MemoryStore:
+        out = read(data, **how)
+        assert engine.add_events([event("b-3", 20, time=NOW + 5)]) == 1
+        assert engine.add_searches([Search(user_id="b-3", text="parasol", time=NOW)]) == 1
+        return out
+
+    monkeypatch.setattr(MemoryStore, "of", slow)
+    engine.fit(other_shop())
+    theirs = engine.store.history("b-3")
+    assert engine.store.items().vocabulary.ids(theirs.rows)[-1] == "SKU-020"
+    assert [s.text for s in engine.searches.of_user("b-3")] == ["parasol"]
 
 
 def events_of(data: Dataset) -> list[Event]:

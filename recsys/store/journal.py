@@ -43,30 +43,35 @@ class Shop(Protocol):
 
 
 class Journal:
-    """Changes since a fit read its data, in their order.
+    """Changes since a fit began, in their order.
 
-    A fit on what the store holds misses the ``events`` that were logged since, and the likes that they took back: they
-    are learned afterwards. A fit on other data fills another store, and there the changes themselves are made again.
+    A fit on what the store holds misses the events that were logged since it read them, and the likes that these took
+    back: they are learned afterwards. A fit on other data fills another store, and there the changes are made again.
     """
 
-    def __init__(self, store: Any) -> None:
-        """Begin at the moment when the data of ``store`` are read for a fit."""
-        self.store = store
+    def __init__(self) -> None:
+        self._store: Any = None
         self._learned: list[tuple[Events, Events]] = []
-        self._changes: list[tuple[str, tuple[Any, ...]]] = []
+        self._changes: list[tuple[str, tuple[Any, ...], SearchLog]] = []
+
+    def reads(self, store: Any, shop: Shop) -> None:
+        """Say that the fit reads ``store`` at this moment: what was noted of that very store is in what it reads."""
+        self._store = store
+        if shop.store is store:
+            self._changes = []
 
     def learn(self, shop: Shop, events: Events, taken: Events) -> None:
         """Note events as the store that the fit has read weighs them, and earlier ones that count no more."""
-        if shop.store is self.store:
+        if shop.store is self._store:
             self._learned.append((events, taken))
 
     def note(self, shop: Shop, verb: str, *given: Any) -> None:
-        """Note a change of a shop; what is in the store that the fit has read already needs no second time there."""
-        if shop.store is self.store or (verb == "add_searches" and shop.searches is self.store.searches):
+        """Note a change of a shop; one in the store that the fit has read needs to be made no second time."""
+        if shop.store is self._store:
             return
         if verb == "add_events":  # an event without a time happened now, not when the fit is over
             given = ([e if e.time is not None else replace(e, time=now_seconds()) for e in given[0]],)
-        self._changes.append((verb, given))
+        self._changes.append((verb, given, shop.searches))
 
     def learned(self) -> tuple[Events, Events]:
         """Return all events that were noted, and all that were taken back."""
@@ -75,7 +80,7 @@ class Journal:
     def again(self, shop: Shop) -> int:
         """Make the changes again and return how many events could not be kept: they name items that are unknown now."""
         lost = 0
-        for verb, given in self._changes:
+        for verb, given, searches in self._changes:
             known = shop.store.items().vocabulary
             if verb == "withdraw":
                 shop.withdraw([i for i in given[0] if known.row(i) >= 0])
@@ -83,6 +88,6 @@ class Journal:
                 kept = [e for e in given[0] if known.row(e.item_id) >= 0]
                 lost += len(given[0]) - len(kept)
                 shop.add_events(kept)
-            else:
+            elif verb != "add_searches" or shop.searches is not searches:  # the same log may serve both stores
                 getattr(shop, verb)(*given)
         return lost
