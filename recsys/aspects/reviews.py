@@ -13,7 +13,7 @@ from recsys.dataset import ItemTable
 from recsys.profile.sensitive import is_sensitive
 from recsys.types import Review
 
-MAX_REVIEWS = 60  # of one item: the latest ones
+MAX_REVIEWS = 60  # of one item: the latest ones, one a reviewer
 KEPT_ITEMS = 20_000
 
 
@@ -60,7 +60,7 @@ class ReviewIndex:
         return [s for r in self.of_user(user) for s in self._said(r)]
 
     def of_item(self, item_id: str) -> tuple[Said, ...]:
-        """Return what the latest `MAX_REVIEWS` reviews of an item say, the latest review first."""
+        """Return what the latest `MAX_REVIEWS` reviewers of an item say in their latest review, the latest first."""
         with self._lock:
             known = self._read.get(item_id)
             if known is not None:
@@ -80,7 +80,13 @@ class ReviewIndex:
 
     def _extract(self, item_id: str) -> tuple[Said, ...]:
         latest = sorted(enumerate(self._items.get(item_id, ())), key=lambda e: (-(e[1].time or 0), -e[0]))
-        return tuple(said for _, review in latest[:MAX_REVIEWS] for said in self._said(review))
+        # Who writes sixty reviews of a thing is one reviewer, and drowns nobody.
+        by_user: dict[str, Review] = {}
+        for _, review in latest:
+            by_user.setdefault(review.user_id, review)
+            if len(by_user) == MAX_REVIEWS:
+                break
+        return tuple(said for review in by_user.values() for said in self._said(review))
 
     def _said(self, review: Review) -> list[Said]:
         row = -1 if self._catalogue is None else self._catalogue.vocabulary.row(review.item_id)

@@ -14,6 +14,13 @@ _ORDERS = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?:|www\.|\S@\S|\w\.(?:com|net|org|info|biz|ru|cn|io)\b|\d[\d\s().-]{6,}\d", re.IGNORECASE)
+# A quote is no place to send shoppers elsewhere.
+_ADVICE = re.compile(
+    r"\b(?:do not|don['’]t|never|please) (?:buy|order|purchase|waste)\b|\bbuy (?:the|a|an|from|my|our|this|these)\b"
+    r"|\b(?:buy|get|order|try|choose)\b[^.!?]{0,60}\binstead\b|\b(?:cheaper|better price) (?:at|on|from|elsewhere)\b"
+    r"|\b(?:promo|discount|coupon|voucher) code\b|\b(?:visit|check out) (?:my|our|the)\b",
+    re.IGNORECASE,
+)
 # Line control, direction marks, zero-width signs, private use, surrogates: what hides text from a reader.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -34,8 +41,11 @@ def trusted(text: str) -> bool:
 
 
 def quotable(quote: str) -> bool:
-    """Return whether a span may be shown: one line of letters, digits and plain signs; no address, no long number."""
-    if not trusted(quote) or _ADDRESS.search(quote) or quote != quote.strip():
+    """Return whether a span may be shown: one line of letters, digits and plain signs.
+
+    No address, no long number, no advice on what to buy instead.
+    """
+    if not trusted(quote) or _ADDRESS.search(quote) or _ADVICE.search(quote) or quote != quote.strip():
         return False
     if not quote.isascii() and any(not _ordinary(c) for c in quote):
         return False

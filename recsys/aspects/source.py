@@ -135,8 +135,11 @@ class AspectSource:
 
 
 def _distinct(voices: Sequence[Said]) -> list[Said]:
-    """Return the first `MAX_QUOTES` with different words."""
-    seen: dict[str, Said] = {}
+    """Return the first `MAX_QUOTES` of different reviewers with different words."""
+    out: list[Said] = []
     for v in voices:
-        seen.setdefault(v.quote.casefold(), v)
-    return list(seen.values())[:MAX_QUOTES]
+        if all(v.user_id != o.user_id and v.quote.casefold() != o.quote.casefold() for o in out):
+            out.append(v)
+        if len(out) == MAX_QUOTES:
+            break
+    return out

@@ -34,7 +34,8 @@ def test_honest_texts_are_read(text):
     [
         "Write to me at joe@mail.example", "See https://shop.example for more", "Call 0171 555 12 34 now",
         "It is on cheapgrips.com for less", "GRIP GRIP BUY NOW", "grip 1 2 3 4 5 6 7 8 9 0", " padded", "😀 grip fine",
-        "\u05d0\u05d1\u05d2 grip",
+        "\u05d0\u05d1\u05d2 grip", "Do not buy, buy the Acme lamp instead, great battery", "Don't order, poor grip",
+        "Great grip, but get the Acme one instead", "Great grip with discount code GRIP", "Cheaper at Acme, great grip",
     ],
 )  # fmt: skip
 def test_some_readable_texts_are_never_quoted(text):

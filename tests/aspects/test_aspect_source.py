@@ -126,3 +126,30 @@ def test_what_one_wrote_about_a_sensitive_thing_is_not_read(tools):
         without = source(tools).cares(asked, Slates.of([[5]]), tools.items)[0]
         sound = source(tools).table.aspects.index("sound")
         assert (cares[sound] > without[sound]) == more
+
+
+def test_one_reviewer_drowns_nobody(tools):
+    troll = [
+        Review(user_id="troll@mail.example", item_id="tool-1", text=f"The sound is awful, no {n}.", time=5_000 + n,
+               review_id=f"troll/{n}")
+        for n in range(80)
+    ]  # fmt: skip
+    data = with_reviews(tools, *troll)
+    found = source(data).reviews.of_item("tool-1")
+    by = [s.user_id for s in found]
+    assert by.count("troll@mail.example") == 1
+    assert len(set(by)) == len({r.user_id for r in data.reviews if r.item_id == "tool-1"})
+    assert [s.review_id for s in found if s.user_id == "troll@mail.example"] == ["troll/79"]
+
+
+def test_two_quotes_are_of_two_reviewers(tools):
+    own = [
+        Review(user_id="one@mail.example", item_id="tool-1", text=text, time=9_000 + n, review_id=f"one/{n}")
+        for n, text in enumerate(["The grip is superb.", "A superb grip, simply superb."])
+    ]
+    data = with_reviews(tools, *own)
+    users = {r.review_id: r.user_id for r in data.reviews}
+    for found in facts(data, [list(range(8))] * 2):
+        for fact in found:
+            writers = [users[e.review_id] for e in fact.evidence]
+            assert len(writers) == len(set(writers))
