@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ import numpy as np
 from benchmarks.timing import rounded
 from recsys.demo import Demo, prepare
 from recsys.eval.explanations import by_cause, curve, figures, reason
+from recsys.eval.explanations_acts import reasons_before
 from recsys.eval.explanations_reviews import Explain, against_reviews
 from recsys.eval.explanations_statements import Shown, statement_figures
 from recsys.eval.explanations_text import text_figures
-from recsys.explaining import ASPECTS, Reasons
-from recsys.fitting import Fitted, fit_generators
 from recsys.funnel import Funnel
-from recsys.protocols import FitOptions
 from recsys.types import Review
 
 EXPLAINERS = ("template", "extract")
@@ -84,11 +81,7 @@ def _reviews(demo: Demo, name: str, reviews: int) -> dict[str, Any]:
     engine = demo.engine
 
     def explainers(funnel: Funnel, log: Any, reviews: Sequence[Review]) -> Explain:
-        data = replace(demo.shop.dataset, reviews=tuple(reviews))
-        made, _ = fit_generators(engine.config, engine.registry, data, log, FitOptions(), names=[ASPECTS])
-        fitted = Fitted({**funnel.plan.generators, **made}, {})
-        reasons = Reasons.of(engine.config, engine.registry, data.items, fitted, log).over(data.reviews)
-        return partial(reasons.explain, use=name)
+        return partial(reasons_before(engine, demo.shop, funnel, log, reviews).explain, use=name)
 
     found = against_reviews(demo.shop, engine, explainers, n=reviews)
     flat = {k: rounded(v) for part in ("variety", "agreement") for k, v in found[part].items()}

@@ -134,6 +134,14 @@ class Reasons:
         """
         return self.said(requests, listed, ranked, rescore, words, use, personal=personal, strict=True).explanations
 
+    def worded(self, cases: Sequence[Case], use: str | None = None) -> list[Explanation]:
+        """Return one checked reason for each case, (n,); whatever an explainer raises is raised."""
+        explainers = self._explainers(use)
+        return _spoken(next(iter(explainers.values())), cases, explainers[PLAIN])
+
+    def _explainers(self, use: str | None) -> dict[str, Any]:
+        return {name: self.explainer(name) for name in (use or self.settings.use, PLAIN)}
+
     def said(
         self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
         words: MatchedWords | None = None, use: str | None = None, *, personal: bool = True, strict: bool = False,
@@ -152,7 +160,7 @@ class Reasons:
                 the order (by price, say): then no event is a reason, and nothing is measured.
             strict: whether a part that fails raises `StageError`.
         """
-        explainers = {name: self.explainer(name) for name in (use or self.settings.use, PLAIN)}
+        explainers = self._explainers(use)
         degraded: list[str] = []
 
         def facts() -> list[Case]:

@@ -7,7 +7,7 @@ causes that are no single event; they decide nothing here and are only counted.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,15 +20,21 @@ from recsys.dataset import ItemTable
 from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.eval.compare import bootstrap_ci, effect
-from recsys.eval.explanations_acts import Acts, last_acts, ranked_with, refitted
+from recsys.eval.explanations_acts import (
+    Acts,
+    known_reviews,
+    last_acts,
+    ranked_with,
+    reasons_before,
+    refitted,
+)
 from recsys.eval.explanations_statements import Shown, statement_figures
 from recsys.explain.causal import EPSILON, drop_uncaused, with_drops
-from recsys.explain.facts import FactBook, shoppers_per_item
 from recsys.explain.facts_settings import FactSettings
-from recsys.explaining import rescorer
+from recsys.explaining import Reasons, rescorer
 from recsys.explanation import Fact
 from recsys.result import Result
-from recsys.types import KIND_CODES, Events, Request
+from recsys.types import KIND_CODES, Events, Request, Slates
 
 REASON, NO_REASON = "complement", "none"
 FLOORS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -71,7 +77,8 @@ def truth_of_explanations(
         name: float(found[name])
         for name in (
             "true_reason_share", "true_reason_share_last_item", "true_reason_share_same_category",
-            "true_reason_share_last_purchase", "false_reason_share",
+            "true_reason_share_last_purchase", "false_reason_share", "true_reason_share_shown",
+            "false_reason_share_shown",
         )
     }  # fmt: skip
     if results is None:
@@ -88,21 +95,48 @@ def truth_of_explanations(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reasoned:
-    """Acts and what was found to say about each: ``facts[i]`` of act i, measured but not yet gated."""
+    """Acts and what was found to say about each: ``facts[i]`` of act i, measured but not yet gated.
+
+    ``listed`` has one list of one for each act, ``reasons`` puts facts into words, and ``floor`` is the strength that
+    an event needs in the engine.
+    """
 
     acts: Acts
     requests: list[Request]
     facts: list[list[Fact]]
-    items: ItemTable
+    listed: Slates
+    reasons: Reasons
+    floor: float
+
+    @property
+    def items(self) -> ItemTable:
+        """The catalogue."""
+        return self.reasons.book.items
+
+    def gated(self, floor: float, epsilon: float = EPSILON) -> list[list[Fact]]:
+        """Return the facts of each act as an explainer would get them."""
+        return [
+            drop_uncaused([f for f in facts if f.kind != "event" or f.strength >= floor], epsilon)
+            for facts in self.facts
+        ]  # fmt: skip
 
     def cited(self, floor: float, epsilon: float = EPSILON) -> NDArray[np.int64]:
         """Return (a,) the row of the first history item that is given as a reason, -1 where none is."""
-        out = np.full(len(self.acts), -1, dtype=np.int64)
-        for i, facts in enumerate(self.facts):
-            events = [f for f in drop_uncaused(facts, epsilon) if f.kind == "event" and f.strength >= floor]
-            if events:
-                out[i] = self.items.vocabulary.row(events[0].evidence[0].item_id)
-        return out
+        events = ([f for f in facts if f.kind == "event"] for facts in self.gated(floor, epsilon))
+        return self._rows(own[0].evidence[0].item_id if own else None for own in events)
+
+    def shown(self, floor: float, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return for the acts of ``which`` the row of the first history item that the text names, -1 where none is.
+
+        Whatever it is named for: as the reason itself, or because the two have a value in common.
+        """
+        cases = self.reasons.cases(self.requests, self.listed, self.gated(floor))
+        said = self.reasons.worded([cases[i] for i in np.flatnonzero(which).tolist()])
+        return self._rows(next((e.item_id for e in one.evidence if e.kind == "event"), None) for one in said)
+
+    def _rows(self, item_ids: Iterable[str | None]) -> NDArray[np.int64]:
+        row = self.items.vocabulary.row
+        return np.array([-1 if i is None else row(i) for i in item_ids], dtype=np.int64)
 
 
 def reason(
@@ -121,18 +155,16 @@ def reason(
     """
     acts = _chosen(last_acts(shop), reported, n, seed)
     funnel = refitted(engine, shop, acts.log, seed=seed)
-    items = shop.dataset.items
-    requests = acts.requests(len(items), engine.config.events.history_limit)
-    ranked, slates = ranked_with(funnel, requests, acts.rows)
-    fusion = engine.config.fusion
-    book = FactBook.of(
-        items, funnel.plan.generators, fusion.weights, fusion.default, shoppers_per_item(acts.log, len(items)),
-        FactSettings(event_floor=0.0),
-    )  # fmt: skip
-    facts = book.collect(requests, slates)
-    if causal:
-        facts = with_drops(requests, slates, ranked, facts, rescorer(funnel), items.vocabulary)
-    return Reasoned(acts, requests, facts, items)
+    requests = acts.requests(len(shop.dataset.items), engine.config.events.history_limit)
+    ranked, listed = ranked_with(funnel, requests, acts.rows)
+    settings = engine.config.explain
+    reasons = reasons_before(engine, shop, funnel, acts.log, known_reviews(shop, acts), seed, event_floor=0.0)
+    facts = reasons.book.collect(requests, listed, aspects=reasons.aspects)
+    if causal and settings.measured:
+        vocabulary = shop.dataset.items.vocabulary
+        facts = with_drops(requests, listed, ranked, facts, rescorer(funnel), vocabulary, settings.measured)
+    floor = FactSettings.model_validate(settings.facts).event_floor
+    return Reasoned(acts, requests, facts, listed, reasons, floor)
 
 
 def _chosen(acts: Acts, reported: bool, n: int | None, seed: int) -> Acts:
@@ -154,44 +186,60 @@ def figures(found: Reasoned, floor: float | None = None) -> dict[str, Any]:
     ``*_last_item``, ``*_same_category``, ``*_last_purchase``: the same if the latest history item, the latest of the
     item's own category (else the latest) or the latest purchase (else the latest item) is cited.
     ``false_reason_share``: of acts without a cause, how many have a history item cited.
+    ``*_shown``: the same two over the texts that a shopper reads, whatever a history item is named for there: also
+    because it has a brand in common with the item, without a "because".
     ``reason_precision``: of the reasons cited for acts of either kind, how many are true.
 
     Raises:
         DataError: there is no act with a reason or none without.
     """
-    floor = FactSettings().event_floor if floor is None else floor
-    acts = found.acts
-    caused, causeless = acts.caused_by(REASON), acts.caused_by(NO_REASON)
-    if not caused.any() or not causeless.any():
-        raise DataError("too few acts: there must be some with a recorded reason and some without any cause")
-    cited = found.cited(floor)
-    right = _right(cited, acts, caused)
+    acts, floor = found.acts, found.floor if floor is None else floor
+    caused, causeless = _decided(acts)
+    right, given, shares = _shares(found, floor)
     baselines = {name: _right(rows, acts, caused) for name, rows in simple(found.requests, acts, found.items).items()}
-    given = cited[causeless] >= 0
-    decided = np.concatenate([right[cited[caused] >= 0], np.zeros(int(given.sum()), dtype=np.bool_)])
+    told_right, told = found.shown(floor, caused) == acts.reasons[caused], found.shown(floor, causeless) >= 0
     return {
-        "true_reason_share": _mean(right),
-        "true_reason_share_ci95": [round(v, 4) for v in bootstrap_ci(right)],
+        "true_reason_share": shares["true_reason_share"],
+        "true_reason_share_ci95": _interval(right),
         **{f"true_reason_share_{name}": _mean(hit) for name, hit in baselines.items()},
         "gain_ci95": {n: [round(v, 4) for v in effect(right, hit).ci95] for n, hit in baselines.items()},
-        "false_reason_share": _mean(given),
-        "false_reason_share_ci95": [round(v, 4) for v in bootstrap_ci(given)],
-        "reason_precision": _mean(decided),
+        "false_reason_share": shares["false_reason_share"],
+        "false_reason_share_ci95": _interval(given),
+        "true_reason_share_shown": _mean(told_right),
+        "true_reason_share_shown_ci95": _interval(told_right),
+        "false_reason_share_shown": _mean(told),
+        "false_reason_share_shown_ci95": _interval(told),
+        "reason_precision": shares["reason_precision"],
         "n_with_reason": int(caused.sum()),
         "n_without_cause": int(causeless.sum()),
     }
 
 
+def _decided(acts: Acts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    caused, causeless = acts.caused_by(REASON), acts.caused_by(NO_REASON)
+    if not caused.any() or not causeless.any():
+        raise DataError("too few acts: there must be some with a recorded reason and some without any cause")
+    return caused, causeless
+
+
+def _shares(found: Reasoned, floor: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_], dict[str, float]]:
+    """Return which caused acts have their cause cited, which causeless ones have anything cited, and the shares."""
+    caused, causeless = _decided(found.acts)
+    cited = found.cited(floor)
+    right, given = _right(cited, found.acts, caused), cited[causeless] >= 0
+    both = np.concatenate([right[cited[caused] >= 0], np.zeros(int(given.sum()), dtype=np.bool_)])
+    shares = {"true_reason_share": _mean(right), "false_reason_share": _mean(given), "reason_precision": _mean(both)}
+    return right, given, shares
+
+
 def curve(found: Reasoned, floors: Sequence[float] = FLOORS) -> list[dict[str, float]]:
     """Return what every floor of the strength would give: more true reasons or fewer false ones."""
-    wanted = ("true_reason_share", "false_reason_share", "reason_precision")
-    return [{"floor": floor, **{k: v for k, v in figures(found, floor).items() if k in wanted}} for floor in floors]
+    return [{"floor": floor, **_shares(found, floor)[2]} for floor in floors]
 
 
 def by_cause(found: Reasoned, floor: float | None = None) -> dict[str, dict[str, float]]:
     """Return for each cause how many acts there were, and for which share a history item or its brand is cited."""
-    floor = FactSettings().event_floor if floor is None else floor
-    cited = found.cited(floor) >= 0
+    cited = found.cited(found.floor if floor is None else floor) >= 0
     brand = np.array([_first_value(facts) == "brand" for facts in found.facts], dtype=np.bool_)
     out = {}
     for name in CAUSES[1:]:
@@ -228,6 +276,10 @@ def _latest_purchase(history: Events) -> int:
 
 def _right(cited: NDArray[np.int64], acts: Acts, caused: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cited[caused] == acts.reasons[caused])
+
+
+def _interval(values: NDArray[np.bool_]) -> list[float]:
+    return [round(v, 4) for v in bootstrap_ci(values)]
 
 
 def _mean(values: NDArray[np.bool_]) -> float:

@@ -8,6 +8,7 @@ how to weigh generators, not which items go together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,11 +19,12 @@ from recsys.data.shop import Shop
 from recsys.data.shop.causes import CAUSES, SHOWN
 from recsys.dataset import EventLog
 from recsys.engine import Engine
-from recsys.fitting import deps_for, fit_generators
+from recsys.explaining import ASPECTS, Reasons
+from recsys.fitting import Fitted, deps_for, fit_generators
 from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
 from recsys.requests import CHUNK, seen, without
-from recsys.types import KIND_CODES, ItemRows, Request, Slates, offsets_of
+from recsys.types import KIND_CODES, ItemRows, Request, Review, Slates, offsets_of
 
 _FIRST = (KIND_CODES["view"], KIND_CODES["click"])
 
@@ -94,6 +96,29 @@ def refitted(engine: Engine, shop: Shop, log: EventLog, variant: str | None = No
     if hasattr(ranker, "on_snapshot"):
         ranker = ranker.on_snapshot(deps_for(shop.dataset, engine.registry, log))
     return Funnel(replace(plan, generators=fitted, ranker=ranker))
+
+
+def reasons_before(
+    engine: Engine, shop: Shop, funnel: Funnel, log: EventLog, reviews: Sequence[Review], seed: int = 0,
+    **facts: float,
+) -> Reasons:  # fmt: skip
+    """Return what the engine would have made reasons of, had it known ``log`` and ``reviews`` alone.
+
+    ``funnel`` is fitted on them, see `refitted`; ``facts`` are settings that take the place of the engine's.
+    """
+    data, settings = replace(shop.dataset, reviews=tuple(reviews)), engine.config.explain
+    names = [name for name in (ASPECTS,) if name in engine.fitted.generators]
+    made, _ = fit_generators(engine.config, engine.registry, data, log, FitOptions(seed=seed), names=names)
+    changed = settings.model_copy(update={"facts": {**settings.facts, **facts}})
+    config = engine.config.model_copy(update={"explain": changed})
+    fitted = Fitted({**funnel.plan.generators, **made}, {})
+    return Reasons.of(config, engine.registry, data.items, fitted, log).over(data.reviews)
+
+
+def known_reviews(shop: Shop, acts: Acts) -> list[Review]:
+    """Return the reviews without those that the shoppers of ``acts`` wrote from their act on."""
+    moment = dict(zip((acts.log.users[u] for u in acts.users.tolist()), acts.times.tolist(), strict=True))
+    return [r for r in shop.dataset.reviews if r.time is None or r.time < moment.get(r.user_id, r.time + 1)]
 
 
 def ranked_with(funnel: Funnel, requests: list[Request], rows: ItemRows) -> tuple[Slates, Slates]:

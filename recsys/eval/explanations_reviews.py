@@ -15,7 +15,7 @@ import numpy as np
 from recsys.data.shop import Shop
 from recsys.data.shop.causes import SHOWN
 from recsys.engine import Engine
-from recsys.eval.explanations_acts import Acts, ranked_with, refitted
+from recsys.eval.explanations_acts import Acts, known_reviews, ranked_with, refitted
 from recsys.eval.explanations_text import text_figures
 from recsys.explain.causal import Rescore
 from recsys.explaining import rescorer
@@ -84,9 +84,3 @@ def against_reviews(
         [mentions[places[i]][0][0] if mentions[places[i]] else "" for i in spoken],
     )
     return {**figures, "n": {"reviews": len(said), "texts": len(spoken)}}
-
-
-def known_reviews(shop: Shop, acts: Acts) -> list[Review]:
-    """Return the reviews without those that the shoppers of ``acts`` wrote from their act on."""
-    moment = dict(zip((acts.log.users[u] for u in acts.users.tolist()), acts.times.tolist(), strict=True))
-    return [r for r in shop.dataset.reviews if r.time is None or r.time < moment.get(r.user_id, r.time + 1)]

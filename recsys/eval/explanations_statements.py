@@ -1,6 +1,7 @@
 """Is what is shown true? Every statement is held against the shop itself, not against the evidence that it came with.
 
-A statement counts as right when the checker finds it supported and everything that it rests on is so in the records:
+A statement counts as right when the checker finds it supported and it rests on something, all of which is so in the
+records:
 the shopper did that to that item at that time, the item has that value, the review says these very words and is not
 the shopper's own, the word is in query and item, at least so many shoppers chose it, it came at that time.
 """
@@ -80,7 +81,9 @@ def statement_figures(
     for one in said:
         for statement in split(one):
             supported.append(statement.supported)
-            true.append(all(ledger.holds(one.user, e, one.query) for e in statement.evidence))
+            true.append(
+                bool(statement.evidence) and all(ledger.holds(one.user, e, one.query) for e in statement.evidence)
+            )
     both = [a and b for a, b in zip(supported, true, strict=True)]
 
     def mean(values: Sequence[bool]) -> float:

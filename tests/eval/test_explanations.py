@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ from recsys.eval.explanations import (
     truth_of_explanations,
 )
 from recsys.eval.explanations_acts import last_acts, only, ranked_with, refitted
+from recsys.explain.causal import EPSILON
 from recsys.types import KIND_CODES
 
 CONFIG = EngineConfig.of(
@@ -133,6 +136,43 @@ def test_figures_are_those_of_a_hand_count(found):
     assert out["reason_precision"] == pytest.approx(right / (right + wrong + given), abs=1e-4)
 
 
+def test_what_is_shown_is_counted_in_the_texts(demo, found):
+    every = np.ones(len(found.acts), dtype=np.bool_)
+    rows, cited = found.shown(0.5, every), found.cited(0.5)
+    out = figures(found, 0.5)
+    caused, causeless = (found.acts.caused_by(name) for name in ("complement", "none"))
+    assert out["true_reason_share_shown"] == pytest.approx((rows == found.acts.reasons)[caused].mean(), abs=1e-4)
+    assert out["false_reason_share_shown"] == pytest.approx((rows >= 0)[causeless].mean(), abs=1e-4)
+    low, high = out["false_reason_share_shown_ci95"]
+    assert low <= out["false_reason_share_shown"] <= high
+    # A cited event is named, or its item is under another name; and what failed the test of cause is never named.
+    assert ((rows >= 0)[cited >= 0]).mean() > 0.95
+    ids = demo.shop.dataset.items.ids
+    for i in np.flatnonzero(rows >= 0).tolist():
+        events = [f for f in found.facts[i] if f.kind == "event" and f.strength >= 0.5]
+        failed = {f.evidence[0].item_id for f in events if f.causal_drop is not None and f.causal_drop <= EPSILON}
+        assert ids[rows[i]] not in failed
+
+
+def test_reasons_are_found_as_the_engine_finds_them(demo):
+    facts = {**CONFIG.explain.facts, "max_events": 1, "event_floor": 0.7}
+    explain = CONFIG.explain.model_copy(update={"measured": 1, "facts": facts})
+    engine = demo.engine
+    kept, engine.config = engine.config, engine.config.model_copy(update={"explain": explain})
+    try:
+        found = reason(demo.shop, engine, n=30)
+    finally:
+        engine.config = kept
+    assert found.floor == 0.7
+    events = [[f for f in one if f.kind == "event"] for one in found.facts]
+    assert max(map(len, events)) == 1
+    assert any(f.causal_drop is not None for one in events for f in one)
+    more = reason(demo.shop, demo.engine, n=30)
+    events = [[f for f in one if f.kind == "event"] for one in more.facts]
+    assert max(map(len, events)) > CONFIG.explain.measured == 2
+    assert all(f.causal_drop is None for one in events for f in one[2:])
+
+
 def test_simple_rules_cite_what_they_say(demo, found):
     rules, items = simple(found.requests, found.acts, demo.shop.dataset.items), demo.shop.dataset.items
     for i, request in enumerate(found.requests[:100]):
@@ -145,7 +185,7 @@ def test_simple_rules_cite_what_they_say(demo, found):
 
 
 def test_acts_of_one_kind_alone_decide_nothing(found):
-    some = Reasoned(found.acts.take(found.acts.caused_by("trend")), [], [], found.items)
+    some = replace(found, acts=found.acts.take(found.acts.caused_by("trend")))
     with pytest.raises(DataError, match="too few acts"):
         figures(some)
 
@@ -154,7 +194,8 @@ def test_what_the_demo_prints(demo):
     out = truth_of_explanations(demo, n=60)
     assert set(out) == {
         "true_reason_share", "true_reason_share_last_item", "true_reason_share_same_category",
-        "true_reason_share_last_purchase", "false_reason_share",
+        "true_reason_share_last_purchase", "false_reason_share", "true_reason_share_shown",
+        "false_reason_share_shown",
     }  # fmt: skip
     assert all(0 <= v <= 1 for v in out.values())
     assert truth_of_explanations(demo, n=60) == out

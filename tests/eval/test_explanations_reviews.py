@@ -6,7 +6,8 @@ import pytest
 from recsys.config import EngineConfig
 from recsys.data.shop import Shop, make_shop
 from recsys.engine import Engine
-from recsys.eval.explanations_reviews import against_reviews, known_reviews, reviewed_acts
+from recsys.eval.explanations_acts import known_reviews
+from recsys.eval.explanations_reviews import against_reviews, reviewed_acts
 from recsys.explain.facts import FactBook
 from recsys.explanation import Explanation
 
