@@ -88,11 +88,13 @@ class Finding(Asking):
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
         """Return queries that go on from what is being typed; nothing that would find nothing is suggested."""
-        return self._suggester().complete(typed, k, user=user, history=self._told(user))
+        snapshot = self._current()
+        return self._suggester(snapshot).complete(typed, k, user=user, history=self._told(snapshot, user))
 
     def suggest_next(self, text: str, user: str | None = None, k: int = 6) -> list[Suggestion]:
         """Return queries that may follow ``text``, for this shopper."""
-        return self._suggester().next(text, k, user=user, history=self._told(user))
+        snapshot = self._current()
+        return self._suggester(snapshot).next(text, k, user=user, history=self._told(snapshot, user))
 
     @staticmethod
     def _priced(plan: SearchPlan, text: str) -> Priced:
@@ -126,16 +128,19 @@ class Finding(Asking):
             log = log.as_of(log.events.times < self._now(now))
         return DecayedCounts.of(log.events, len(items), half_life).counts
 
-    def _told(self, user: str | None) -> Events:
-        return NO_EVENTS if user is None else self.store.history(user, limit=self.config.events.history_limit)
+    def _told(self, snapshot: Snapshot, user: str | None) -> Events:
+        if user is None:
+            return NO_EVENTS
+        history: Events = snapshot.store.history(user, limit=self.config.events.history_limit)
+        return history
 
-    def _suggester(self) -> Suggester:
+    def _suggester(self, snapshot: Snapshot) -> Suggester:
         """Return the suggester of the shop as it is now; see `Keeper` for when its phrases are made anew."""
         keeper = self._suggests
         if keeper is None:
             with self._lock:
                 keeper = self._suggests = self._suggests or Keeper()
-        (snapshot, items), now = self._pinned(), self._now(None)
+        items, now = snapshot.store.items(), self._now(None)
         plan, rules = snapshot.searches[self.config.variant], self.rules
         hidden = tuple(rule.holds_at(now) for rule in rules.hide)
         by_query = rules.model_copy(update={"hide": tuple(rule for rule in rules.hide if rule.query)})

@@ -221,6 +221,39 @@ def test_items_of_the_time_of_a_fit_are_served_with_their_events():
     np.testing.assert_allclose(popularity(engine), popularity(whole), rtol=1e-4, atol=1e-5)
 
 
+def test_calls_of_many_threads_while_fits_on_other_data_come_and_go():
+    engine, shops = fitted(), (other_shop(), small_shop())
+    titles = {
+        item_id: title for shop in shops for item_id, title in zip(shop.items.ids, shop.items.titles, strict=True)
+    }
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def asking(user: str) -> None:
+        try:
+            while not stop.is_set():
+                got = [*engine.recommend(user, k=5, explain=True, strict=True), *engine.search("reflective", user, k=5)]
+                assert len(got) > 5
+                for r in got:
+                    assert r.title == titles[r.item_id]
+                for e in (e for r in got if r.explanation for e in r.explanation.evidence):
+                    assert e.title == titles[e.item_id]
+                engine.suggest("re", user)
+                engine.add_events([Event(user_id=user, item_id="SKU-015", kind="view", time=NOW)])
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=asking, args=(user,)) for user in (SHOPPERS[2], "b-3")]
+    for thread in threads:
+        thread.start()
+    for n in range(6):
+        engine.fit(shops[n % 2])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
 def test_two_fits_wait_for_one_another():
     engine, order = fitted(), []
 
