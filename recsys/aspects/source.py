@@ -12,6 +12,7 @@ from recsys.aspects.reviews import ReviewIndex, Said
 from recsys.aspects.table import AspectTable
 from recsys.dataset import ItemTable
 from recsys.explanation import Evidence, Fact
+from recsys.profile.lines import line_id
 from recsys.profile.sensitive import SensitiveWords
 from recsys.store.edits import Edits
 from recsys.types import Request, Slates
@@ -38,7 +39,7 @@ class AspectSource:
         self.words = words or SensitiveWords()
         self._private: dict[str, bool] = {}  # of the items that shoppers wrote about
         self._typical = table.typical
-        self._lines = {f"aspect:{name}": number for number, name in enumerate(table.aspects)}
+        self._lines = {line_id("aspect", name): number for number, name in enumerate(table.aspects)}
 
     def facts(
         self, requests: Sequence[Request], slates: Slates, items: ItemTable, max_facts: int = MAX_FACTS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from recsys.profile.sensitive import is_sensitive
 
 LineKind = Literal["journey", "category", "brand", "value", "price", "aspect", "dislike"]
 MAX_NAME_CHARS = 60
+MAX_ID_WORDS = 80  # characters of a line's id that are words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +87,17 @@ def name_of(value: str) -> str:
 
 
 def line_id(kind: LineKind, name: str) -> str:
-    """Return the id of a line about ``name``."""
-    return f"{kind}:{re.sub(r'[^a-z0-9]+', '-', name.casefold()).strip('-')[:80]}"
+    """Return the id of a line about ``name``: its words in small letters of any alphabet, "brand:höhle-co".
+
+    Names that differ by more than case, spaces and a few marks have different ids: what a readable id would lose
+    ("C++" and "C#", a very long name) is kept as a hash.
+    """
+    folded = unicodedata.normalize("NFC", name.casefold())
+    words = re.sub(r"[\W_]+", "-", folded).strip("-")
+    if not words or len(words) > MAX_ID_WORDS or re.search(r"[^\w\s&.,'’/()-]", folded):
+        digest = hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        words = f"{words[:MAX_ID_WORDS]}-{digest}".lstrip("-")
+    return f"{kind}:{words}"
 
 
 def times(n: int) -> str:

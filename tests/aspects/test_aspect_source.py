@@ -6,7 +6,9 @@ from aspect_toys import BAD_GRIP, GOOD_GRIP, GOOD_SOUND, said, with_reviews
 from recsys.aspects import AspectSource, AspectTable, ReviewIndex
 from recsys.aspects.tokens import MAX_QUOTE
 from recsys.dataset import Dataset
+from recsys.profile.lines import line_id
 from recsys.protocols import FitOptions
+from recsys.store.edits import Edits
 from recsys.testing.worlds import requests_of
 from recsys.types import Review, Slates
 
@@ -153,3 +155,14 @@ def test_two_quotes_are_of_two_reviewers(tools):
         for fact in found:
             writers = [users[e.review_id] for e in fact.evidence]
             assert len(writers) == len(set(writers))
+
+
+def test_an_aspect_with_other_letters_is_forgotten_by_the_id_of_its_line(tools, monkeypatch):
+    made = source(tools)
+    sound = made.table.aspects.index("sound")
+    names = [("größe" if name == "sound" else name) for name in made.table.aspects]
+    monkeypatch.setattr(AspectTable, "aspects", property(lambda self: names))
+    edits = Edits()
+    edits.hide("u", line_id("aspect", "größe"))
+    again = AspectSource(made.table, made.reviews, edits)
+    assert again._forgotten("u") == [sound]

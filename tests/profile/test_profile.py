@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from recsys.aspects import AspectTable, ReviewIndex
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import DataError
+from recsys.ids import check_id
 from recsys.profile.builder import MAX_LINES, QUOTA, Profiler
 from recsys.profile.lines import line_id, money, name_of, times
 from recsys.protocols import FitOptions
@@ -242,7 +243,7 @@ def test_any_history_gives_a_short_profile_that_is_always_the_same(acts, k):
 def test_words():
     assert [times(n) for n in (1, 2, 3)] == ["once", "twice", "3 times"]
     assert [money(x) for x in (9.5, 12.0, 70.4)] == ["9.50", "12", "70"]
-    assert line_id("brand", "Höhle & Co") == "brand:h-hle-co"
+    assert line_id("brand", "Höhle & Co") == "brand:höhle-co"
     assert name_of("Acme & Söhne") == "Acme & Söhne"
     assert name_of("Do this: now") == name_of("x" * 90) == name_of("Diabetes care") == ""
 
@@ -315,3 +316,48 @@ def test_a_shop_may_say_what_is_sensitive():
     got = Profiler(TABLE, sensitive=["stove*"]).view("ann", CAMPER, NOW)
     assert got.lines
     assert {e.item_id for one in got for e in one.evidence} <= {"Pens-0", "Kettles-1", "Tents-0", "Tents-2"}
+
+
+NAMES = [
+    "無印良品",
+    "資生堂",
+    "größe",
+    "C++",
+    "C#",
+    "C",
+    "Größe",
+    "हिन्दी",
+    "🙂",
+    "☃",
+    "x" * 90,
+    "x" * 91,
+    "Acme",
+    "Men's",
+]
+
+
+def test_names_of_all_alphabets_have_ids_of_their_own():
+    ids = {line_id("brand", name) for name in NAMES}
+    assert len(ids) == len({name.casefold() for name in NAMES})
+    assert line_id("aspect", "größe") == line_id("aspect", "GRÖSSE") == "aspect:grösse"
+    assert line_id("brand", "Men's") == "brand:men-s"
+    assert line_id("brand", "Nib & Feather") == "brand:nib-feather"
+
+
+@given(st.text(max_size=200))
+def test_every_name_makes_an_id_that_the_store_takes(name):
+    made = line_id("brand", name)
+    assert check_id(made, "line_id") == made
+    assert len(made) > len("brand:")
+    assert made == line_id("brand", name.casefold())
+
+
+def test_two_brands_outside_of_latin_letters_are_two_lines():
+    brands = {"Acme": "無印良品", "Brenn": "資生堂"}
+    items = ItemTable.of([replace(i, brand=brands[i.brand]) for i in ITEMS])
+    acts = Events.of([ROW[f"{s}-{n}"] for s in ("Tents", "Pens") for n in range(6)], times=[NOW - DAY] * 12)
+    profiler = Profiler(items)
+    found = [one.line_id for one in profiler._lines("ann", acts, NOW) if one.kind == "brand"]
+    assert len(found) == len(set(found))
+    profiler.edits.hide("ann", line_id("brand", "無印良品"))
+    assert line_id("brand", "資生堂") not in profiler.view("ann", acts, NOW).hidden
