@@ -51,7 +51,8 @@ class Profiling(Finding):
         about sensitive matters is in it. ``now``: of the request, an aware datetime or epoch seconds; what came later
         is not read. None is now.
         """
-        return self._profiles().view(user, self._events(user, now), self._now(now))
+        with self._lock:  # a fit on other data that ends in between would mix two catalogues
+            return self._profiles().view(user, self._events(user, now), self._now(now))
 
     def edit_profile(self, user: str, line_id: str, text: str, now: Any = None) -> None:
         """Say a line of a profile in the shopper's own words; what is recommended stays as it is.
@@ -59,9 +60,10 @@ class Profiling(Finding):
         Raises:
             DataError: there is no such line, or the text has not 1 to 160 characters.
         """
-        if line_id not in self.edits.of_user(user):
-            self._profiles().line(user, line_id, self._events(user, now), self._now(now))
-        self.edits.edit(user, line_id, text)
+        with self._lock:
+            if line_id not in self.edits.of_user(user):
+                self._profiles().line(user, line_id, self._events(user, now), self._now(now))
+            self.edits.edit(user, line_id, text)
 
     def forget(self, user: str, line_id: str, now: Any = None) -> tuple[str, ...]:
         """Take a line out of a profile, and what it rests on out of the next list; return the items concerned.
@@ -73,9 +75,10 @@ class Profiling(Finding):
         Raises:
             DataError: there is no such line.
         """
-        history = self._events(user, now)
-        events = self._profiles().forget(user, line_id, history, self._after(history, now))
-        self.add_events(events)
+        with self._lock:
+            history = self._events(user, now)
+            events = self._profiles().forget(user, line_id, history, self._after(history, now))
+            self.add_events(events)
         return tuple(e.item_id for e in events)
 
     def restore_line(self, user: str, line_id: str) -> bool:
@@ -98,14 +101,16 @@ class Profiling(Finding):
             wanted: Iterable[str] = (e.item_id for e in reason.evidence if e.kind == "event")
         else:
             wanted = (reason,)
-        ids, history = tuple(dict.fromkeys(wanted)), self._events(user, now)
+        ids = tuple(dict.fromkeys(wanted))
         if not ids:
             raise DataError("the reason cites no event of the shopper: there is nothing to forget")
-        known = set(self.store.items().vocabulary.ids(history.rows))
-        if missing := [i for i in ids if i not in known]:
-            raise DataError(f"{user!r} has no events on item {missing[0]!r}: there is nothing to forget")
-        time = self._after(history, now)
-        self.add_events([Event(user_id=user, item_id=i, kind="forget", time=time) for i in ids])
+        with self._lock:
+            history = self._events(user, now)
+            known = set(self.store.items().vocabulary.ids(history.rows))
+            if missing := [i for i in ids if i not in known]:
+                raise DataError(f"{user!r} has no events on item {missing[0]!r}: there is nothing to forget")
+            time = self._after(history, now)
+            self.add_events([Event(user_id=user, item_id=i, kind="forget", time=time) for i in ids])
         return ids
 
     def not_interested(self, user: str, item_id: str, now: Any = None) -> None:

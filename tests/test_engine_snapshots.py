@@ -239,6 +239,8 @@ def test_calls_of_many_threads_while_fits_on_other_data_come_and_go():
                 for e in (e for r in got if r.explanation for e in r.explanation.evidence):
                     assert e.title == titles[e.item_id]
                 engine.suggest("re", user)
+                for e in (e for line in engine.profile(user).lines for e in line.evidence):
+                    assert e.title == titles[e.item_id]
                 engine.add_events([Event(user_id=user, item_id="SKU-015", kind="view", time=NOW)])
         except BaseException as error:
             errors.append(error)
