@@ -14,22 +14,33 @@ RULES = {
 }  # fmt: skip
 
 
+SHOWN = ("true_reason_share_shown", "false_reason_share_shown")
+
+
 def causes(results: Path) -> str:
-    """Return how often the cited reason is the recorded cause, beside rules that cite without thinking."""
+    """Return how often the cited reason is the recorded cause, beside rules that cite without thinking.
+
+    What the texts name has columns of its own where the run measured it.
+    """
     head = ("Reason", "Is the true cause", "Cited for an act without cause", "Right when cited")
+    more = ("The text names the true cause first", "The text of an act without cause names an item")
 
     def make(lines: Sequence[Line]) -> str:
-        rows, first = [], next(line["figures"] for line in lines if line["name"] == "cited")
-        for line in lines:
-            f = line["figures"]
-            if "true_reason_share" in f:
-                rows.append(
-                    [line["name"], _with(f, "true_reason_share"), _with(f, "false_reason_share"),
-                     _three(f["reason_precision"])]
-                )  # fmt: skip
-        rows += [[name, _three(first[f"true_reason_share_{rule}"]), "1.000", NONE] for rule, name in RULES.items()]
+        first = next(line["figures"] for line in lines if line["name"] == "cited")
+        measured = [line for line in lines if "true_reason_share" in line["figures"]]
+        shown = SHOWN if all(name in line["figures"] for line in measured for name in SHOWN) else ()
+        rows = [
+            [line["name"], _with(f, "true_reason_share"), _with(f, "false_reason_share"),
+             _three(f["reason_precision"]), *(_with(f, name) for name in shown)]
+            for line in measured
+            for f in [line["figures"]]
+        ]  # fmt: skip
+        rest = (NONE,) * len(shown)
+        rows += [
+            [name, _three(first[f"true_reason_share_{rule}"]), "1.000", NONE, *rest] for rule, name in RULES.items()
+        ]  # fmt: skip
         about = f"{first['n_with_reason']:,} acts with a recorded cause, {first['n_without_cause']:,} without any."
-        return f"{table(head, rows)}\n\n{about}"
+        return f"{table((*head, *more[: len(shown)]), rows)}\n\n{about}"
 
     return page("reasons", results, make)
 

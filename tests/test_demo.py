@@ -22,7 +22,7 @@ QUICK = EngineConfig.of(
 TRUTH = {
     "ndcg@10", "ndcg@10_popularity", "ndcg@10_random", "ndcg@10_oracle", "statement_precision", "claims_per_text",
     "true_reason_share", "true_reason_share_last_item", "true_reason_share_same_category",
-    "true_reason_share_last_purchase", "false_reason_share",
+    "true_reason_share_last_purchase", "false_reason_share", "true_reason_share_shown", "false_reason_share_shown",
 }  # fmt: skip
 ROW = {"rank", "item_id", "title", "score", "sources", "explanation"}
 

@@ -29,6 +29,8 @@ REASONS = {
     "true_reason_share_same_category": "the same, if the latest item of the same category were cited",
     "true_reason_share_last_purchase": "the same, if the latest purchase were cited",
     "false_reason_share": "acts without any cause for which an item is cited all the same",
+    "true_reason_share_shown": "acts with a known cause whose text names that item before any other",
+    "false_reason_share_shown": "acts without any cause whose text names an item, if only for what the two share",
 }
 
 

@@ -32,9 +32,20 @@ def test_tables_show_every_figure(tmp_path):
     assert "| cited | 0.750 (0.700–0.800) | 0.040 (0.020–0.060) | 0.900 |" in causes
     assert "| cite the latest purchase | 0.670 | 1.000 | – |" in causes
     assert "1,200 acts with a recorded cause, 800 without any." in causes
+    assert "The text names" not in causes
     texts = reason_tables.texts(tmp_path)
     assert "| extract | 9 | 1,234 | 0.500 |" in texts
     assert "| extract | 500 | 77 | 0.250 |" in reason_tables.beside_reviews(tmp_path)
+
+
+def test_what_texts_name_is_shown_where_it_was_measured(tmp_path):
+    shown = {"true_reason_share_shown": 0.84, "true_reason_share_shown_ci95": [0.8, 0.88],
+             "false_reason_share_shown": 0.49, "false_reason_share_shown_ci95": [0.43, 0.55]}  # fmt: skip
+    lines = [{**LINES[0], "figures": {**CITED, **shown}}, *LINES[1:]]
+    write_lines(tmp_path / "reasons.jsonl", [{"benchmark": "reasons", **line, **FACTS} for line in lines])
+    causes = reason_tables.causes(tmp_path)
+    assert "| 0.900 | 0.840 (0.800–0.880) | 0.490 (0.430–0.550) |" in causes
+    assert "| cite the latest purchase | 0.670 | 1.000 | – | – | – |" in causes
 
 
 def test_cases_travel_as_json():
