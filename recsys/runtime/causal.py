@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from recsys.errors import ModelError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
-from recsys.runtime.decoding import Reply, Sampler, decode
+from recsys.runtime.constraints import Constraint
+from recsys.runtime.decoding import Ending, Reply, Sampler, decode
 from recsys.runtime.packing import Rows, batches, block_inputs, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
 from recsys.runtime.session import Session
@@ -122,27 +123,36 @@ class CausalLM:
         *,
         max_new_tokens: int,
         stop: Sequence[str] = (),
+        constraint: Constraint | Sequence[Constraint] | None = None,
         temperature: float = 0.0,
         seed: int = 0,
+        deadline: float | None = None,
     ) -> list[Reply]:
         """Write on from each prompt until an end token, a stop string (left out) or ``max_new_tokens``.
 
-        ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the prompt alone.
+        ``constraint``, one for all or one a prompt, leaves only what it allows; the model's end token counts where
+        the text may end. ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the
+        prompt alone. At ``deadline`` (a value of `time.monotonic`) every text ends as it is.
 
         Raises:
-            ModelError: a prompt that leaves no room for ``max_new_tokens``, or stop strings without a tokenizer.
+            ModelError: a prompt that leaves no room for ``max_new_tokens``, stop strings without a tokenizer, or
+                another number of constraints than of prompts.
         """
         if stop and self.tokens is None:
             raise ModelError("stop strings need a tokenizer")
+        rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompts)
+        if len(rules) != len(prompts):
+            raise ModelError(f"{len(prompts)} prompts need one constraint or as many, got {len(rules)}")
         for prompt in prompts:
             self._check_length(len(prompt) + max_new_tokens)
+        ending = Ending(self._a.eos, tuple(stop), max_new_tokens, deadline)
         states = self._states(prompts)
         out: list[Reply | None] = [None] * len(prompts)
         for batch in batches([len(s) for s in states], self._batch_rows):
             samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
             replies = decode(
                 self._body, [states[k] for k in batch], self._embeddings, self._logits, samplers,
-                eos=self._a.eos, tokens=self.tokens, stop=stop, max_new_tokens=max_new_tokens,
+                [rules[k] for k in batch], ending, self.tokens,
             )  # fmt: skip
             for k, reply in zip(batch, replies, strict=True):
                 out[k] = reply

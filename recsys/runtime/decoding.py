@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.runtime.constraints import Constraint
 from recsys.runtime.packing import block_inputs, run, stacked
 from recsys.runtime.prefixes import PrefixState
 from recsys.runtime.session import Session
@@ -16,6 +18,7 @@ from recsys.runtime.tokens import Tokens
 
 # Places by which the store of keys and values grows: a view of exact size would be copied at every step.
 STEP = 64
+Reason = Literal["stop", "length", "constraint", "deadline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,15 @@ class Reply:
     """What a model wrote.
 
     ``text`` is "" without a tokenizer, and ends before a stop string; ``ids`` (t,) int64 are without the end token.
-    ``logprob`` is the sum over ``ids``, natural logarithm. ``reason``: "stop" (end token or stop string) or "length".
+    ``logprob`` is the sum over ``ids``, natural logarithm, of the model's own probabilities, whatever a constraint
+    left of them. ``reason``: "stop" (end token or stop string), "constraint" (complete: nothing may follow), "length"
+    or "deadline".
     """
 
     text: str
     ids: NDArray[np.int64]
     logprob: float
-    reason: Literal["stop", "length"]
+    reason: Reason
     tokens_in: int
     tokens_out: int
 
@@ -56,7 +61,22 @@ class _Text:
     sampler: Sampler
     length: int
     ids: list[int]
+    constraint: Constraint | None
+    state: Hashable = None
     logprob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a text ends: at a token of ``eos``, a string of ``stop``, after ``most`` tokens, at the time ``deadline``.
+
+    ``deadline`` is a value of `time.monotonic`; None is never.
+    """
+
+    eos: tuple[int, ...]
+    stop: tuple[str, ...]
+    most: int
+    deadline: float | None = None
 
 
 def decode(
@@ -65,15 +85,16 @@ def decode(
     embeddings: NDArray[np.float32],
     logits: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     samplers: Sequence[Sampler],
-    *,
-    eos: Sequence[int],
+    constraints: Sequence[Constraint | None],
+    ending: Ending,
     tokens: Tokens | None,
-    stop: Sequence[str],
-    max_new_tokens: int,
 ) -> list[Reply]:
     """Write on behind each state; texts that end leave the batch."""
     replies: list[Reply | None] = [None] * len(states)
-    open_texts = [_Text(i, s, len(states[i]), []) for i, s in enumerate(samplers)]
+    open_texts = [
+        _Text(i, sampler, len(states[i]), [], constraint, None if constraint is None else constraint.start())
+        for i, (sampler, constraint) in enumerate(zip(samplers, constraints, strict=True))
+    ]
     past, _ = stacked(states)
     past = _grown(past, STEP)
     hidden = np.array([s.hidden for s in states], np.float32)
@@ -81,11 +102,11 @@ def decode(
         scores = logits(hidden)
         going = []
         for k, text in enumerate(open_texts):
-            reason = _advance(text, scores[k], eos, tokens, stop, max_new_tokens)
+            reason = _advance(text, scores[k], ending, tokens)
             if reason is None:
                 going.append(k)
             else:
-                replies[text.index] = _reply(text, reason, tokens, stop, len(states[text.index]))
+                replies[text.index] = _reply(text, reason, tokens, ending.stop, len(states[text.index]))
         if len(going) < len(open_texts):
             past, open_texts = past[:, :, going], [open_texts[k] for k in going]
         if open_texts:
@@ -93,20 +114,34 @@ def decode(
     return [r for r in replies if r is not None]
 
 
-def _advance(
-    text: _Text, logits: NDArray[np.float32], eos: Sequence[int], tokens: Tokens | None, stop: Sequence[str], most: int
-) -> Literal["stop", "length"] | None:
-    if len(text.ids) >= most:
+def _advance(text: _Text, logits: NDArray[np.float32], ending: Ending, tokens: Tokens | None) -> Reason | None:
+    """Add one token to a text, or say why it ends."""
+    if len(text.ids) >= ending.most:
         return "length"
-    token = text.sampler.pick(logits)
-    if token in eos:
+    if ending.deadline is not None and time.monotonic() >= ending.deadline:
+        return "deadline"
+    if text.constraint is None:
+        token = text.sampler.pick(logits)
+    else:
+        open_ids = text.constraint.allowed(text.state)
+        if not len(open_ids):
+            return "constraint"
+        if text.constraint.done(text.state):
+            open_ids = np.union1d(open_ids, np.array(ending.eos, np.int64))
+        token = int(open_ids[text.sampler.pick(logits[open_ids])])
+    # An end token that a constraint asks for as text is text.
+    if token in ending.eos and (text.constraint is None or text.constraint.done(text.state)):
         return "stop"
     text.ids.append(token)
     top = float(logits.max())
     text.logprob += float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
-    if stop and tokens is not None and _cut(tokens.decode(text.ids), stop) is not None:
+    if text.constraint is not None:
+        text.state = text.constraint.step(text.state, token)
+        if not len(text.constraint.allowed(text.state)):
+            return "constraint"
+    if ending.stop and tokens is not None and _cut(tokens.decode(text.ids), ending.stop) is not None:
         return "stop"
-    return "length" if len(text.ids) == most else None
+    return "length" if len(text.ids) == ending.most else None
 
 
 def _step(
@@ -136,9 +171,7 @@ def _cut(text: str, stop: Sequence[str]) -> int | None:
     return min(found, default=None)
 
 
-def _reply(
-    text: _Text, reason: Literal["stop", "length"], tokens: Tokens | None, stop: Sequence[str], read: int
-) -> Reply:
+def _reply(text: _Text, reason: Reason, tokens: Tokens | None, stop: Sequence[str], read: int) -> Reply:
     written = "" if tokens is None else tokens.decode(text.ids)
     at = _cut(written, stop)
     ids = np.array(text.ids, np.int64)
