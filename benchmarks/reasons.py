@@ -59,7 +59,7 @@ def _texts(demo: Demo, name: str, readers: int) -> dict[str, Any]:
     lists = demo.engine.recommend_batch(names, now=demo.now, explain=name)
     rows = [(user, row) for user, result in zip(names, lists, strict=True) for row in result]
     shown = [
-        Shown(user, row.explanation.text, row.explanation.evidence, row.title, demo.now)
+        Shown(user, row.explanation.text, row.explanation.evidence, row.title, demo.now, item_id=row.item_id)
         for user, row in rows
         if row.explanation is not None
     ]
