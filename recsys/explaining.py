@@ -23,6 +23,7 @@ from recsys.explain.repair import repaired
 from recsys.explanation import Case, Explanation, Fact
 from recsys.fitting import Fitted
 from recsys.funnel import Funnel
+from recsys.profile.sensitive import SensitiveWords
 from recsys.protocols import Deps
 from recsys.registry import Registry
 from recsys.types import ItemRows, Request, Review, Slates
@@ -78,8 +79,9 @@ class Reasons:
         """Return the reasons over the reviews as they are now; itself while they are the same."""
         if self.table is None or reviews is self.reviews:
             return self
+        words = SensitiveWords(self.book.settings.sensitive)
         index = ReviewIndex(self.table.lexicon, reviews, self.book.items)
-        return replace(self, reviews=reviews, aspects=AspectSource(self.table, index))
+        return replace(self, reviews=reviews, aspects=AspectSource(self.table, index, words=words))
 
     def updated(self, items: ItemTable, fitted: Fitted, changed: ItemRows) -> Reasons:
         """Return the reasons over a changed catalogue and updated generators."""
@@ -203,7 +205,8 @@ def checked(said: Explanation, case: Case, now: int, plain: Any) -> Explanation:
     """
     if not said.text:
         return said
-    return repaired(said, check(said.text, said.evidence, case.title, now=now, locale=case.locale), case, plain)
+    made = check(said.text, said.evidence, case.title, now=now, locale=case.locale, item_id=case.item_id)
+    return repaired(said, made, case, plain)
 
 
 def rescorer(funnel: Funnel) -> Rescore:

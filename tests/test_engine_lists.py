@@ -13,6 +13,8 @@ from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import DataError, StageError
 from recsys.explain.template import Template
+from recsys.explaining import checked
+from recsys.explanation import Case, Evidence, Explanation
 from recsys.registry import Registry
 from recsys.rules import Page, Rules
 from recsys.testing.worlds import DAY, small_shop
@@ -257,3 +259,13 @@ def test_events_are_no_reason_where_the_shopper_chose_the_order(engine):
     said = engine._reasons(snapshot).said([request], listed, listed, never, personal=False, strict=True).explanations
     assert all(one.text and one.causal_drop is None for one in said)
     assert not any(one.text.startswith(("Because", "Since", "We chose", "Here is")) for one in said)
+
+
+def test_what_another_variant_is_does_not_speak_for_an_item():
+    bought = Evidence(kind="event", item_id="lamp-red", title="Lamp", event_kind="purchase", time=1)
+    red = Evidence(kind="attribute", item_id="lamp-red", title="Lamp", field="colour", value="crimson")
+    said = Explanation(text="It is crimson.", kind="extract", evidence=(red, bought))
+    own = replace(red, item_id="lamp-blue")
+    for item_id, evidence, holds in (("lamp-blue", (red, bought), False), ("lamp-blue", (own, bought), True)):
+        case = Case(item_id=item_id, title="Lamp")
+        assert bool(checked(replace(said, evidence=evidence), case, NOW, Template()).text) is holds

@@ -84,7 +84,7 @@ def truth_of_explanations(
     if results is None:
         return out
     shown = [
-        Shown(user, row.explanation.text, row.explanation.evidence, row.title, demo.now)
+        Shown(user, row.explanation.text, row.explanation.evidence, row.title, demo.now, item_id=row.item_id)
         for user, result in results.items()
         for row in result
         if row.explanation is not None

@@ -35,7 +35,10 @@ class Statement(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A reason as it was shown to ``user`` under the item called ``title``, at ``now``, perhaps for a ``query``."""
+    """A reason as it was shown to ``user`` under the item called ``title``, at ``now``, perhaps for a ``query``.
+
+    Variants may share a title: ``item_id`` tells them apart.
+    """
 
     user: str
     text: str
@@ -43,11 +46,12 @@ class Shown(NamedTuple):
     title: str = ""
     now: int | None = None
     query: str | None = None
+    item_id: str | None = None
 
 
 def claims(shown: Shown) -> list[Statement]:
     """Return what a text claims, as the checker of the engine takes it apart; what claims nothing is left out."""
-    checked = check(shown.text, shown.evidence, shown.title, now=shown.now)
+    checked = check(shown.text, shown.evidence, shown.title, now=shown.now, item_id=shown.item_id)
     return [
         Statement(s.text, s.supported, [checked.evidence[place] for place in s.evidence]) for s in checked.claims
     ]  # fmt: skip
