@@ -29,6 +29,7 @@ from recsys.registry import Registry
 from recsys.requests import compile_filter, without
 from recsys.result import Result, StageTrace
 from recsys.rules import Page, Rules, apply
+from recsys.search.fold import Parents, fold
 from recsys.searching import SearchPlan
 from recsys.store.histories import join
 from recsys.store.searches import SearchLog
@@ -226,20 +227,22 @@ class Asking:
 
     def _ruled(
         self, rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, page: Page | None,
-        watch: Stopwatch, in_order: bool = False, snapshot: Snapshot | None = None,
+        watch: Stopwatch, in_order: bool = False, snapshot: Snapshot | None = None, parents: Parents | None = None,
     ) -> Slates:  # fmt: skip
         """Return lists of ``k`` that obey the rules; nothing is done where there are none.
 
         ``in_order`` keeps the order of the lists: rules then leave out, and neither move nor bring in. ``snapshot`` is
-        that of the call.
+        that of the call. With ``parents`` a list shows one variant of each product.
         """
         if rules.idle and page is None:
-            return slates.head(k)
+            return (slates if parents is None else fold(slates, parents)[0]).head(k)
         dense = (snapshot or self._current()).fitted.generators.get("dense")
         vectors = dense.vectors if rules.diversity and dense is not None else None
         out = watch.time(
             "rules", "rules", len(slates.items),
-            lambda: apply(rules, slates, requests, items, k, page=page, vectors=vectors, in_order=in_order),
+            lambda: apply(
+                rules, slates, requests, items, k, page=page, vectors=vectors, in_order=in_order, parents=parents
+            ),
         )  # fmt: skip
         if page is not None:
             page.add(items.vocabulary.ids(out.items))

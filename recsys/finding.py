@@ -20,6 +20,7 @@ from recsys.filters.where import Where
 from recsys.funnel import Stopwatch
 from recsys.result import Result
 from recsys.rules import Page, Rules
+from recsys.search.fold import below
 from recsys.search.prices import Priced, priced
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, rescorer, search
@@ -72,8 +73,11 @@ class Finding(Asking):
             found, read = search(plan, request, items, asked, watch), Priced(text)
         by_relevance = sort == "relevance"
         slates = self._ruled(
-            ruled, found.slates, [request], items, k, page, watch, in_order=not by_relevance, snapshot=snapshot
-        )
+            ruled, found.slates, [request], items, k, page, watch, in_order=not by_relevance, snapshot=snapshot,
+            parents=found.parents,
+        )  # fmt: skip
+        if found.parents is not None:
+            found = replace(found, below=below(slates.items, found.slates.items, found.parents))
         said = None
         if explain:
             words = plan.finders[TEXT].matched_words

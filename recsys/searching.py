@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,10 @@ from recsys.fitting import Fitted
 from recsys.funnel import Funnel, Guarded, Stopwatch
 from recsys.rank.features.query import with_features
 from recsys.result import StageTrace
-from recsys.search.fold import cut, fold
-from recsys.search.lexicon import Ragged
+from recsys.search.fold import Parents, first_products
 from recsys.search.matches import Matches
 from recsys.search.sort import Order
-from recsys.types import NO_ROWS, ItemRows, Notes, Request, Slates
+from recsys.types import ItemRows, Notes, Request, Slates
 
 PERSONAL = "personal"
 TEXT = "text"
@@ -187,17 +185,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What one search gives: the list, the rows folded under its rows, and what the words matched.
+    """What one search gives: the list, what is folded under its rows, and what the words matched.
 
     ``refound`` are the listed rows that the shopper chose for this query before: they come first. ``ranked`` is all
-    that was found, with its final scores.
+    that was found, with its final scores. With ``parents`` the list is to show one variant of each product, and is not
+    folded yet; ``below`` names the others once it is.
     """
 
     slates: Slates
     ranked: Slates
-    below: Mapping[int, ItemRows]
     matches: Matches
     refound: tuple[int, ...] = ()
+    parents: Parents | None = None
+    below: Mapping[int, ItemRows] = field(default_factory=dict)
 
 
 def rescorer(plan: SearchPlan) -> Callable[[Sequence[Request], Slates], Slates]:
@@ -213,7 +213,11 @@ def rescorer(plan: SearchPlan) -> Callable[[Sequence[Request], Slates], Slates]:
 
 
 def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, watch: Stopwatch) -> Answer:
-    """Answer one search, ``request.text``: find, order, put what was chosen before first, fold variants, cut."""
+    """Answer one search, ``request.text``: find, order, put what was chosen before first, cut.
+
+    Where variants are folded all variants of the first ``asked.k`` products come: which of them is shown is for rules
+    to say.
+    """
     plan.check()
     text, sorted_ = plan.finders[TEXT], asked.sort != "relevance"
     n = len(items) if sorted_ else plan.sizes[TEXT]
@@ -230,12 +234,10 @@ def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, w
     else:
         ranked = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
         slates, back = _refound_first(ranked, items, request, asked.refound)
-    alone = Ragged(NO_ROWS, np.zeros(len(slates.items) + 1, dtype=np.int64))
-    folded = fold(slates, text.parents) if asked.folded else (slates, alone)
-    slates, below = cut(folded[0], folded[1], asked.k)
-    ends = pairwise(below.offsets.tolist())
-    rows = {r: below.codes[lo:hi] for r, (lo, hi) in zip(slates.items.tolist(), ends, strict=True) if hi > lo}
-    return Answer(slates, ranked, rows, matches, tuple(r for r in back if r in set(slates.items.tolist())))
+    parents = text.parents if asked.folded else None
+    slates = slates.head(asked.k) if parents is None else first_products(slates, parents, asked.k)
+    there = set(slates.items.tolist())
+    return Answer(slates, ranked, matches, tuple(r for r in back if r in there), parents)
 
 
 def _refound_first(

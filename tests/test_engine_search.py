@@ -12,6 +12,7 @@ from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import ConfigError, DataError, NotFittedError, UnknownPlugin
 from recsys.explaining import Reasons
+from recsys.rules import Boost, Page, Pin, Rules
 from recsys.types import Event, Filter, Item, Search
 
 
@@ -109,6 +110,24 @@ def test_variants_are_folded_under_the_best(shirts: Engine) -> None:
     assert found.to_dicts()[0]["variants"] == list(found[0].variants)
     apart = shirts.search("zephyrine shirt", k=5, fold=False, where="stock >= 0")
     assert {"shirt-small", "shirt-medium", "shirt-large"} <= set(ids(apart))
+
+
+def test_rules_see_the_variants_that_are_folded(shirts: Engine) -> None:
+    usual = ids(shirts.search("zephyrine shirt", k=5))
+    (other,) = {"shirt-small", "shirt-medium"} - set(usual)
+    pinned = Rules(pin=[Pin(item_id=other, position=1, query="shirt")])
+    boosted = Rules(boost=[Boost(item_ids=(other,), by=9)])
+    for rules in (pinned, boosted):
+        found = shirts.search("zephyrine shirt", k=5, rules=rules)
+        assert sum(i.startswith("shirt") for i in ids(found)) == 1
+        assert ids(found)[0] == other
+        assert found[0].variants == tuple({"shirt-small", "shirt-medium"} - {other})
+    page = Page([other])
+    assert not any(i.startswith("shirt") for i in ids(shirts.search("zephyrine", k=5, page=page)))
+    assert "scarf" in page.item_ids
+    assert ids(shirts.search("zephyrine shirt", k=5, rules=pinned, fold=False))[:1] == [other]
+    dear = shirts.search("zephyrine", k=5, sort="price-desc", rules=pinned)
+    assert [i for i in ids(dear) if i.startswith("shirt")] == ["shirt-medium"]
 
 
 def test_facets_count_what_matches(shirts: Engine) -> None:

@@ -5,6 +5,7 @@
 2. Boosts and burials: an item at place p counts as being at p / factor, the factors of all rules that meet it
    multiplied; of equal places the more boosted item goes first. Places are used because scores of rankers have no
    common scale and may be negative: twice as good then means half as far down, whatever the model.
+   Where lists show one variant of each product, it is chosen here: the pinned one, else the first in this order.
 3. Diversity or calibration orders the best of what came out of 2.
 4. The list is filled from the top: a pin that is due, else a new item where a place is kept for one, else the next
    item that no cap forbids. Pins count for the caps but are not bound by them; new items are bound.
@@ -29,6 +30,7 @@ from recsys.rules.fill import Filled, Wishes, fill
 from recsys.rules.model import Aimed, Rules
 from recsys.rules.page import Page
 from recsys.rules.trace import Met, Work, notes_of
+from recsys.search.fold import Parents
 from recsys.types import NO_ROWS, Request, Slates, Vectors
 
 _ADDED = "_added"  # a column while the work is under way: items that were no candidates
@@ -40,6 +42,7 @@ DAY = 86_400
 def apply(
     rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, *,
     page: Page | Iterable[str] | None = None, vectors: Vectors | None = None, in_order: bool = False,
+    parents: Parents | None = None,
 ) -> Slates:  # fmt: skip
     """Return lists of at most ``k`` that obey the rules; ``notes[i].applied`` names those that had a part in list i.
 
@@ -57,18 +60,22 @@ def apply(
         vectors: (n_items, d) what likeness is measured by; without them categories, brand and parent.
         in_order: whether the shopper asked for the order that the lists have (by price, say): nothing is moved or
             brought in, only what may not be shown and what caps forbid is left out, and scores stay as they are.
+        parents: of which products items are variants, if a list shows one variant of each: then the page's variants
+            stand for their products too, and of two pinned variants the one that is pinned higher is shown.
     """
     if in_order:
         place = -np.arange(len(slates.items), dtype=np.float32)
         placed = replace(slates, scores=place, columns={**slates.columns, _OWN: slates.scores})
-        out = apply(rules.limits(), placed, requests, items, k, page=page)
+        out = apply(rules.limits(), placed, requests, items, k, page=page, parents=parents)
         columns = {name: values for name, values in out.columns.items() if name not in (_OWN, "ranked_score")}
         return replace(out, scores=out.columns[_OWN], columns=columns)
     work = _met(rules, requests, items)
     if rules.exclude_shown and page is not None:
         work.shown = (page if isinstance(page, Page) else Page(page)).rows(items)
-    permitted = _permitted(work, slates, k)
-    ordered = _diverse(work, _weighted(work, permitted), k, vectors)
+    weighted = _weighted(work, _permitted(work, slates, k, parents))
+    if parents is not None:
+        weighted = _one_each(work, weighted, k, parents)
+    ordered = _diverse(work, weighted, k, vectors)
     pool = Pool.of(ordered, int(ordered.lengths.max(initial=0)))
     wishes = _wishes(work, pool, k)
     filled = fill(wishes, rules.caps, items)
@@ -86,7 +93,7 @@ def _met(rules: Rules, requests: Sequence[Request], items: ItemTable) -> Work:
     return Work(rules, requests, items, about(rules.boost), about(rules.bury), about(rules.hide), NO_ROWS, nothing)
 
 
-def _permitted(work: Work, slates: Slates, k: int) -> Slates:
+def _permitted(work: Work, slates: Slates, k: int, parents: Parents | None) -> Slates:
     """Return the lists, best first, with what rules bring in and without what may not be shown."""
     marked = replace(slates, columns={**slates.columns, _ADDED: np.zeros(len(slates.items), dtype=np.bool_)})
     more = extra(work.rules, slates, work.requests, work.items, k)
@@ -99,7 +106,9 @@ def _permitted(work: Work, slates: Slates, k: int) -> Slates:
     keep = allowed_entries(work.requests, wide, work.items)
     for met in work.hidden:
         keep[keep] &= ~(met.mask[rows[keep]] & met.holds[owner[keep]])
-    repeated = keep & np.isin(rows, work.shown)
+    shown = work.shown
+    repeated = np.isin(rows, shown) if parents is None else np.isin(parents.of_rows(rows), parents.of_rows(shown))
+    repeated &= keep
     work.repeats += np.bincount(owner[repeated & ~wide.columns[_ADDED]], minlength=len(slates))
     keep &= ~repeated
     once = np.zeros(len(rows), dtype=np.bool_)
@@ -124,6 +133,23 @@ def _weighted(work: Work, slates: Slates) -> Slates:
     # An item that was not scored has no place to be lifted from.
     boosted[slates.columns[_ADDED]] = np.inf
     return taken(slates, np.lexsort((place, -factor, boosted, owner)), slates.lengths)
+
+
+def _one_each(work: Work, slates: Slates, k: int, parents: Parents) -> Slates:
+    """Return the lists with one variant of each product: the one that is pinned highest, else the first."""
+    owner, rows = slates.request_index, slates.items
+    turn = np.full(len(rows), len(work.rules.pin))
+    # As in `_wishes`: the higher pin first, of equal ones the one that was named first.
+    pins = sorted(work.rules.pin, key=lambda pin: pin.position)
+    for number, pin in reversed([*enumerate(pins)]):
+        if pin.position <= k:
+            turn[(rows == work.items.vocabulary.row(pin.item_id)) & pin.applies(work.requests)[owner]] = number
+    product = parents.of_rows(rows)
+    order = np.lexsort((np.arange(len(rows)), turn, product, owner))
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = (product[order][1:] != product[order][:-1]) | (owner[order][1:] != owner[order][:-1])
+    kept = np.sort(order[first])
+    return taken(slates, kept, np.bincount(owner[kept], minlength=len(slates)))
 
 
 def _diverse(work: Work, slates: Slates, k: int, vectors: Vectors | None) -> Slates:

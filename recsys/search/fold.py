@@ -88,3 +88,32 @@ def cut(slates: Slates, below: Ragged, n: int) -> tuple[Slates, Ragged]:
         {name: column[kept] for name, column in slates.columns.items()}, slates.notes,
     )  # fmt: skip
     return lists, Ragged(below.codes[inside], offsets_of(np.diff(below.offsets)[kept]))
+
+
+def first_products(slates: Slates, parents: Parents, n: int) -> Slates:
+    """Return each list with all variants of its first ``n`` products, and nothing of the others."""
+    owner = slates.request_index
+    numbers, product = np.unique(parents.of_rows(slates.items), return_inverse=True)
+    _, begin, which = np.unique(owner * max(1, len(numbers)) + product, return_index=True, return_inverse=True)
+    head = begin[which]  # of each entry: where its product comes first
+    ahead = np.concatenate([[0], np.cumsum(head == np.arange(len(head)))])  # products in front of each entry
+    kept = np.flatnonzero(ahead[head] - ahead[slates.offsets[:-1]][owner] < n)
+    return Slates(
+        slates.items[kept], slates.scores[kept], offsets_of(np.bincount(owner[kept], minlength=len(slates))),
+        {name: column[kept] for name, column in slates.columns.items()}, slates.notes,
+    )  # fmt: skip
+
+
+def below(listed: ItemRows, found: ItemRows, parents: Parents) -> dict[int, ItemRows]:
+    """Return for each listed row the other variants of its product in ``found``, in their order; rows without any lack.
+
+    ``listed`` holds one row of each product.
+    """
+    group = parents.of_rows(found)
+    heads = dict(zip(parents.of_rows(listed).tolist(), listed.tolist(), strict=True))
+    out: dict[int, list[int]] = {}
+    for row, product in zip(found.tolist(), group.tolist(), strict=True):
+        head = heads.get(product)
+        if head is not None and head != row:
+            out.setdefault(head, []).append(row)
+    return {head: np.array(rows, dtype=np.int32) for head, rows in out.items()}
