@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,8 @@ from recsys.runtime.tokens import Tokens
 
 # Rows of the head's product that are held at a time: 512 x 150,000 tokens are 300 MB.
 HEAD_ROWS = 512
+# Calls' worth of prefix rows whose states are held at a time, so that thousands of users fit in memory.
+HELD_CALLS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +87,27 @@ class CausalLM:
         Raises:
             ModelError: an empty prefix, a token that does not exist, or more rows than `max_tokens`.
         """
-        states = self._states(prefixes, continuations)
-        # A last row predicts what comes after the continuation: nobody asks.
-        hidden = self._continued(states, continuations, drop=1)
-        return [
-            self._group_scores(state, [_targets(c) for c in group], rows, mean)
-            for state, group, rows in zip(states, continuations, hidden, strict=True)
-        ]
+        out = []
+        for part in self._parts(prefixes, continuations):
+            states = self._states(prefixes[part], continuations[part])
+            # A last row predicts what comes after the continuation: nobody asks.
+            hidden = self._continued(states, continuations[part], drop=1)
+            for state, group, rows in zip(states, continuations[part], hidden, strict=True):
+                out.append(self._group_scores(state, [_targets(c) for c in group], rows, mean))
+        return out
 
     def hidden(
         self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]]
     ) -> list[NDArray[np.float32]]:
         """Return the last row after each continuation, (n_i, d) a prefix; an empty one gives the prefix's own."""
-        states = self._states(prefixes, continuations)
-        found = self._continued(states, continuations, drop=0)
-        return [
-            np.array([r[-1] if len(r) else s.hidden for r in rows], np.float32).reshape(len(rows), self._a.hidden)
-            for s, rows in zip(states, found, strict=True)
-        ]
+        out = []
+        for part in self._parts(prefixes, continuations):
+            states = self._states(prefixes[part], continuations[part])
+            found = self._continued(states, continuations[part], drop=0)
+            for state, rows in zip(states, found, strict=True):
+                last = [r[-1] if len(r) else state.hidden for r in rows]
+                out.append(np.array(last, np.float32).reshape(len(rows), self._a.hidden))
+        return out
 
     def choice_logits(
         self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]], ids: NDArray[np.int64]
@@ -114,8 +119,10 @@ class CausalLM:
 
     def next_token_logits(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """Return the logits of the token after each prompt, (b, vocabulary)."""
-        states = self._states(prompts)
-        return self._logits(np.array([s.hidden for s in states], np.float32).reshape(len(states), self._a.hidden))
+        out = np.zeros((len(prompts), self._a.vocabulary), np.float32)
+        for part in self._parts(prompts):
+            out[part] = self._logits(np.array([s.hidden for s in self._states(prompts[part])], np.float32))
+        return out
 
     def generate(
         self,
@@ -146,29 +153,54 @@ class CausalLM:
         for prompt in prompts:
             self._check_length(len(prompt) + max_new_tokens)
         ending = Ending(self._a.eos, tuple(stop), max_new_tokens, deadline)
+        out: list[Reply] = []
+        for part in self._parts(prompts):
+            out += self._written(prompts[part], rules[part], ending, temperature, seed)
+        return out
+
+    def forget(self, tag: str) -> int:
+        """Remove what is kept of prompts with this tag; return how many states there were."""
+        return 0 if self._prefixes is None else self._prefixes.forget(tag)
+
+    def _parts(
+        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]] | None = None
+    ) -> Iterator[slice]:
+        """Cut many prompts into runs whose states are held in memory together."""
+        if continuations is not None and len(continuations) != len(prompts):
+            raise ModelError(f"{len(prompts)} prefixes need as many groups of continuations, got {len(continuations)}")
+        start, rows = 0, 0
+        for k, prompt in enumerate(prompts):
+            if k > start and rows + len(prompt) > HELD_CALLS * self._batch_rows:
+                yield slice(start, k)
+                start, rows = k, 0
+            rows += len(prompt)
+        if start < len(prompts):
+            yield slice(start, len(prompts))
+
+    def _written(
+        self,
+        prompts: Sequence[Prompt],
+        rules: Sequence[Constraint | None],
+        ending: Ending,
+        temperature: float,
+        seed: int,
+    ) -> list[Reply]:
         states = self._states(prompts)
-        out: list[Reply | None] = [None] * len(prompts)
+        out: dict[int, Reply] = {}
         for batch in batches([len(s) for s in states], self._batch_rows):
             samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
             replies = decode(
                 self._body, [states[k] for k in batch], self._embeddings, self._logits, samplers,
                 [rules[k] for k in batch], ending, self.tokens,
             )  # fmt: skip
-            for k, reply in zip(batch, replies, strict=True):
-                out[k] = reply
-        return [r for r in out if r is not None]
-
-    def forget(self, tag: str) -> int:
-        """Remove what is kept of prompts with this tag; return how many states there were."""
-        return 0 if self._prefixes is None else self._prefixes.forget(tag)
+            out.update(zip(batch, replies, strict=True))
+        return [out[k] for k in range(len(prompts))]
 
     def _states(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]] | None = None
     ) -> list[PrefixState]:
         """Return the state of every prompt: from the cache, or read now, equal ones once."""
         groups: Sequence[Sequence[Prompt]] = [()] * len(prompts) if continuations is None else continuations
-        if len(groups) != len(prompts):
-            raise ModelError(f"{len(prompts)} prefixes need as many groups of continuations, got {len(groups)}")
         for prompt, group in zip(prompts, groups, strict=True):
             if not len(prompt):
                 raise ModelError("a prompt must have at least one row: begin it with the model's first token")

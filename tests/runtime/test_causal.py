@@ -137,6 +137,21 @@ def test_calls_stay_within_the_bound_of_rows(counted: Callable[..., tuple[Causal
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_many_prompts_are_held_in_parts(counted: Callable[..., tuple[CausalLM, Counting]], causal: Causal) -> None:
+    model, body = counted(batch_rows=16)
+    rng = np.random.default_rng(11)
+    prefixes = [prompt(rng, 12) for _ in range(20)]
+    groups = [[prompt(rng, 3)] for _ in prefixes]
+    want = causal("qwen3")
+    np.testing.assert_allclose(model.score(prefixes, groups), want.score(prefixes, groups), atol=1e-5)
+    # Prefixes of one part are read, then their continuations, then those of the next part.
+    assert len({body.calls[k] for k in (0, 1, 2, 3, 4)}) == 1
+    assert body.calls[5] < body.calls[0] == body.calls[6]
+    np.testing.assert_allclose(model.next_token_logits(prefixes), want.next_token_logits(prefixes), atol=1e-5)
+    one, other = (m.generate(prefixes, max_new_tokens=3) for m in (model, want))
+    assert [r.ids.tolist() for r in one] == [r.ids.tolist() for r in other]
+
+
 def test_more_rows_in_a_call_than_positions(causal: Causal) -> None:
     model, rng = causal("qwen3"), np.random.default_rng(10)
     prefix, group = prompt(rng, 20), [prompt(rng, 19) for _ in range(30)]
