@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsys.errors import ConfigError
+from recsys.explanation import LOCALES, language_of
 from recsys.filters.exclusions import Exclusions
 from recsys.registry import validation_text
 from recsys.signal import check_weights
@@ -90,6 +91,14 @@ class ExplainSettings(_Section):
     facts: dict[str, Any] = Field(default_factory=dict)
     tone: str = "plain"
     locale: str = "en"
+
+    @field_validator("locale")
+    @classmethod
+    def _known_language(cls, locale: str) -> str:
+        """A reason in a language that it cannot be checked in would fail at every call."""
+        if language_of(locale) not in LOCALES:
+            raise ValueError(f"no reasons in the language {locale!r}: choose one of {', '.join(LOCALES)}")
+        return locale
 
 
 class Variant(_Section):

@@ -12,6 +12,12 @@ from recsys.types import UserKey
 EvidenceKind = Literal["event", "attribute", "review", "query", "popularity", "novelty"]
 FactKind = Literal["event", "attribute", "aspect", "query", "popularity", "novelty"]
 Confidence = Literal["strong", "moderate", "weak"]
+LOCALES = ("en", "de")  # the languages that reasons are worded and checked in
+
+
+def language_of(locale: str) -> str:
+    """Return the language of a locale: "de" of "de-AT"."""
+    return locale.replace("_", "-").partition("-")[0].lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +28,8 @@ class Evidence:
         kind: "event": this shopper's act on ``item_id``. "attribute": ``item_id`` has ``value`` in ``field``.
             "review": ``quote`` is ``text[start:end]`` of review ``review_id`` of ``item_id``. "query": ``value`` is a
             word of the query, found in ``field`` of ``item_id``. "popularity": ``count`` shoppers, never few enough
-            to tell who; a round number (10, 300) is a floor, "at least so many". "novelty": ``item_id`` came at ``time``.
+            to tell who; a round number (10, 300) is a floor: "at least so many".
+            "novelty": ``item_id`` came at ``time``.
         item_id: the item that the evidence is about: the history item of an event, else the recommended one.
         title: the title of that item.
         time: epoch seconds.

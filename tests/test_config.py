@@ -142,3 +142,11 @@ def test_hash_is_the_same_in_another_process():
     code = "from recsys.config import EngineConfig; print(EngineConfig().hash)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == EngineConfig().hash
+
+
+@pytest.mark.parametrize("locale", ["fr", "", "enm", "../en"])
+def test_a_language_that_reasons_cannot_be_checked_in_is_refused_at_once(locale):
+    with pytest.raises(ConfigError, match="choose one of en, de"):
+        EngineConfig.of({"explain": {"locale": locale, "options": {"files": {"fr": "phrases.toml"}}}})
+    for known in ("en", "de", "de-AT", "en_GB"):
+        assert EngineConfig.of({"explain": {"locale": known}}).explain.locale == known

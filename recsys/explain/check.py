@@ -15,8 +15,8 @@ from recsys.explain.clean import visible
 from recsys.explain.findings import ClaimKind, Finding, Judge
 from recsys.explain.judge import judge
 from recsys.explain.known import known
-from recsys.explain.lexicon import language_of, lexicon
-from recsys.explanation import Evidence
+from recsys.explain.lexicon import lexicon
+from recsys.explanation import Evidence, language_of
 
 MAX_CHARS = 1000
 # What a statement is called when several claims are in it.

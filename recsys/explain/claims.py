@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from recsys.explain.clean import level, plain
-from recsys.explain.lexicon import LOCALES, Lexicon, Stem, language_of, lexicon
+from recsys.explain.lexicon import Lexicon, Stem, lexicon
 from recsys.explain.tokens import INSIDE, Token, categories, words_of
+from recsys.explanation import LOCALES, language_of
 
 _READ = 200  # characters of a name that are read
 _MOST = 30  # a title of a thousand words would allow everything

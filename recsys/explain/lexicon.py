@@ -12,9 +12,9 @@ from threading import Lock
 from typing import Any
 
 from recsys.errors import ConfigError
+from recsys.explanation import LOCALES
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
-LOCALES = ("en", "de")
 _LOCK = Lock()  # a stemmer keeps state while it works
 Stem = str
 
@@ -90,11 +90,6 @@ def _raw(locale: str) -> Mapping[str, Any]:
     if locale not in LOCALES:
         raise ConfigError(f"no lexicon of the language {locale!r}: choose one of {', '.join(LOCALES)}")
     return tomllib.loads((files("recsys.explain") / f"lexicon.{locale}.toml").read_text(encoding="utf-8"))
-
-
-def language_of(locale: str) -> str:
-    """Return the language of a locale: "de" of "de-AT"."""
-    return locale.replace("_", "-").partition("-")[0].lower()
 
 
 @lru_cache(maxsize=8)

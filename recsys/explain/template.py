@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from recsys.errors import ConfigError
 from recsys.explain.template_plan import Told, confidence, plan
 from recsys.explain.template_say import Saying
-from recsys.explain.wording import LOCALES, Phrases
+from recsys.explain.wording import Phrases
 from recsys.explain.wording_read import phrases
-from recsys.explanation import Case, Evidence, Explanation
+from recsys.explanation import LOCALES, Case, Evidence, Explanation, language_of
 from recsys.protocols import Deps
 
 
@@ -28,7 +28,8 @@ class Template:
 
         Attributes:
             sentences: at most so many; None leaves it to the register.
-            files: locale -> file of phrases, for further languages or other words.
+            files: locale -> file of phrases, for other words. An engine checks what it says, and takes the languages
+                of `recsys.explanation.LOCALES` alone: a further language is for who uses the template without one.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +59,7 @@ class Template:
 
     def phrases_for(self, case: Case) -> Phrases:
         """Return the phrases of a case: of its language, "de" for "de-AT". Raises `ConfigError` if there are none."""
-        found = self._phrases.get(case.locale) or self._phrases.get(case.locale.replace("_", "-").partition("-")[0])
+        found = self._phrases.get(case.locale) or self._phrases.get(language_of(case.locale))
         if found is None:
             known = ", ".join(sorted(self._phrases))
             raise ConfigError(f"no phrases in the language {case.locale!r}: choose one of {known}")

@@ -9,7 +9,6 @@ from typing import Literal
 
 from recsys.explanation import Confidence
 
-LOCALES = ("en", "de")
 REGISTERS = ("plain", "friendly", "brief")
 CONFIDENCES: tuple[Confidence, ...] = ("strong", "moderate", "weak")
 PluralForm = Literal["one", "few", "other"]

@@ -17,7 +17,6 @@ from recsys.explain.wording import (
     FIELD_FORMS,
     FOLLOWS,
     LEADS,
-    LOCALES,
     PLURALS,
     REGISTERS,
     Clauses,
@@ -25,6 +24,7 @@ from recsys.explain.wording import (
     Patterns,
     Phrases,
 )  # fmt: skip
+from recsys.explanation import LOCALES
 
 
 @lru_cache(maxsize=32)

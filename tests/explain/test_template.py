@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
 from recsys.explain.check import check
-from recsys.explain.lexicon import LOCALES as CHECKED_LOCALES
 from recsys.explain.template import Template
+from recsys.explanation import LOCALES as CHECKED_LOCALES
 from recsys.explanation import Case, Evidence
 from recsys.protocols import Deps, Explainer
 from recsys.registry import Registry

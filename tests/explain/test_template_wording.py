@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
 from recsys.explain.template import Template
-from recsys.explain.wording import LOCALES, PLURALS, REGISTERS, Pattern
+from recsys.explain.wording import PLURALS, REGISTERS, Pattern
 from recsys.explain.wording_parts import ended, joined, short
 from recsys.explain.wording_read import phrases
+from recsys.explanation import LOCALES
 
 PLAIN = phrases("en")["plain"]
 ENGLISH = (files("recsys.explain") / "phrases.en.toml").read_text(encoding="utf-8")
