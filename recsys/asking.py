@@ -29,11 +29,12 @@ from recsys.registry import Registry
 from recsys.requests import compile_filter, without
 from recsys.result import Result, StageTrace
 from recsys.rules import Page, Rules, apply
+from recsys.rules.trace import with_shown
 from recsys.search.fold import Parents, fold
 from recsys.searching import SearchPlan
 from recsys.store.histories import join
 from recsys.store.searches import SearchLog
-from recsys.types import NO_ROWS, Events, ItemRows, Notes, Request, RowMask, Slates, offsets_of, utc
+from recsys.types import NO_ROWS, Events, ItemRows, Request, RowMask, Slates, offsets_of, utc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,9 +118,9 @@ class Asking:
         asked = self._merged(rules)
         base = self._base(items, where, asked, self._now(now))
         # What the page shows is taken out before anything is found, so that a list is full however long the page is.
-        shown = self._shown(asked, page, items, base)
+        shown = NO_ROWS if page is None else page.hides(asked, items, base)
         base = without(base, shown)
-        seeds = self._rows(items, context)
+        seeds = self._rows(snapshot, items, context)
         if exclude is None and self.config.hide_seen:
             exclude = self.config.exclusions
         hider = None if exclude is None else exclude.over(items)
@@ -128,13 +129,15 @@ class Asking:
         watch = Stopwatch()
         if not explain:
             ranked = funnel.run(requests, asked.pool(k), watch)
-            slates = _noted(self._ruled(asked, ranked, requests, items, k, page, watch, snapshot=snapshot), shown)
+            slates = with_shown(
+                self._ruled(asked, ranked, requests, items, k, page, watch, snapshot=snapshot), len(shown)
+            )
             return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
         # The reasons are measured against all candidates, so that none is cut away yet.
         candidates = funnel.candidates(requests, watch)
         ranked = funnel.rank(requests, candidates, max(1, len(candidates.items)), watch)
         best = ranked.head(asked.pool(k))
-        slates = _noted(self._ruled(asked, best, requests, items, k, page, watch, snapshot=snapshot), shown)
+        slates = with_shown(self._ruled(asked, best, requests, items, k, page, watch, snapshot=snapshot), len(shown))
         said = self._explained(
             snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch, use=explain, strict=strict
         )  # fmt: skip
@@ -150,9 +153,7 @@ class Asking:
             DataError: an unknown item, or one that is named twice.
         """
         snapshot, items = self._pinned()
-        rows = self._distinct(items, item_ids)
-        if (late := rows >= len(snapshot.items)).any():
-            raise DataError(f"unknown item_id {item_ids[int(np.argmax(late))]!r}")
+        rows = self._distinct(snapshot, items, item_ids)
         base = self._base(items, None, self.rules, self._now(now))
         request = self._request(snapshot, user, base, NO_ROWS, max(1, len(rows)), now)
         funnel, watch = self._funnel(snapshot, variant, strict), Stopwatch()
@@ -217,14 +218,6 @@ class Asking:
         """Return how many ranked items a list of ``k`` needs, of which rules and the page may take some out."""
         return rules.pool(k) + (0 if page is None else len(page))
 
-    @staticmethod
-    def _shown(rules: Rules, page: Page | None, items: ItemTable, base: RowMask) -> ItemRows:
-        """Return the rows that might be shown, and are not because the page has them already."""
-        if page is None or not rules.exclude_shown:
-            return NO_ROWS
-        rows = page.rows(items)
-        return rows[base[rows]]
-
     def _ruled(
         self, rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, page: Page | None,
         watch: Stopwatch, in_order: bool = False, snapshot: Snapshot | None = None, parents: Parents | None = None,
@@ -261,11 +254,11 @@ class Asking:
             DataError: an unknown item, or ``k`` below 1.
         """
         snapshot, items = self._pinned()
-        row, moment = self._rows(items, [item_id]), self._now(now)
+        row, moment = self._rows(snapshot, items, [item_id]), self._now(now)
         asked = self.rules.model_copy(update={"pin": (), "explore": None, "calibration": 0.0})
         asked = asked if rules is None else asked.plus(rules)
         base = self._base(items, where, asked, moment)
-        shown = self._shown(asked, page, items, base)
+        shown = NO_ROWS if page is None else page.hides(asked, items, base)
         allowed = without(base, np.concatenate([row, shown]))
         allowed[len(snapshot.items) :] = False  # as in `_request`
         request = Request(history=Events.of(row), allowed=allowed, now=moment, k=_checked(k))
@@ -276,7 +269,7 @@ class Asking:
         slates = self._ruled(
             asked, funnel.run([request], asked.pool(k), watch), [request], items, k, page, watch, snapshot=snapshot
         )  # fmt: skip
-        return results(_noted(slates, shown), items, funnel.plan, watch, snapshot.bundle_id)[0]
+        return results(with_shown(slates, len(shown)), items, funnel.plan, watch, snapshot.bundle_id)[0]
 
     def rank(
         self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
@@ -288,7 +281,7 @@ class Asking:
             DataError: an unknown item, or one that is named twice.
         """
         snapshot, items = self._pinned()
-        rows = self._distinct(items, item_ids)
+        rows = self._distinct(snapshot, items, item_ids)
         everything = np.ones(len(items), dtype=np.bool_)
         request = self._request(snapshot, user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
         given = _unfound(rows)
@@ -298,8 +291,8 @@ class Asking:
         ranked = funnel.rank([request], scored, request.k, watch)
         return results(ranked, items, funnel.plan, watch, snapshot.bundle_id)[0]
 
-    def _distinct(self, items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
-        rows = self._rows(items, item_ids)
+    def _distinct(self, snapshot: Snapshot, items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
+        rows = self._rows(snapshot, items, item_ids)
         if len(np.unique(rows)) != len(rows):
             raise DataError("item_ids names an item twice")
         return rows
@@ -336,19 +329,12 @@ class Asking:
         return int(time.time()) if now is None else utc(now, "now")
 
     @staticmethod
-    def _rows(items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
+    def _rows(snapshot: Snapshot, items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
         rows = items.vocabulary.rows(item_ids)
-        if (rows < 0).any():
-            raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}")
+        unknown = (rows < 0) | (rows >= len(snapshot.items))  # what came since is unknown to the parts of this snapshot
+        if unknown.any():
+            raise DataError(f"unknown item_id {item_ids[int(np.argmax(unknown))]!r}")
         return rows
-
-
-def _noted(slates: Slates, shown: ItemRows) -> Slates:
-    """Return the lists with how many items were left out because the page shows them."""
-    if not len(shown):
-        return slates
-    words = f"{len(shown)} item{'' if len(shown) == 1 else 's'}"
-    return slates.note(Notes(applied=(f"shown already ({words})",)))
 
 
 def _checked(k: int) -> int:

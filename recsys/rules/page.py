@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterable
 
 from recsys.dataset import ItemTable
-from recsys.types import NO_ROWS, ItemRows
+from recsys.rules.model import Rules
+from recsys.types import NO_ROWS, ItemRows, RowMask
 
 
 class Page:
@@ -40,3 +41,8 @@ class Page:
             return NO_ROWS
         rows = items.vocabulary.rows(shown)
         return rows[rows >= 0]
+
+    def hides(self, rules: Rules, items: ItemTable, base: RowMask) -> ItemRows:
+        """Return the rows that ``base`` (n_items,) lets through, and that a list leaves out for the page has them."""
+        rows = self.rows(items) if rules.exclude_shown else NO_ROWS
+        return rows[base[rows]]

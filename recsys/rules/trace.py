@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from recsys.dataset import ItemTable
 from recsys.rules.fill import Filled, labels_of
 from recsys.rules.model import Cap, Rules
-from recsys.types import ItemRows, Notes, Request
+from recsys.types import ItemRows, Notes, Request, Slates
 
 Bools = NDArray[np.bool_]
 MAX_VALUES = 5  # of a cap that the trace names
+SHOWN = "shown already"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ def traces(work: Work, rows: ItemRows, filled: Filled) -> list[tuple[str, ...]]:
             _count(out, f"{sort}:{met.label}", some.sum(axis=1) * met.holds)
     for met in work.hidden:
         _say(out, f"hide:{met.label}", met.holds)
-    _count(out, "shown already", work.repeats)
+    _count(out, SHOWN, work.repeats)
     for name in ("diversity", "calibration"):
         if strength := getattr(work.rules, name):
             _say(out, f"{name}:{strength:g}", (filled.picks >= 0).sum(axis=1) > 1)
@@ -115,7 +116,16 @@ def _say(out: list[list[str]], text: str, lists: Bools) -> None:
 
 def _count(out: list[list[str]], name: str, counts: NDArray[Any]) -> None:
     for i in np.flatnonzero(counts).tolist():
-        out[i].append(f"{name} ({counts[i]} item{'' if counts[i] == 1 else 's'})")
+        out[i].append(_counted(name, counts[i]))
+
+
+def with_shown(slates: Slates, n: int) -> Slates:
+    """Return the lists with the note that ``n`` items were left out because the page has them; without it for none."""
+    return slates.note(Notes(applied=(_counted(SHOWN, n),))) if n else slates
+
+
+def _counted(name: str, n: int) -> str:
+    return f"{name} ({n} item{'' if n == 1 else 's'})"
 
 
 def _capped(cap: Cap, items: ItemTable, shown: ItemRows, left_out: ItemRows) -> list[str]:
