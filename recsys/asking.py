@@ -220,7 +220,7 @@ class Asking:
 
     def _ruled(
         self, rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, page: Page | None,
-        watch: Stopwatch, in_order: bool = False, snapshot: Snapshot | None = None, parents: Parents | None = None,
+        watch: Stopwatch, *, snapshot: Snapshot, in_order: bool = False, parents: Parents | None = None,
     ) -> Slates:  # fmt: skip
         """Return lists of ``k`` that obey the rules; nothing is done where there are none.
 
@@ -229,7 +229,7 @@ class Asking:
         """
         if rules.idle and page is None:
             return (slates if parents is None else fold(slates, parents)[0]).head(k)
-        dense = (snapshot or self._current()).fitted.generators.get("dense")
+        dense = snapshot.fitted.generators.get("dense")
         vectors = dense.vectors if rules.diversity and dense is not None else None
         out = watch.time(
             "rules", "rules", len(slates.items),
