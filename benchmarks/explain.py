@@ -16,9 +16,8 @@ from recsys import explaining
 from recsys.config import DEFAULT_CANDIDATES, EngineConfig
 from recsys.engine import Engine
 from recsys.explain.causal import drop_uncaused, with_drops
-from recsys.explain.check import check
 from recsys.explaining import Reasons
-from recsys.explanation import Case, Explanation, Fact
+from recsys.explanation import Explanation
 from recsys.fitting import plan_for
 from recsys.funnel import Funnel
 from recsys.requests import compile_filter, seen, without
@@ -127,10 +126,13 @@ def one_list(reasons: Reasons, funnel: Funnel, request: Request, ranked: Slates)
     found, facts_s = timed(lambda: reasons.book.collect([request], listed, aspects=reasons.aspects))
     most = reasons.settings.measured
     measured, causal_s = timed(lambda: with_drops([request], listed, ranked, found, rescore, items.vocabulary, most))
-    cases = cases_of(reasons, request, listed, [drop_uncaused(one) for one in measured])
+    cases = reasons.cases([request], listed, [drop_uncaused(one) for one in measured])
     said, text_s = timed(lambda: list(reasons.explainer(reasons.settings.use).explain(cases)))
-    texts = [(one, case.title) for one, case in zip(said, cases, strict=True) if one.text]
-    check_s = sum(each(lambda pair: check(pair[0].text, pair[0].evidence, pair[1], now=request.now), texts))
+    plain = reasons.explainer(explaining.PLAIN)
+    texts = [(one, case) for one, case in zip(said, cases, strict=True) if one.text]
+    check_s = sum(
+        each(lambda pair: explaining.checked(pair[0], pair[1], request.now, plain), texts)
+    )  # repairs included
     ms = {
         "reviews_ms_item": reviews_s / n,
         "facts_ms_item": facts_s / n,
@@ -138,18 +140,6 @@ def one_list(reasons: Reasons, funnel: Funnel, request: Request, ranked: Slates)
         "check_ms_item": check_s / n,
     }
     return {name: 1000 * s for name, s in {**ms, "causal_ms_list": causal_s}.items()}, reruns
-
-
-def cases_of(reasons: Reasons, request: Request, listed: Slates, facts: Sequence[Sequence[Fact]]) -> list[Case]:
-    """Return what the explainer is given for each entry of one list."""
-    settings, ids = reasons.settings, reasons.book.items.vocabulary.ids(listed.items)
-    return [
-        Case(
-            item_id=item_id, title=reasons.book.title(row), facts=tuple(one), user=request.user,
-            locale=settings.locale, register=settings.tone, seed=place,
-        )
-        for place, (item_id, row, one) in enumerate(zip(ids, listed.items.tolist(), facts, strict=True))
-    ]  # fmt: skip
 
 
 def request_of(engine: Engine, user: str, now: int) -> Request:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from recsys.explain.findings import Judge
 from recsys.explain.known import ItemId
 from recsys.explanation import Evidence
@@ -72,7 +74,11 @@ def tells_opinion(made: Judge, at: int) -> bool:
 
 def neutral(made: Judge, k: int) -> bool:
     """Return whether the word at ``k`` claims nothing by itself."""
-    named = made.reading.categories[k]
+    return _claims_nothing(made.reading.categories[k])
+
+
+@lru_cache(maxsize=4096)
+def _claims_nothing(named: frozenset[str]) -> bool:
     return bool(
         {"neutral", "function", "carrier", "modal", "came", "same", "speech"} & named
         or any(c.startswith(("pronoun:", "field:", "number:", "people:", "act:")) for c in named)

@@ -25,7 +25,7 @@ class Lexicon:
 
     Attributes:
         words: stem -> the categories of a single word, such as "act:buy", "negation", "neutral".
-        phrases: first stem -> (stems, category), the longest first.
+        phrases: the first two stems -> (stems, category), the longest first.
         accepts: act -> the event kinds that make it true.
         numbers, scales: a number word -> its value. months, weekdays, seasons: a lower-case word -> what it names.
         synonyms: stem -> the stems that mean the same, itself among them.
@@ -37,7 +37,7 @@ class Lexicon:
 
     locale: str
     words: Mapping[Stem, frozenset[str]]
-    phrases: Mapping[Stem, tuple[tuple[tuple[Stem, ...], str], ...]]
+    phrases: Mapping[tuple[Stem, Stem], tuple[tuple[tuple[Stem, ...], str], ...]]
     accepts: Mapping[str, frozenset[str]]
     numbers: Mapping[str, int]
     scales: Mapping[str, int]
@@ -97,13 +97,13 @@ def lexicon(locale: str = "en") -> Lexicon:
     """Return the lexicon of a language. Raises `ConfigError` for one that there is none of."""
     raw = _raw(locale)
     words: dict[str, set[str]] = {}
-    phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    phrases: dict[tuple[str, str], list[tuple[tuple[str, ...], str]]] = {}
     for category, entry in _entries(raw):
         stems = tuple(stem(locale, w) for w in _WORD.findall(entry.lower()))
         if len(stems) == 1:
             words.setdefault(stems[0], set()).add(category)
         else:
-            phrases.setdefault(stems[0], []).append((stems, category))
+            phrases.setdefault((stems[0], stems[1]), []).append((stems, category))
     irregular: Mapping[str, list[str]] = raw.get("irregular", {})
     for base, forms in irregular.items():
         for form in forms:

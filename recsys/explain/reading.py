@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from recsys.explain.clean import level
 from recsys.explain.dates import When, when
@@ -14,6 +15,12 @@ from recsys.explain.tokens import Token, categories, stems_of, tokens
 
 # A single small word of these categories is not taken for a word of a title.
 _SPECIAL = ("act:", "people:", "negation", "policy:", "popularity", "number:", "modal", "pronoun:", "speech", "idiom")
+
+
+@lru_cache(maxsize=8192)
+def rest_of(named: frozenset[str], prefix: str) -> str:
+    """Return the rest of the first category with ``prefix``, "" where there is none."""
+    return min((c[len(prefix) :] for c in named if c.startswith(prefix)), default="")
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +74,7 @@ class Reading:
         """Return the rest of the first category of token ``i`` with ``prefix``, "" when it has none."""
         if not 0 <= i < len(self.tokens):
             return ""
-        return min((c[len(prefix) :] for c in self.categories[i] if c.startswith(prefix)), default="")
+        return rest_of(self.categories[i], prefix)
 
     def in_sentence(self, number: int) -> Iterator[Node]:
         """Yield the nodes of a sentence."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from recsys.explain.clean import level
 from recsys.explain.lexicon import Lexicon, Stem, lexicon
@@ -17,8 +17,7 @@ _NONE: frozenset[str] = frozenset()
 INSIDE = frozenset(("inside",))  # the category of what stands within a phrase
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word, number, mark or quote: ``text[start:end]`` of the text.
 
     Attributes:
@@ -129,10 +128,12 @@ def categories(found: Sequence[Token], language: Lexicon) -> list[frozenset[str]
 
 
 def _phrase(found: Sequence[Token], i: int, language: Lexicon) -> tuple[int, frozenset[str]] | None:
-    length, named = 0, set[str]()
-    known = language.phrases.get(found[i].stem) if found[i].word else None
+    if i + 1 == len(found) or not found[i].word:
+        return None
+    known = language.phrases.get((found[i].stem, found[i + 1].stem))
     if known is None:
         return None
+    length, named = 0, set[str]()
     following = tuple([t.stem for t in found[i : i + len(known[0][0])]])  # a mark has a stem that no word has
     for stems, category in known:
         if len(stems) < length:
