@@ -1,11 +1,13 @@
 import sys
 import threading
 import time
+from importlib import import_module
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.data.shop import make_shop
 from recsys.errors import ConfigError
 from recsys.search import analysis
 from recsys.search.analysis import MAX_CHARS, Analyzer, fold_accents, normalise, number
@@ -27,7 +29,8 @@ def english() -> Analyzer:
         ("dv7-1211ea", ["dv", "7", "1211", "ea"]), ("Men's", ["men"]),
         ("Wi\u2011Fi", ["wi", "fi"]), ("O’Neill", ["oneil"]), ("AT&T", ["at", "t"]), ("caf\u00e9s", ["cafe"]),
         ("cafe\u0301s", ["cafe"]), ("snake_case", ["snake", "case"]), ("kett\u200ble", ["kettl"]), ("", []), ("?!", []),
-        ("ke\u202ettle", ["kettl"]), ("a\x00b", ["a", "b"]), ("हिन्दी", ["हिन्दी"]), ("1.2.3", ["1.2.3"]),
+        ("ke\u202ettle", ["kettl"]), ("kettles\ud800ing", ["kettl", "ing"]),
+        ("a\x00b", ["a", "b"]), ("हिन्दी", ["हिन्दी"]), ("1.2.3", ["1.2.3"]),
     ],
 )  # fmt: skip
 def test_terms(english, text, terms):
@@ -117,3 +120,19 @@ def test_analyzers_of_several_engines_stem_at_once():
     finally:
         sys.setswitchinterval(usual)
     assert not wrong
+
+
+@pytest.mark.parametrize("language", ["english", "german", "porter", "french", "spanish"])
+def test_stems_are_the_same_whether_they_come_from_c_or_not(language):
+    """snowballstemmer hands out the stemmers of PyStemmer where that is installed."""
+    module = import_module(f"snowballstemmer.{language}_stemmer")
+    plain, analyzer = getattr(module, f"{language.capitalize()}Stemmer")(), Analyzer(language)
+    shop = make_shop(0, 20).dataset.items
+    words = {w for text in (*shop.titles, *shop.texts) for w in analyzer.raw(text)} | {
+        "größe",
+        "naïve",
+        "über",
+        "x" * 60,
+    }
+    assert len(words) > 1_000
+    assert {w: analyzer.stem(w) for w in words} == {w: fold_accents(plain.stemWord(w)) for w in words}
