@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import rounded
-from recsys.explain.challenge.corrupt import KINDS
+from recsys.explain.challenge.corrupt import INJECTED, KINDS
 from recsys.explain.challenge.load import NOW, SPLIT_NAMES, Challenge, load
 from recsys.explain.challenge.measure import Judgement, Outcome, Verdict, checked, outcomes, wilson
 from recsys.explain.challenge.words import MONTHS, day
@@ -60,7 +60,7 @@ def figures_of(found: Sequence[Outcome]) -> dict[str, Any]:
     placed = [o.located for o in false if o.located is not None]
     by_kind = {
         kind: share([o.right for o in false if o.challenge.kind == kind])
-        for kind in KINDS
+        for kind in (*KINDS, INJECTED)
     }  # fmt: skip
     return {
         "keeps": share(true),

@@ -10,7 +10,7 @@ import pytest
 from recsys.data.shop import make_shop
 from recsys.explain.challenge import build
 from recsys.explain.challenge.cases import make_cases
-from recsys.explain.challenge.corrupt import KINDS, plain
+from recsys.explain.challenge.corrupt import INJECTED, KINDS, plain
 from recsys.explain.challenge.load import FOLDER, SPLIT_NAMES, load, marked_texts, read_cases
 from recsys.explain.challenge.measure import changed, nearest, outcomes, wilson
 
@@ -26,7 +26,8 @@ def test_there_is_enough_of_everything(texts):
     kinds = Counter(c.kind for found in texts.values() for c in found)
     assert kinds["true"] >= 200
     assert sum(n for kind, n in kinds.items() if kind != "true") >= 500
-    assert set(kinds) == {"true", *KINDS}
+    assert set(kinds) == {"true", *KINDS, INJECTED}
+    assert INJECTED not in {c.kind for c in texts["heldout"]}
     for found in texts.values():
         assert min(Counter(c.kind for c in found).values()) >= 30
         assert len({c.case for c in found}) == 24
@@ -69,6 +70,11 @@ def test_a_second_build_gives_the_same_corruptions(split, shop):
     assert build.make_corruptions(split, shop) == [json.loads(line) for line in lines]
 
 
+def test_a_second_build_gives_the_same_injections():
+    lines = (FOLDER / "injected.dev.jsonl").read_text(encoding="utf-8").splitlines()
+    assert build.make_injected("dev") == [json.loads(line) for line in lines]
+
+
 def test_the_cases_are_of_the_shop(shop):
     for split in SPLIT_NAMES:
         assert make_cases(split, shop) == read_cases(split)
@@ -93,7 +99,7 @@ def test_the_checker_reaches_its_floors(split):
     assert sum(false) / len(false) >= catches
     assert len(placed) > 100
     assert sum(placed) / len(placed) >= 0.95
-    for kind in KINDS:
+    for kind in (*KINDS, *([INJECTED] if split == "dev" else [])):
         of_kind = [o.right for o in found if o.challenge.kind == kind]
         assert sum(of_kind) / len(of_kind) >= 0.85, kind
 

@@ -1,4 +1,6 @@
-"""Writes the corruptions of both splits: ``python -m recsys.explain.challenge.build FOLDER``.
+"""Writes the corruptions of both splits, and for development what merchants inject.
+
+``python -m recsys.explain.challenge.build FOLDER``.
 
 They follow from the committed cases and true texts and a seed; a test states that a second run gives the same files.
 """
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from recsys.data.shop import Shop, make_shop
 from recsys.explain.challenge.cases import SPLITS, Draw, value_of
-from recsys.explain.challenge.corrupt import Falsehood, Pool, corrupted, spread
+from recsys.explain.challenge.corrupt import INJECTED, Falsehood, Pool, corrupted, spread
 from recsys.explain.challenge.load import FOLDER, marked_texts, read_cases
 from recsys.types import Item
 
@@ -61,12 +63,33 @@ def make_corruptions(split: str, shop: Shop) -> list[dict[str, object]]:
     return out
 
 
+def make_injected(split: str) -> list[dict[str, object]]:
+    """Return texts that repeat what a merchant wrote behind a title or value, with the evidence that holds it."""
+    tails = tomllib.loads((FOLDER / "injected.toml").read_text(encoding="utf-8"))
+    out: list[dict[str, object]] = []
+    for place, case in enumerate(2 * read_cases(split)):
+        tail = tails["tails"][place % len(tails["tails"])]
+        events = [e for e in case["evidence"] if e["kind"] == "event" and e["event_kind"] in tails["acts"]]
+        values = [e for e in case["evidence"] if e["kind"] == "attribute"]
+        for first, field in ((events[:1], "title"), (values[:1], "value")):
+            if not first:
+                continue
+            name = first[0][field].split(",")[0]
+            known = [{**e, field: name + tail} if e.get(field) == first[0][field] else e for e in case["evidence"]]
+            form = tails["acts"][first[0]["event_kind"]] if field == "title" else tails["shared"]
+            text = form.format(name + tail)
+            out.append({"case": case["case"], "kind": INJECTED, "text": text, "evidence": known})
+    return out
+
+
 def main(folder: Path) -> None:
     """Write both files."""
     shop = make_shop(seed=0, n_shoppers=2000)
     for split in SPLITS:
         lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in make_corruptions(split, shop)]
         (folder / f"corruptions.{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in make_injected("dev")]
+    (folder / "injected.dev.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from recsys.explain.challenge import words
 
 MARK = re.compile(r"\{([a-z])(\d?):([^}]*)\}")
 KINDS = ("entity", "attribute", "number", "negation", "quote", "wrong-item", "event-kind", "date", "invented")
+INJECTED = "injected"  # what a merchant wrote into a title or value; in the development split alone
 
 
 @dataclass(frozen=True, slots=True)

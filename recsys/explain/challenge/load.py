@@ -48,7 +48,8 @@ def load(split: str) -> list[Challenge]:
     """Return every text of a split: the true ones, the corruptions made by code, and those made by hand."""
     cases = {c["case"]: c for c in read_cases(split)}
     out = [_challenge(cases[name], "true", plain(text)) for name, text in marked_texts(split)]
-    for line in (FOLDER / f"corruptions.{split}.jsonl").read_text(encoding="utf-8").splitlines():
+    files = [FOLDER / f"{name}.{split}.jsonl" for name in ("corruptions", "injected")]
+    for line in (x for file in files if file.exists() for x in file.read_text(encoding="utf-8").splitlines()):
         made = json.loads(line)
         out.append(_challenge(cases[made["case"]], made["kind"], made["text"], made.get("evidence")))
     for line in (FOLDER / f"false.{split}.txt").read_text(encoding="utf-8").splitlines():
