@@ -91,6 +91,21 @@ def test_what_a_rule_brings_in_has_a_public_reason_or_none():
     assert all(e.kind != "event" for e in found[0].explanation.evidence)
 
 
+def test_a_list_of_one_keeps_its_reason(engine):
+    """One score has no range to fall through: nothing is measured there, and nothing is disproved."""
+    told = 0
+    for user in SHOPPERS[:40]:
+        for row in engine.recommend(user, 5, now=NOW, explain=True, variant="fused"):
+            if (row.explanation.causal_drop or 0) > 0.1:
+                where = f'item_id = "{row.item_id}"'
+                only = engine.recommend(user, 5, where=where, now=NOW, explain=True, variant="fused")
+                assert ids(only) == [row.item_id]
+                assert any(e.kind == "event" for e in only[0].explanation.evidence)
+                assert only[0].explanation.causal_drop is None
+                told += 1
+    assert told > 5
+
+
 # -- similar items ---------------------------------------------------------------------------------------------------
 
 
