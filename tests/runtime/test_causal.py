@@ -258,6 +258,18 @@ def test_what_cannot_be_read(causal: Causal) -> None:
         model.score([one], [])
 
 
+def test_without_a_tokenizer_there_are_ids_alone(causal: Causal, written_folder: Callable[[str], Path]) -> None:
+    folder, one = written_folder("qwen2-tied"), Prompt((np.array([5, 6]),))
+    body, table = OnnxSession(folder / "body.onnx", threads=1), np.load(folder / "embeddings.npy")
+    mute = CausalLM(body, table, causal("qwen2-tied").architecture)
+    with pytest.raises(ModelError, match="need a tokenizer"):
+        mute.generate([one], max_new_tokens=2, stop=["."])
+    reply, full = (m.generate([one], max_new_tokens=4)[0] for m in (mute, causal("qwen2-tied")))
+    assert reply.text == ""
+    assert reply.ids.tolist() == full.ids.tolist()
+    assert mute.forget("anyone") == 0
+
+
 def test_a_folder_opened_twice_gives_the_same(written_folder: Callable[[str], Path], causal: Causal) -> None:
     one = prompt(np.random.default_rng(9), 15, "someone")
     other = open_decoder(written_folder("qwen3"), threads=1, prefix_bytes=1 << 16)

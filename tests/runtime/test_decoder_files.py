@@ -116,6 +116,18 @@ def test_what_the_graph_cannot_do_is_refused_by_name(change: dict[str, Any], wor
         Architecture.from_config(CONFIG | change)
 
 
+def test_a_folder_without_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissing, match=r"config\.json is missing"):
+        Architecture.from_folder(tmp_path)
+    for content in ("{oh", "[]", "7"):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(ArtifactDamaged, match="JSON"):
+            Architecture.from_folder(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"eos_token_id": 2}))
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, 9], "bos_token_id": None}))
+    assert Architecture.from_folder(tmp_path).eos == (2, 9)
+
+
 def test_sizes_and_defaults() -> None:
     plain = Architecture.from_config(CONFIG | {"eos_token_id": [2, 7], "rope_theta": 1e6})
     assert (plain.head_dim, plain.qk_norm, plain.tied, plain.eos, plain.rope.theta) == (8, True, False, (2, 7), 1e6)
