@@ -41,11 +41,12 @@ class Finding(Asking):
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
 
-        What the shopper chose for the same query before comes first, and nothing is hidden because it was bought:
-        people search for what they know. ``fold`` shows one variant of each product and names the others, ``facets``
-        counts what matches by brand, category, attribute and price. Misspelt words are read as what they were meant
-        to be, and where nothing has all the words, `Result.relaxed` says what was given up. "under 50" and the like are
-        bounds of the price, named in `Result.price`.
+        What the shopper chose for the same query before comes first, unless they refused or returned it since, and
+        nothing is hidden because it was bought: people search for what they know. ``fold`` shows one variant of each
+        product, the pinned or most boosted one where rules speak of variants, and names the others, ``facets`` counts
+        what matches by brand, category, attribute and price. Misspelt words are read as what they were meant to be, and
+        where nothing has all the words, `Result.relaxed` says what was given up. "under 50" and the like are bounds of
+        the price, named in `Result.price`.
 
         Raises:
             DataError: an empty text. ConfigError: an unknown order. NotFittedError: nothing was fitted that finds
@@ -91,7 +92,10 @@ class Finding(Asking):
         return result if said is None else with_reasons([result], said)[0]
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:
-        """Return queries that go on from what is being typed; nothing that would find nothing is suggested."""
+        """Return queries that go on from what is being typed; nothing that would find nothing is suggested.
+
+        In a shop of more than a thousand products the words of new ones are suggested once a twentieth has changed.
+        """
         snapshot = self._current()
         return self._suggester(snapshot).complete(typed, k, user=user, history=self._told(snapshot, user))
 
