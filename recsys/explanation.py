@@ -12,6 +12,11 @@ from recsys.types import UserKey
 EvidenceKind = Literal["event", "attribute", "review", "query", "popularity", "novelty"]
 FactKind = Literal["event", "attribute", "aspect", "query", "popularity", "novelty"]
 Confidence = Literal["strong", "moderate", "weak"]
+# What evidence of a kind cannot do without.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "event": ("event_kind",), "attribute": ("field", "value"), "review": ("review_id", "quote", "start", "end"),
+    "query": ("field", "value"), "popularity": ("count",), "novelty": ("time",),
+}  # fmt: skip
 LOCALES = ("en", "de")  # the languages that reasons are worded and checked in
 
 
@@ -50,11 +55,7 @@ class Evidence:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        needed: Mapping[str, tuple[str, ...]] = {
-            "event": ("event_kind",), "attribute": ("field", "value"), "review": ("review_id", "quote", "start", "end"),
-            "query": ("field", "value"), "popularity": ("count",), "novelty": ("time",),
-        }  # fmt: skip
-        if missing := [name for name in needed[self.kind] if getattr(self, name) is None]:
+        if missing := [name for name in _NEEDED[self.kind] if getattr(self, name) is None]:
             raise ContractError(f"Evidence of kind {self.kind!r} needs {', '.join(missing)}")
 
     def to_dict(self) -> dict[str, Any]:

@@ -131,11 +131,12 @@ class FactBook:
         shared = share(slates, touches, self._telling, self.settings.max_attributes)
         spoken = self._aspects(_unhushed(requests, silent), slates, aspects)
         out = []
+        cited: dict[int, Evidence] = {}  # by touch: one event speaks for several items of a list
         for e, (owner, row) in enumerate(zip(slates.request_index.tolist(), slates.items.tolist(), strict=True)):
             request, facts = requests[owner], self._query(requests[owner], row, words)
             if not silent[row]:
-                facts += self._events(request, credits, touches, e)
-                facts += self._attributes(request, shared, touches, row, e)
+                facts += self._events(request, credits, touches, e, cited)
+                facts += self._attributes(request, shared, touches, row, e, cited)
                 facts += spoken[e]
             facts += self._public(row, request.now)
             facts.sort(key=lambda fact: -fact.strength)
@@ -163,14 +164,19 @@ class FactBook:
             self._silent[row] = self._words.in_text(clean(self.items.titles[row][:READ], READ))
         return np.asarray(self._silent == 1)
 
-    def _event(self, request: Request, touches: Touches, touch: int) -> Evidence:
+    def _event(self, request: Request, touches: Touches, touch: int, cited: dict[int, Evidence]) -> Evidence:
+        if touch in cited:
+            return cited[touch]
         history, place, row = request.history, int(touches.places[touch]), int(touches.rows[touch])
-        return Evidence(
+        cited[touch] = out = Evidence(
             kind="event", item_id=self._id(row), title=self.title(row), event_kind=KINDS[history.kinds[place]],
             event_id=(history.ids[place] or None) if history.ids else None, time=int(history.times[place]),
         )  # fmt: skip
+        return out
 
-    def _events(self, request: Request, credits: Credits, touches: Touches, e: int) -> list[Fact]:
+    def _events(
+        self, request: Request, credits: Credits, touches: Touches, e: int, cited: dict[int, Evidence]
+    ) -> list[Fact]:  # fmt: skip
         begin, end = int(credits.offsets[e]), int(credits.offsets[e + 1])
         strengths = credits.strengths[begin:end]
         best = np.argsort(-strengths, kind="stable")[: self.settings.max_events]
@@ -178,19 +184,21 @@ class FactBook:
         return [
             Fact(
                 kind="event", strength=float(strengths[i]),
-                evidence=(self._event(request, touches, int(credits.touch[begin + i])),),
+                evidence=(self._event(request, touches, int(credits.touch[begin + i]), cited),),
                 shares={n: round(float(v), 4) for n, s in credits.shares.items() if (v := s[begin + i]) != 0},
             )
             for i in best.tolist()
         ]  # fmt: skip
 
-    def _attributes(self, request: Request, shared: Shared, touches: Touches, row: int, e: int) -> list[Fact]:
+    def _attributes(
+        self, request: Request, shared: Shared, touches: Touches, row: int, e: int, cited: dict[int, Evidence]
+    ) -> list[Fact]:  # fmt: skip
         out = []
         for s in range(int(shared.offsets[e]), int(shared.offsets[e + 1])):
             name = self._table.names[shared.values[s]]
             value = surface(self.items, row, name, self.settings)
             own = Evidence(kind="attribute", item_id=self._id(row), title=self.title(row), field=name[0], value=value)
-            theirs = [self._event(request, touches, t) for t in shared.touches[s].tolist()]
+            theirs = [self._event(request, touches, t, cited) for t in shared.touches[s].tolist()]
             out.append(Fact(kind="attribute", strength=float(shared.strengths[s]), evidence=(own, *theirs)))
         return out
 

@@ -120,8 +120,11 @@ def _private(raw: Name, words: SensitiveWords) -> bool:
 
 def surface(items: ItemTable, row: int, name: Name, settings: FactSettings) -> str:
     """Return the value as this very item writes it: another item may write it in other letters."""
+    held = items.attributes[row].get(name[0])
+    if name[1] == held or (name[0] == "brand" and name[1] == items.brands[row]):
+        return name[1]  # cleaning a clean text changes nothing
     folded, written = (name[0], name[1].casefold()), list(_raw(items, row))
-    if name in written:  # cleaning a clean text changes nothing
+    if name in written:
         return name[1]
     for raw in written:
         own = said(raw, settings)
