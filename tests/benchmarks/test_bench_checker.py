@@ -49,7 +49,7 @@ def test_kinds_add_up(lines):
 
 def test_the_share_of_words_was_chosen_on_development_texts():
     least = checker.best_share()
-    texts = load("dev")
+    texts = [c for c in load("dev") if c.kind != "injected"]
 
     def balance(share):
         right = [((checker.overlap(c) >= share) == (c.kind == "true"), c.kind == "true") for c in texts]
