@@ -142,7 +142,8 @@ class Profiling(Finding):
         generator = None if self._snapshot is None else self._snapshot.fitted.generators.get(ASPECTS)
         table = None if generator is None else generator.table
         if self._profiler is None or self._profiler.table is not table:
-            self._profiler = Profiler(items, table=table, edits=self.edits)
+            words = self.config.explain.facts.get("sensitive", ())  # the shop's own, beside the built-in ones
+            self._profiler = Profiler(items, table=table, edits=self.edits, sensitive=words)
         index = None
         if table is not None:
             shared = held is not None and held.table is table and held.reviews is reviews
