@@ -52,6 +52,7 @@ class Reading:
     Attributes:
         categories: of each token: what its language says about it. sentence: of each token: its number.
         node: of each token: the node that it is part of, or None. nodes: in the order of the text.
+        lows: each token in lower case, "" for quotes.
     """
 
     text: str
@@ -61,6 +62,10 @@ class Reading:
     sentence: list[int]
     node: list[Node | None]
     nodes: list[Node] = field(default_factory=list)
+    lows: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lows = ["" if token.quote else token.low for token in self.tokens]
 
     def has(self, i: int, category: str) -> bool:
         """Return whether token ``i`` exists and belongs to a category."""
@@ -68,7 +73,7 @@ class Reading:
 
     def low(self, i: int) -> str:
         """Return token ``i`` in lower case, "" beyond the ends and for quotes."""
-        return self.tokens[i].low if 0 <= i < len(self.tokens) and not self.tokens[i].quote else ""
+        return self.lows[i] if 0 <= i < len(self.lows) else ""
 
     def any_of(self, i: int, prefix: str) -> str:
         """Return the rest of the first category of token ``i`` with ``prefix``, "" when it has none."""

@@ -12,7 +12,6 @@ from recsys.explain.lexicon import Lexicon, Stem, lexicon
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d{3})+(?!\d)|\d+(?=(?:st|nd|rd|th)\b)|[^\W\d_]+|\d+|[^\w\s]", re.UNICODE)
 _QUOTE = re.compile(r"\"([^\"]+)\"|(?:(?<=[\s(\[:,—])|^)'([^']+(?:'[^\s.,;:!?)][^']*)*)'(?=[\s.,;:!?)\]—]|$)")
-_DIGITS = re.compile(r"\d")
 _NONE: frozenset[str] = frozenset()
 INSIDE = frozenset(("inside",))  # the category of what stands within a phrase
 
@@ -65,7 +64,7 @@ def _plain(text: str, start: int, end: int, language: Lexicon, out: list[Token])
             if skip:
                 continue
         if word[0].isdecimal():  # "¹" is a digit, but no number
-            value = int(_DIGITS.sub(lambda m: m[0], word).replace(",", "").replace(".", ""))
+            value = int(word.replace(",", "").replace(".", ""))
             out.append(Token(low, low, match.start(), match.end(), number=value))
         elif word[0].isalpha():
             capital = word[0].isupper() and not begins
