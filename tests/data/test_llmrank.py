@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,28 +9,50 @@ import pytest
 from recsys.data.given import INFO_KEY, Given
 from recsys.data.llmrank import SIZE, LLMRank
 from recsys.errors import DataError, ShapeMismatch
+from recsys.testing.kits import ReaderTests
 
 N = 60
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Thirty shoppers of sixty games, two of them with lists; a broken line in each file."""
-    games, beside = tmp_path / "Games", tmp_path / "Games-6k"
-    games.mkdir()
+def written(root: Path, broken: bool = False) -> Path:
+    """Thirty shoppers of sixty games, two of them with lists; on request a broken line in each file."""
+    games, beside = root / "Games", root / "Games-6k"
+    games.mkdir(parents=True)
     beside.mkdir()
     items = ["item_id:token\ttitle:token_seq"] + [f"{i}\tGame {i}: <b>part</b> {i}" for i in range(N)]
-    (games / "Games.item.gz").write_bytes(gzip.compress("\n".join(items).encode()))
     rng = np.random.default_rng(0)
     lines = ["user_id:token\titem_id_list:token_seq\titem_id:token"]
     for user in range(30):
         *history, target = rng.permutation(N)[:7].tolist()
         lines.append(f"u{user}\t{' '.join(map(str, history))}\t{target}")
-    lines.append("u99")
-    (beside / "Games-6k.test.inter").write_text("\n".join(lines) + "\n")
     lists = [f"u{user}\t{' '.join(map(str, rng.permutation(N)[:40].tolist()))}" for user in (3, 11)]
-    (games / "Games.random").write_text("\n".join([*lists, "nobody\t1 2 3", "broken"]) + "\n")
+    if broken:
+        items.append("60")
+        lines.append("u99")
+        lists += ["nobody\t1 2 3", "broken"]
+    (games / "Games.item.gz").write_bytes(gzip.compress("\n".join(items).encode()))
+    (beside / "Games-6k.test.inter").write_text("\n".join(lines) + "\n")
+    (games / "Games.random").write_text("\n".join(lists) + "\n")
     return games
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return written(tmp_path, broken=True)
+
+
+class TestLLMRank(ReaderTests):
+    @pytest.fixture
+    def component(self) -> type[LLMRank]:
+        return LLMRank
+
+    @pytest.fixture
+    def place(self, tmp_path) -> str:
+        return str(written(tmp_path / "clean"))
+
+    @pytest.fixture
+    def dirty(self, tmp_path) -> str:
+        return str(written(tmp_path / "dirty", broken=True))
 
 
 def test_histories_lists_and_targets(folder):
@@ -38,7 +61,7 @@ def test_histories_lists_and_targets(folder):
     assert len(data.items) == N
     assert data.items.titles[0] == "Game 0: part 0"
     assert data.log.n_users == 30
-    assert report.dropped == 2
+    assert report.dropped == 3
     given = data.info[INFO_KEY]
     assert given.users == ("u3", "u11")
     assert given.rows.shape == (2, SIZE)
