@@ -79,7 +79,7 @@ def write_bundle(
             write(folder)
             bundle_id = seal(folder, meta)
             folder.rename(versions / bundle_id)
-        except BaseException:
+        except BaseException:  # Ctrl-C as well: nothing half-written stays, and the error goes on
             shutil.rmtree(folder, ignore_errors=True)
             raise
         flush_folder(versions)

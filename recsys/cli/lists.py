@@ -23,6 +23,7 @@ StoreOption = Annotated[
 SourceOption = Annotated[
     str | None, typer.Option("--data", metavar="READER:PATH", help="Catalogue and events: a data set instead.")
 ]
+User = Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")]
 K = Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the list.")]
 Brands = Annotated[list[str] | None, typer.Option("--where-brand", help="Only this brand; repeatable.")]
 Categories = Annotated[list[str] | None, typer.Option("--where-category", help="Only this category; repeatable.")]
@@ -46,7 +47,7 @@ def add(app: typer.Typer) -> None:
 
 def recommend(
     bundle: BundleOption,
-    user: Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")] = None,
+    user: User = None,
     store: StoreOption = None,
     data: SourceOption = None,
     k: K = 10,
@@ -74,7 +75,7 @@ def recommend(
 def explain(
     item: Annotated[list[str], typer.Option("--item", help="Item id; repeatable.")],
     bundle: BundleOption,
-    user: Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")] = None,
+    user: User = None,
     store: StoreOption = None,
     data: SourceOption = None,
     variant: Variant = None,

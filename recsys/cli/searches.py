@@ -17,6 +17,7 @@ from recsys.cli.lists import (
     SoldOut,
     SourceOption,
     StoreOption,
+    User,
     Variant,
     Where,
     give,
@@ -29,7 +30,6 @@ from recsys.cli.output import Json, console, print_json
 if TYPE_CHECKING:
     from recsys.result import Result
 
-User = Annotated[str | None, typer.Option("--user", help="Shopper; nobody in particular without it.")]
 N_VALUES = 8  # of a facet
 
 

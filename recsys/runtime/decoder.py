@@ -51,7 +51,7 @@ def write_decoder(source: Path, folder: Path, *, form: Form = "block", max_token
         shutil.copyfile(tokens, made / "tokenizer.json")
         _seal(made, architecture, form, min(max_tokens, architecture.max_tokens))
         os.replace(made, folder)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: nothing half-written stays, and the error goes on
         shutil.rmtree(made, ignore_errors=True)
         raise
     return folder

@@ -113,6 +113,6 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: nothing half-written stays, and the error goes on
         Path(name).unlink(missing_ok=True)
         raise
