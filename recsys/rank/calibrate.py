@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from recsys.dataset import ItemTable
-from recsys.errors import ConfigError
 from recsys.filters.columns import Labels, columns_of
 from recsys.history import stack
-from recsys.protocols import Delta, Deps
 from recsys.rank.likeness import LocalLabels, chunks
-from recsys.rank.places import Places, Pool, relevance
-from recsys.types import ItemRows, Request, Slates
+from recsys.rank.places import Places, relevance
+from recsys.rank.rearranger import Rearranger
+from recsys.types import ItemRows, Request
 
 SMOOTHING = 0.01  # the share of the history's own mix in the list's, so that an empty shelf costs much but not all
 
 
-class Calibrated:
+class Calibrated(Rearranger):
     """Picks one item after the other: ``(1 - strength) * relevance - strength * KL(history, list so far)``.
 
     The distributions are over categories: an item's weight is spread evenly over its categories, the history's
@@ -29,36 +27,14 @@ class Calibrated:
     are as in `recsys.rank.diversify.MMR`.
     """
 
-    class Config(BaseModel):
-        """``strength`` 0 to 1; ``pool``: how many of the best it picks from; ``decay``: a step back in history."""
+    class Config(Rearranger.Config):
+        """As the base has it; ``decay``: what a step back in history takes."""
 
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
-        strength: float = Field(0.3, ge=0, le=1)
-        pool: int = Field(100, ge=1, le=1_000)
         decay: float = Field(0.97, gt=0, le=1)
 
-    def __init__(self, config: Config, items: ItemTable) -> None:
-        self.config = config
-        self.items = items
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings. Raises `ConfigError` without a catalogue."""
-        if deps.items is None:
-            raise ConfigError("calibrated needs the catalogue (deps.items)")
-        return cls(config, deps.items)
-
-    def apply(self, delta: Delta) -> Self:
-        """Return one that knows the changed catalogue."""
-        return type(self)(self.config, delta.items)
-
-    def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
-        """Return the ``n`` items that are good and as mixed as the history."""
-        ordered = slates.ordered(slates.scores, prior_score=slates.scores.copy())
-        pool = Pool.of(ordered, self.config.pool)
-        picks = calibrated(self.items, requests, pool.rows, self.config.strength, n, self.config.decay)
-        return pool.first(picks, n)
+    def picks(self, requests: Sequence[Request], rows: ItemRows, n: int) -> Places:
+        """Return the places of items that are good and as mixed as the history."""
+        return calibrated(self.items, requests, rows, self.config.strength, n, self.config.decay)
 
 
 def calibrated(

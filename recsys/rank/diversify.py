@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.dataset import ItemTable
-from recsys.errors import ConfigError
 from recsys.filters.columns import columns_of
-from recsys.protocols import Delta, Deps
 from recsys.rank.likeness import Likeness, chunks
-from recsys.rank.places import Places, Pool, relevance
-from recsys.types import ItemRows, Request, Slates, Vectors
+from recsys.rank.places import Places, relevance
+from recsys.rank.rearranger import Rearranger
+from recsys.types import ItemRows, Request, Vectors
 
 
-class MMR:
+class MMR(Rearranger):
     """Picks one item after the other: ``(1 - strength) * relevance - strength * likeness`` to the nearest picked one.
 
     Relevance is that of the incoming place, so it takes the scores of any ranker; two items are alike by their
@@ -26,35 +23,9 @@ class MMR:
     listed items, sorted; the column "prior_score" holds each item's own.
     """
 
-    class Config(BaseModel):
-        """``strength`` 0 changes nothing, 1 looks at likeness alone; ``pool``: how many of the best it picks from."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
-        strength: float = Field(0.3, ge=0, le=1)
-        pool: int = Field(100, ge=1, le=1_000)
-
-    def __init__(self, config: Config, items: ItemTable) -> None:
-        self.config = config
-        self.items = items
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build from settings. Raises `ConfigError` without a catalogue."""
-        if deps.items is None:
-            raise ConfigError("mmr needs the catalogue (deps.items)")
-        return cls(config, deps.items)
-
-    def apply(self, delta: Delta) -> Self:
-        """Return one that knows the changed catalogue."""
-        return type(self)(self.config, delta.items)
-
-    def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
-        """Return the ``n`` items that are good and not all alike."""
-        ordered = slates.ordered(slates.scores, prior_score=slates.scores.copy())
-        pool = Pool.of(ordered, self.config.pool)
-        picks = varied(self.items, pool.rows, self.config.strength, n)
-        return pool.first(picks, n)
+    def picks(self, requests: Sequence[Request], rows: ItemRows, n: int) -> Places:
+        """Return the places of items that are good and not all alike."""
+        return varied(self.items, rows, self.config.strength, n)
 
 
 def varied(items: ItemTable, rows: ItemRows, strength: float, n: int, vectors: Vectors | None = None) -> Places:
