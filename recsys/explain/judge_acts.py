@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recsys.explain.dates import recently
-from recsys.explain.findings import Judge, span
+from recsys.explain.findings import ClaimKind, Judge, span
 from recsys.explain.judge_context import accepts, denied, neutral, tells_opinion
 from recsys.explain.reading import Node
 from recsys.explain.tokens import stems_of
@@ -43,11 +43,7 @@ def judge_act(made: Judge, node: Node) -> None:
     if node.who == "kin":
         made.no(node.start, "event", "nothing is known of what others do")
         return
-    if denied(made, node.start):
-        made.no(node.start, "event", "the evidence does not say that it was not so")
-        return
-    if _habit(made, node):
-        made.no(node.start, "event", "it is not known how often")
+    if _beyond(made, node, "event"):
         return
     items = [n for n in reading.nodes if n.kind == "item" and n.act is node]
     if not items:
@@ -55,6 +51,17 @@ def judge_act(made: Judge, node: Node) -> None:
     for item in items:
         mine = [e for e in known.events if e[1].item_id in item.items]
         _event(made, node.start, mine, node, [*node.dates, *item.dates], item)
+
+
+def _beyond(made: Judge, node: Node, kind: ClaimKind) -> bool:
+    """Return whether an act is denied or told as a habit, which no evidence ever shows; that is then said."""
+    if denied(made, node.start):
+        made.no(node.start, kind, "the evidence does not say that it was not so")
+        return True
+    if _habit(made, node):
+        made.no(node.start, kind, "it is not known how often")
+        return True
+    return False
 
 
 def _habit(made: Judge, node: Node) -> bool:
@@ -106,11 +113,7 @@ def _search(made: Judge, node: Node) -> None:
     if not known.query:
         made.no(node.start, "query", "no query is known")
         return
-    if denied(made, node.start):
-        made.no(node.start, "query", "the evidence does not say that it was not so")
-        return
-    if _habit(made, node):
-        made.no(node.start, "query", "it is not known how often")
+    if _beyond(made, node, "query"):
         return
     used: list[int] = []
     for k in range(node.end, len(reading.tokens)):
