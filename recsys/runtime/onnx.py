@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
+from weakref import WeakValueDictionary
 
+import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
@@ -16,48 +19,67 @@ _DTYPES: Mapping[str, str] = {
     "tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(int16)": "int16", "tensor(int8)": "int8",
     "tensor(uint8)": "uint8", "tensor(bool)": "bool", "tensor(string)": "object",
 }  # fmt: skip
+CPU = "CPUExecutionProvider"
+_SUFFIX = "ExecutionProvider"
+# An artifact by its content, where it runs and on how many threads.
+Key = tuple[str, tuple[str, ...], int | None]
+
+
+def provider_name(name: str) -> str:
+    """Return onnxruntime's name of an execution provider: "cuda" and "CUDAExecutionProvider" are the same.
+
+    Raises:
+        ConfigError: this build of onnxruntime has no such provider; the message lists those that it has.
+    """
+    import onnxruntime
+
+    have: list[str] = onnxruntime.get_available_providers()
+    known = {p.lower(): p for p in have} | {p.removesuffix(_SUFFIX).lower(): p for p in have}
+    if name.lower() not in known:
+        raise ConfigError(f"onnxruntime has no provider {name} here (available: {', '.join(have)})")
+    return known[name.lower()]
 
 
 class OnnxSession:
     """One ONNX graph, loaded from a file or from bytes; `run` may be called from many threads.
 
-    ``providers`` are execution providers in order of preference. ``threads`` bounds the cores of one call;
-    None leaves the choice to the runtime.
+    ``providers`` are execution providers in order of preference, by onnxruntime's names or short ("cpu", "cuda").
+    ``threads`` bounds the cores of one call; None leaves the choice to the runtime.
 
     Raises:
         ArtifactMissing: no file at the path. ArtifactDamaged: not a model that the runtime can load.
-        ConfigError: a provider that this build of onnxruntime does not have.
+        ConfigError: a provider that this build of onnxruntime does not have, or that does not start here.
     """
 
     def __init__(
-        self,
-        source: Path | str | bytes,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
-        threads: int | None = None,
+        self, source: Path | str | bytes, providers: Sequence[str] = (CPU,), threads: int | None = None
     ) -> None:
         import onnxruntime
 
-        unknown = [p for p in providers if p not in onnxruntime.get_available_providers()]
-        if unknown:
-            have = ", ".join(onnxruntime.get_available_providers())
-            raise ConfigError(f"onnxruntime has no provider {', '.join(unknown)} here (available: {have})")
-        name = "the model bytes" if isinstance(source, bytes) else str(source)
+        wanted = [provider_name(p) for p in providers]
+        self._name = "the model bytes" if isinstance(source, bytes) else str(source)
         if not isinstance(source, bytes) and not Path(source).is_file():
-            raise ArtifactMissing(f"{name} is missing")
+            raise ArtifactMissing(f"{self._name} is missing")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Threads that wait must not spin: beside other work on few cores it doubles the time of a call.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(
-                source if isinstance(source, bytes) else str(source), options, providers=list(providers)
+            session = onnxruntime.InferenceSession(
+                source if isinstance(source, bytes) else self._name, options, providers=wanted
             )
         except _load_errors() as error:
-            raise ArtifactDamaged(f"{name} is no ONNX model that can be loaded: {error}") from error
+            raise ArtifactDamaged(f"{self._name} is no ONNX model that can be loaded: {error}") from error
+        # A provider whose libraries are missing is left out by the runtime with a line in a log.
+        if silent := [p for p in wanted if p not in session.get_providers()]:
+            raise ConfigError(f"provider {', '.join(silent)} does not start here: are its libraries installed?")
+        self._session: Any = session
+        self._holders = 1
         self._spec = SessionSpec(
-            tuple(_tensor(t) for t in self._session.get_inputs()),
-            tuple(_tensor(t) for t in self._session.get_outputs()),
+            tuple(_tensor(t) for t in session.get_inputs()), tuple(_tensor(t) for t in session.get_outputs())
         )
 
     @property
@@ -65,15 +87,66 @@ class OnnxSession:
         """Names, dtypes and shapes as the graph declares them."""
         return self._spec
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return every output by name. Raises `ModelError` or `ShapeMismatch` for inputs that do not fit."""
+    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return the outputs named, all by default. Raises `ModelError` or `ShapeMismatch` for what does not fit.
+
+        The runtime computes the whole graph either way; outputs left out are not copied.
+        """
+        names = self._spec.output_names if outputs is None else self._spec.chosen(outputs)
         checked = self._spec.check(inputs)
-        names = self._spec.output_names
+        session = self._session
+        if session is None:
+            raise ModelError(f"the session of {self._name} is closed")
         try:
-            values = self._session.run(list(names), checked)
+            values = session.run(list(names), checked)
         except _load_errors() as error:
             raise ModelError(f"the model failed: {error}") from error
         return dict(zip(names, values, strict=True))
+
+    def warm_up(self, sizes: Mapping[str, int] | None = None) -> None:
+        """Run once on zeros, so that the first caller does not pay for it.
+
+        ``sizes`` gives free dimensions by name; those that it leaves out are 1. Raises `ModelError` for sizes that
+        the graph cannot take.
+        """
+        sizes = sizes or {}
+        zeros = {}
+        for tensor in self._spec.inputs:
+            shape = [d if isinstance(d, int) else sizes.get(d or "", 1) for d in tensor.shape or ()]
+            zeros[tensor.name] = np.zeros(shape, tensor.dtype)
+        self.run(zeros)
+
+    def close(self) -> None:
+        """Give the memory back; a session from `shared_session` waits for its last holder. Twice is once."""
+        with _SHARED_LOCK:
+            self._holders -= 1
+            if self._holders <= 0:
+                self._session = None
+
+
+_SHARED: WeakValueDictionary[Key, OnnxSession] = WeakValueDictionary()
+# Held while a model loads: whoever asks for the same one waits rather than loads it again.
+_SHARED_LOCK = RLock()
+
+
+def shared_session(
+    path: Path, sha256: str, providers: Sequence[str] = (CPU,), threads: int | None = None
+) -> OnnxSession:
+    """Return the one session of this process for an artifact; it goes when all who asked for it closed it or are gone.
+
+    ``sha256`` is the content that the caller has verified: equal content in two places is loaded once.
+
+    Raises:
+        ArtifactMissing, ArtifactDamaged, ConfigError: as `OnnxSession`.
+    """
+    key = (sha256.lower(), tuple(provider_name(p) for p in providers), threads)
+    with _SHARED_LOCK:
+        found = _SHARED.get(key)
+        if found is not None and found._session is not None:
+            found._holders += 1
+            return found
+        made = _SHARED[key] = OnnxSession(path, key[1], threads)
+        return made
 
 
 def _tensor(node: Any) -> TensorSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -41,6 +41,12 @@ class SessionSpec:
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs."""
         return tuple(t.name for t in self.outputs)
+
+    def chosen(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        """Return ``outputs`` if the model has them all. Raises `ModelError` for one that it has not."""
+        if unknown := [n for n in outputs if n not in self.output_names]:
+            raise ModelError(f"the model has no output {', '.join(unknown)} (it has {', '.join(self.output_names)})")
+        return tuple(outputs)
 
     def check(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return ``inputs`` in the order of the spec, C-contiguous.
@@ -94,6 +100,6 @@ class Session(Protocol):
         """Names, dtypes and shapes of inputs and outputs."""
         ...
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return every output by name. Raises `ModelError` or `ShapeMismatch` for inputs that do not fit."""
+    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return the outputs named, all by default. Raises `ModelError` or `ShapeMismatch` for what does not fit."""
         ...

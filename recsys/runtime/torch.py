@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -34,9 +34,10 @@ class TorchSession:
         """Names, dtypes and shapes of inputs and outputs."""
         return self._spec
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return every output of the spec. Raises `ModelError` or `ShapeMismatch` for inputs that do not fit."""
+    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return the outputs named, all by default. Raises `ModelError` or `ShapeMismatch` for what does not fit."""
         torch = self._torch
+        names = self._spec.output_names if outputs is None else self._spec.chosen(outputs)
         checked = self._spec.check(inputs)
         # from_numpy refuses to be told that an array is read-only without a warning: hand it a copy then.
         tensors = {
@@ -44,7 +45,8 @@ class TorchSession:
         }
         with torch.inference_mode():
             answer = self._module(**tensors)
-        return {name: value.detach().cpu().numpy() for name, value in self._named(answer).items()}
+        found = self._named(answer)
+        return {name: found[name].detach().cpu().numpy() for name in names}
 
     def weights_sha256(self) -> str:
         """Return the hash of all weights under their names: equal for equal content, wherever it came from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,9 +35,9 @@ class Counting:
     def spec(self) -> SessionSpec:
         return self.inner.spec
 
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, inputs: dict[str, np.ndarray], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         self.calls.append(int(np.prod(inputs["position_ids"].shape)))
-        return self.inner.run(inputs)
+        return self.inner.run(inputs, outputs)
 
 
 @pytest.fixture(scope="module")

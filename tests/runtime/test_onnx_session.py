@@ -1,3 +1,5 @@
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError, ShapeMismatch
-from recsys.runtime.onnx import OnnxSession
+from recsys.runtime.onnx import OnnxSession, provider_name, shared_session
 from recsys.runtime.session import Session
 
 WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -93,3 +95,70 @@ def test_many_threads_one_session() -> None:
     with ThreadPoolExecutor(4) as pool:
         got = list(pool.map(lambda x: session.run({"x": x})["y"], batches))
     assert all(np.allclose(y, x @ WEIGHT) for x, y in zip(batches, got, strict=True))
+
+
+def test_only_the_outputs_asked_for() -> None:
+    two = graph(
+        helper.make_node("MatMul", ["x", "w"], ["y"]), helper.make_node("Neg", ["y"], ["z"]), outputs=("y", "z")
+    )
+    session, x = OnnxSession(two), np.ones((2, 3), np.float32)
+    assert list(session.run({"x": x}, ["y"])) == ["y"]
+    assert list(session.run({"x": x}, ["z", "y"])) == ["z", "y"]
+    with pytest.raises(ModelError, match=r"no output w \(it has y, z\)"):
+        session.run({"x": x}, ["w"])
+
+
+def test_warm_up_runs_on_sizes_that_fit() -> None:
+    session = OnnxSession(PRODUCT)
+    session.warm_up()
+    session.warm_up({"batch": 7})
+    two = graph(helper.make_node("Reshape", ["x", "shape"], ["y"]))
+    model = onnx.load_from_string(two)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), "shape"))
+    with pytest.raises(ModelError, match="the model failed"):
+        OnnxSession(model.SerializeToString()).warm_up({"batch": 5})
+
+
+def test_providers_by_short_and_long_name() -> None:
+    for name in ("cpu", "CPU", "CPUExecutionProvider", "cpuexecutionprovider"):
+        assert provider_name(name) == "CPUExecutionProvider"
+    assert OnnxSession(PRODUCT, providers=("cpu",)).run({"x": np.ones((1, 3), np.float32)})
+
+
+def test_a_closed_session_says_so() -> None:
+    session = OnnxSession(PRODUCT)
+    session.close()
+    session.close()
+    with pytest.raises(ModelError, match="the model bytes is closed"):
+        session.run({"x": np.ones((1, 3), np.float32)})
+    assert session.spec.input_names == ("x",)
+
+
+def test_one_session_an_artifact(tmp_path: Path) -> None:
+    path, x = tmp_path / "model.onnx", np.ones((1, 3), np.float32)
+    path.write_bytes(PRODUCT)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: shared_session(path, "ab" * 32, ("cpu",), 1), range(8)))
+    assert len({id(s) for s in found}) == 1
+    one = found[0]
+    assert shared_session(path, "AB" * 32, threads=1) is one
+    assert shared_session(path, "ab" * 32, threads=2) is not one
+    assert shared_session(path, "cd" * 32, threads=1) is not one
+    # It lives until the last of its nine holders closes it; then it is loaded anew.
+    for _ in range(8):
+        one.close()
+    assert one.run({"x": x})
+    one.close()
+    with pytest.raises(ModelError, match="closed"):
+        one.run({"x": x})
+    again = shared_session(path, "ab" * 32, threads=1)
+    assert again is not one
+    assert again.run({"x": x})
+
+
+def test_a_shared_session_goes_with_its_last_holder(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(PRODUCT)
+    seen = weakref.ref(shared_session(path, "ef" * 32))
+    gc.collect()
+    assert seen() is None
