@@ -13,13 +13,12 @@ from recsys.errors import ModelError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.constraints import Constraint
 from recsys.runtime.decoding import Ending, Reply, Sampler, decode
-from recsys.runtime.packing import Rows, batches, block_inputs, run, stacked
+from recsys.runtime.heads import ArrayHead, Head, log_probs, many_logits
+from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
-from recsys.runtime.session import Session
+from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
 
-# Rows of the head's product that are held at a time: 512 x 150,000 tokens are 300 MB.
-HEAD_ROWS = 512
 # Calls' worth of prefix rows whose states are held at a time, so that thousands of users fit in memory.
 HELD_CALLS = 4
 
@@ -36,9 +35,10 @@ class _Job:
 class CausalLM:
     """A decoder ``body`` (form "block" or "tree", see `recsys.runtime.decoder_graph`), its embedding and its head.
 
-    ``embeddings`` and ``head`` are (vocabulary, d) float32, memory-mapped or not; without a head the embedding is
-    the head. ``prefixes`` keeps states of tagged prompts. ``batch_rows`` bounds the rows of one call. Answers do not
-    depend on what else is in a batch, up to rounding; many threads may call one model.
+    ``embeddings`` are (vocabulary, d) float32, memory-mapped or not; ``head`` is a matrix of this shape or a
+    `Head`, and without one the embedding is the head. ``prefixes`` keeps states of tagged prompts. ``batch_rows``
+    bounds the rows of one call. Answers do not depend on what else is in a batch, up to rounding; many threads may
+    call one model. A ``deadline`` is a value of `time.monotonic`, looked at between calls of the body.
 
     Raises:
         ShapeMismatch: the arrays do not fit the architecture.
@@ -51,17 +51,18 @@ class CausalLM:
         architecture: Architecture,
         *,
         tokens: Tokens | None = None,
-        head: NDArray[np.float32] | None = None,
+        head: Head | NDArray[np.float32] | None = None,
         max_tokens: int | None = None,
         prefixes: PrefixCache | None = None,
         batch_rows: int = 2048,
     ) -> None:
         wanted = (architecture.vocabulary, architecture.hidden)
-        for name, array in (("embeddings", embeddings), ("head", head)):
-            if array is not None and array.shape != wanted:
+        if head is None or isinstance(head, np.ndarray):
+            head = ArrayHead(embeddings if head is None else head)
+        for name, array in (("embeddings", embeddings), ("head", head.matrix)):
+            if array.shape != wanted:
                 raise ShapeMismatch(f"{name} have shape {array.shape}, the architecture says {wanted}")
-        self._body, self._embeddings, self._a = body, embeddings, architecture
-        self._head = embeddings if head is None else head
+        self._body, self._embeddings, self._a, self._head = body, embeddings, architecture, head
         self._max = architecture.max_tokens if max_tokens is None else min(max_tokens, architecture.max_tokens)
         self._prefixes, self._batch_rows = prefixes, batch_rows
         self.tokens = tokens
@@ -77,7 +78,12 @@ class CausalLM:
         return self._max
 
     def score(
-        self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]], *, mean: bool = True
+        self,
+        prefixes: Sequence[Prompt],
+        continuations: Sequence[Sequence[Prompt]],
+        *,
+        mean: bool = True,
+        deadline: float | None = None,
     ) -> list[NDArray[np.float32]]:
         """Return log p of every continuation behind its prefix: one (n_i,) float32 array a prefix.
 
@@ -86,42 +92,61 @@ class CausalLM:
 
         Raises:
             ModelError: an empty prefix, a token that does not exist, or more rows than `max_tokens`.
+            BudgetExceeded: ``deadline`` passed before all were scored.
         """
         out = []
         for part in self._parts(prefixes, continuations):
-            states = self._states(prefixes[part], continuations[part])
+            states = self._states(prefixes[part], continuations[part], deadline)
             # A last row predicts what comes after the continuation: nobody asks.
-            hidden = self._continued(states, continuations[part], drop=1)
-            for state, group, rows in zip(states, continuations[part], hidden, strict=True):
-                out.append(self._group_scores(state, [_targets(c) for c in group], rows, mean))
+            rows = self._continued(states, continuations[part], 1, deadline)
+            out += self._scored(states, continuations[part], rows, mean, deadline)
         return out
 
     def hidden(
-        self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]]
+        self,
+        prefixes: Sequence[Prompt],
+        continuations: Sequence[Sequence[Prompt]],
+        *,
+        deadline: float | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Return the last row after each continuation, (n_i, d) a prefix; an empty one gives the prefix's own."""
+        """Return the last row after each continuation, (n_i, d) a prefix; an empty one gives the prefix's own.
+
+        Raises:
+            ModelError, BudgetExceeded: as `score`.
+        """
         out = []
         for part in self._parts(prefixes, continuations):
-            states = self._states(prefixes[part], continuations[part])
-            found = self._continued(states, continuations[part], drop=0)
+            states = self._states(prefixes[part], continuations[part], deadline)
+            found = self._continued(states, continuations[part], 0, deadline)
             for state, rows in zip(states, found, strict=True):
                 last = [r[-1] if len(r) else state.hidden for r in rows]
                 out.append(np.array(last, np.float32).reshape(len(rows), self._a.hidden))
         return out
 
     def choice_logits(
-        self, prefixes: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]], ids: NDArray[np.int64]
+        self,
+        prefixes: Sequence[Prompt],
+        continuations: Sequence[Sequence[Prompt]],
+        ids: NDArray[np.int64],
+        *,
+        deadline: float | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Return the logits of some next tokens alone, (n_i, len(ids)) a prefix: no full head is computed."""
+        """Return the logits of some next tokens alone, (n_i, len(ids)) a prefix: no full head is computed.
+
+        Raises:
+            ModelError, BudgetExceeded: as `score`.
+        """
         self._check_ids(ids)
-        head = np.ascontiguousarray(self._head[ids]).T
-        return [rows @ head for rows in self.hidden(prefixes, continuations)]
+        head = np.asarray(self._head.matrix[ids], np.float32).T
+        return [rows @ head for rows in self.hidden(prefixes, continuations, deadline=deadline)]
 
     def next_token_logits(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """Return the logits of the token after each prompt, (b, vocabulary)."""
         out = np.zeros((len(prompts), self._a.vocabulary), np.float32)
         for part in self._parts(prompts):
-            out[part] = self._logits(np.array([s.hidden for s in self._states(prompts[part])], np.float32))
+            rows = np.array([s.hidden for s in self._states(prompts[part])], np.float32)
+            for chunk, logits, _ in many_logits(self._head, rows):
+                out[part][chunk] = logits
         return out
 
     def generate(
@@ -190,14 +215,17 @@ class CausalLM:
         for batch in batches([len(s) for s in states], self._batch_rows):
             samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
             replies = decode(
-                self._body, [states[k] for k in batch], self._embeddings, self._logits, samplers,
+                self._body, [states[k] for k in batch], self._embeddings, self._head, samplers,
                 [rules[k] for k in batch], ending, self.tokens,
             )  # fmt: skip
             out.update(zip(batch, replies, strict=True))
         return [out[k] for k in range(len(prompts))]
 
     def _states(
-        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]] | None = None
+        self,
+        prompts: Sequence[Prompt],
+        continuations: Sequence[Sequence[Prompt]] | None = None,
+        deadline: float | None = None,
     ) -> list[PrefixState]:
         """Return the state of every prompt: from the cache, or read now, equal ones once."""
         groups: Sequence[Sequence[Prompt]] = [()] * len(prompts) if continuations is None else continuations
@@ -205,8 +233,8 @@ class CausalLM:
             if not len(prompt):
                 raise ModelError("a prompt must have at least one row: begin it with the model's first token")
             self._check_length(len(prompt) + max((len(c) for c in group), default=0))
-            for read in (prompt, *group):
-                self._check_pieces(read)
+            for given in (prompt, *group):
+                self._check_pieces(given)
         keys = [p.key() for p in prompts]
         known: dict[str, PrefixState] = {}
         missing: dict[str, Prompt] = {}
@@ -218,6 +246,7 @@ class CausalLM:
                 missing[key] = prompt
         order = list(missing)
         for batch in batches([len(missing[k]) for k in order], self._batch_rows):
+            in_time(deadline)
             chosen = [missing[order[i]] for i in batch]
             for prompt, i, state in zip(chosen, batch, self._read(chosen), strict=True):
                 known[order[i]] = state
@@ -237,17 +266,22 @@ class CausalLM:
         ]
 
     def _continued(
-        self, states: Sequence[PrefixState], continuations: Sequence[Sequence[Prompt]], drop: Literal[0, 1]
+        self,
+        states: Sequence[PrefixState],
+        continuations: Sequence[Sequence[Prompt]],
+        drop: Literal[0, 1],
+        deadline: float | None,
     ) -> list[list[Rows]]:
         """Return the hidden rows of every continuation, its last ``drop`` rows neither read nor given."""
         empty = np.zeros((0, self._a.hidden), np.float32)
         out = [[empty] * len(group) for group in continuations]
         jobs = [job for i, group in enumerate(continuations) for job in self._jobs(i, [len(c) - drop for c in group])]
         for batch in batches([j.rows for j in jobs], self._batch_rows):
+            in_time(deadline)
             chosen = [jobs[k] for k in batch]
             feed = [[self._rows(continuations[j.prefix][m], drop) for m in j.members] for j in chosen]
             past, lengths = stacked([states[j.prefix] for j in chosen])
-            hidden, _ = run(self._body, block_inputs(feed, past, lengths))
+            hidden = read(self._body, block_inputs(feed, past, lengths))
             n = max(len(f) for f in feed)
             hidden = hidden.reshape(len(feed), n, -1, self._a.hidden)
             for i, job in enumerate(chosen):
@@ -255,26 +289,37 @@ class CausalLM:
                     out[job.prefix][member] = hidden[i, j, : len(feed[i][j])]
         return out
 
-    def _group_scores(
-        self, state: PrefixState, targets: list[NDArray[np.int64]], rows: list[Rows], mean: bool
-    ) -> NDArray[np.float32]:
+    def _scored(
+        self,
+        states: Sequence[PrefixState],
+        continuations: Sequence[Sequence[Prompt]],
+        rows: list[list[Rows]],
+        mean: bool,
+        deadline: float | None,
+    ) -> list[NDArray[np.float32]]:
+        targets = [_targets(c) for group in continuations for c in group]
+        prefix = np.repeat(np.arange(len(states)), [len(group) for group in continuations])
         counts = np.array([(t >= 0).sum() for t in targets], np.int64)
         sums = np.zeros(len(targets), np.float32)
-        # The prefix's own last row predicts the first token of all of them: one row of the head.
-        firsts = [j for j, t in enumerate(targets) if len(t) and t[0] >= 0]
-        if firsts:
-            logits = self._logits(state.hidden[None])
-            sums[firsts] = logits[0, [targets[j][0] for j in firsts]] - log_sum_exp(logits)
+        # A prefix's own last row predicts the first tokens of all that follows it: one row of the head.
+        first = np.array([t[0] if len(t) else -1 for t in targets], np.int64)
+        used = np.unique(prefix[first >= 0])
+        at = np.searchsorted(used, prefix)
+        before = np.array([states[i].hidden for i in used], np.float32).reshape(len(used), self._a.hidden)
+        for part, logits, log_sums in many_logits(self._head, before, deadline):
+            here = np.flatnonzero((first >= 0) & (at >= part.start) & (at < part.stop))
+            row = at[here] - part.start
+            sums[here] = logits[row, first[here]] - log_sums[row]
         spoken = [np.flatnonzero(t[1:] >= 0) for t in targets]
-        owners = np.repeat(np.arange(len(targets)), [len(s) for s in spoken])
-        if len(owners):
-            logp = self._log_probs(
-                np.concatenate([r[s] for r, s in zip(rows, spoken, strict=True)]),
-                np.concatenate([t[1:][s] for t, s in zip(targets, spoken, strict=True)]),
-            )
-            np.add.at(sums, owners, logp)
+        if any(len(s) for s in spoken):
+            flat = [r for group in rows for r in group]
+            hidden = np.concatenate([r[s] for r, s in zip(flat, spoken, strict=True)])
+            wanted = np.concatenate([t[1:][s] for t, s in zip(targets, spoken, strict=True)])
+            owner = np.repeat(np.arange(len(targets)), [len(s) for s in spoken])
+            np.add.at(sums, owner, log_probs(self._head, hidden, wanted, deadline))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(counts > 0, sums / counts if mean else sums, np.float32(np.nan)).astype(np.float32)
+            scores = np.where(counts > 0, sums / counts if mean else sums, np.float32(np.nan)).astype(np.float32)
+        return np.split(scores, np.cumsum([len(group) for group in continuations])[:-1])
 
     def _jobs(self, prefix: int, sizes: Sequence[int]) -> list[_Job]:
         some = [k for k, size in enumerate(sizes) if size > 0]
@@ -304,26 +349,6 @@ class CausalLM:
     def _check_length(self, rows: int) -> None:
         if rows > self._max:
             raise ModelError(f"a prompt with its continuation has {rows} rows, the model takes {self._max}")
-
-    def _logits(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
-        out: NDArray[np.float32] = hidden @ self._head.T
-        return out
-
-    def _log_probs(self, hidden: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float32]:
-        out = np.empty(len(targets), np.float32)
-        for start in range(0, len(targets), HEAD_ROWS):
-            part = slice(start, start + HEAD_ROWS)
-            logits = self._logits(hidden[part])
-            picked = logits[np.arange(len(logits)), targets[part]]
-            out[part] = picked - log_sum_exp(logits)
-        return out
-
-
-def log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return log of the sum of exponentials of each row, (r,)."""
-    top = logits.max(axis=1)
-    out: NDArray[np.float32] = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
-    return out
 
 
 def _targets(continuation: Prompt) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.runtime.constraints import Constraint
+from recsys.runtime.heads import Head
 from recsys.runtime.packing import block_inputs, run, stacked
 from recsys.runtime.prefixes import PrefixState
 from recsys.runtime.session import Session
@@ -83,7 +84,7 @@ def decode(
     body: Session,
     states: Sequence[PrefixState],
     embeddings: NDArray[np.float32],
-    logits: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    head: Head,
     samplers: Sequence[Sampler],
     constraints: Sequence[Constraint | None],
     ending: Ending,
@@ -99,10 +100,10 @@ def decode(
     past = _grown(past, STEP)
     hidden = np.array([s.hidden for s in states], np.float32)
     while open_texts:
-        scores = logits(hidden)
+        scores, log_sums = head.logits(hidden)
         going = []
         for k, text in enumerate(open_texts):
-            reason = _advance(text, scores[k], ending, tokens)
+            reason = _advance(text, scores[k], float(log_sums[k]), ending, tokens)
             if reason is None:
                 going.append(k)
             else:
@@ -114,7 +115,9 @@ def decode(
     return [r for r in replies if r is not None]
 
 
-def _advance(text: _Text, logits: NDArray[np.float32], ending: Ending, tokens: Tokens | None) -> Reason | None:
+def _advance(
+    text: _Text, logits: NDArray[np.float32], log_sum: float, ending: Ending, tokens: Tokens | None
+) -> Reason | None:
     """Add one token to a text, or say why it ends."""
     if len(text.ids) >= ending.most:
         return "length"
@@ -133,8 +136,7 @@ def _advance(text: _Text, logits: NDArray[np.float32], ending: Ending, tokens: T
     if token in ending.eos and (text.constraint is None or text.constraint.done(text.state)):
         return "stop"
     text.ids.append(token)
-    top = float(logits.max())
-    text.logprob += float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
+    text.logprob += float(logits[token]) - log_sum
     if text.constraint is not None:
         text.state = text.constraint.step(text.state, token)
         if not len(text.constraint.allowed(text.state)):

@@ -73,10 +73,19 @@ def stacked(states: Sequence[PrefixState]) -> tuple[NDArray[np.float32], NDArray
 
 def run(body: Session, inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Call a body of either form; return hidden (b, r, d) and new keys and values (layers, 2, b, kv, r, dim)."""
-    out = body.run(tree_inputs(inputs) if "bias" in body.spec.input_names else inputs)
+    out = body.run(_as_taken(body, inputs))
     layers = (len(out) - 1) // 2
     new = np.stack([np.stack([out[f"new_{part}_{x}"] for part in ("key", "value")]) for x in range(layers)])
     return out["hidden"], new
+
+
+def read(body: Session, inputs: Inputs) -> NDArray[np.float32]:
+    """Call a body of either form for its hidden rows alone, (b, r, d)."""
+    return body.run(_as_taken(body, inputs), ["hidden"])["hidden"]
+
+
+def _as_taken(body: Session, inputs: Inputs) -> Inputs:
+    return tree_inputs(inputs) if "bias" in body.spec.input_names else inputs
 
 
 def batches(sizes: Sequence[int], limit: int) -> Iterator[list[int]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import ModelError, ShapeMismatch
+from recsys.errors import BudgetExceeded, ModelError, ShapeMismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,9 @@ class Session(Protocol):
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
         """Return the outputs named, all by default. Raises `ModelError` or `ShapeMismatch` for what does not fit."""
         ...
+
+
+def in_time(deadline: float | None) -> None:
+    """Raise `BudgetExceeded` if ``deadline``, a value of `time.monotonic`, has passed; None never does."""
+    if deadline is not None and monotonic() >= deadline:
+        raise BudgetExceeded("the deadline passed while the model was reading")
