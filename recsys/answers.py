@@ -29,7 +29,7 @@ def _result(slate: Slates, items: ItemTable, names: Iterable[str], watch: Stopwa
     notes = slate.notes[0] if slate.notes else None
     trace = Trace(
         tuple(watch.stages), bundle_id, notes.degraded if notes else (), notes.warnings if notes else (),
-        notes.applied if notes else (),
+        notes.applied if notes else (), notes.counts if notes else {},
     )  # fmt: skip
     ids = items.vocabulary.ids(slate.items)
     rows = tuple(

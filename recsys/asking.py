@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from threading import RLock
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,62 +12,31 @@ import numpy as np
 from recsys import explaining
 from recsys.answers import results, with_reasons
 from recsys.candidates.fuse import FOUND
-from recsys.config import EngineConfig
 from recsys.dataset import ItemTable
-from recsys.errors import ConfigError, DataError, NotFittedError
-from recsys.explain.causal import Rescore
-from recsys.explain.facts import MatchedWords
-from recsys.explaining import Reasons, Said
+from recsys.errors import ConfigError, DataError
 from recsys.explanation import Explanation
 from recsys.filters import Exclusions
 from recsys.filters.exclusions import Hider
 from recsys.filters.where import Where
-from recsys.fitting import Fitted
 from recsys.funnel import Funnel, Stopwatch
-from recsys.registry import Registry
+from recsys.reasoning import Reasoning
 from recsys.requests import compile_filter, without
-from recsys.result import Result, StageTrace
+from recsys.result import Result
 from recsys.rules import Page, Rules, apply
 from recsys.rules.trace import with_shown
 from recsys.search.fold import Parents, fold
-from recsys.searching import SearchPlan
+from recsys.snapshot import Snapshot
 from recsys.store.histories import join
 from recsys.store.searches import SearchLog
 from recsys.types import NO_ROWS, Events, ItemRows, Request, RowMask, Slates, offsets_of, utc
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """What one call works with from beginning to end, whatever is added meanwhile.
-
-    ``items`` are those that the fitted parts know. Stock and prices of the moment, and histories, are read from
-    ``store``: its rows are those of ``items``, also where a fit on other data has given the engine another one.
-    """
-
-    items: ItemTable
-    fitted: Fitted
-    funnels: Mapping[str, Funnel]
-    searches: Mapping[str, SearchPlan]
-    store: Any
-    bundle_id: str = ""
-
-
-class Asking:
+class Asking(Reasoning):
     """The asking side of `recsys.engine.Engine`: every call works on one snapshot from beginning to end."""
 
-    config: EngineConfig
-    registry: Registry
     store: Any
     searches: SearchLog
     rules: Rules
-    _snapshot: Snapshot | None
-    _lock: RLock
-    _held: Reasons | None
-
-    def _current(self) -> Snapshot:
-        if self._snapshot is None:
-            raise NotFittedError("the engine is not fitted: call fit(data), or Engine.load(path)")
-        return self._snapshot
 
     def _pinned(self) -> tuple[Snapshot, ItemTable]:
         """Return the snapshot of a call, and its catalogue with stock and prices of the moment."""
@@ -135,11 +103,15 @@ class Asking:
             return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
         # The reasons are measured against all candidates, so that none is cut away yet.
         candidates = funnel.candidates(requests, watch)
-        ranked = funnel.rank(requests, candidates, max(1, len(candidates.items)), watch)
+        preranked = funnel.prerank(requests, candidates, max(1, len(candidates.items)), watch)
+        ranked, measured = funnel.rerank(requests, preranked, watch), funnel.measured()
         best = ranked.head(asked.pool(k))
+        # A model that is too slow to be asked again leaves the causes to the ranker before it.
+        ranked = ranked if measured is funnel else preranked
         slates = with_shown(self._ruled(asked, best, requests, items, k, page, watch, snapshot=snapshot), len(shown))
         said = self._explained(
-            snapshot, requests, slates, ranked, explaining.rescorer(funnel), watch, use=explain, strict=strict
+            snapshot, requests, slates, ranked, explaining.rescorer(measured), watch, use=explain,
+            plan=funnel.plan, strict=strict,
         )  # fmt: skip
         return with_reasons(results(slates, items, funnel.plan, watch, snapshot.bundle_id), said)
 
@@ -156,7 +128,7 @@ class Asking:
         rows = self._distinct(snapshot, items, item_ids)
         base = self._base(items, None, self.rules, self._now(now))
         request = self._request(snapshot, user, base, NO_ROWS, max(1, len(rows)), now)
-        funnel, watch = self._funnel(snapshot, variant, strict), Stopwatch()
+        funnel, watch = self._funnel(snapshot, variant, strict).measured(), Stopwatch()
         found = funnel.candidates([request], watch).items
         everything = np.union1d(found, rows).astype(np.int32)
         rescore = explaining.rescorer(funnel)
@@ -166,42 +138,8 @@ class Asking:
         listed = Slates(
             ranked.items[at], ranked.scores[at], np.array([0, len(at)]), {n: c[at] for n, c in ranked.columns.items()}
         )
-        return self._explained(snapshot, [request], listed, ranked, rescore, watch, strict=strict).explanations
-
-    def _explained(
-        self, snapshot: Snapshot, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
-        watch: Stopwatch, words: MatchedWords | None = None, use: bool | str = True, personal: bool = True,
-        strict: bool = False,
-    ) -> Said:  # fmt: skip
-        """Return one reason for each listed entry; what rules brought into a list is explained by public facts.
-
-        ``personal=False`` is for lists whose order no history has a part in: see `Reasons.said`.
-        """
-        begin, name = time.perf_counter(), use if isinstance(use, str) else self.config.explain.use
-        said = self._reasons(snapshot).said(
-            requests, listed, ranked, rescore, words, name, personal=personal, strict=strict
-        )  # fmt: skip
-        took_ms = (time.perf_counter() - begin) * 1000
-        watch.stages.append(StageTrace("explain", name, took_ms, len(listed.items), len(said.explanations)))
-        return said
-
-    def _reasons(self, snapshot: Snapshot) -> Reasons:
-        """Return what reasons are made of, made when first asked for; live changes update it, a fit drops it.
-
-        What is kept is of the engine as it is now: it knows all rows of an older ``snapshot``, but for one of before a
-        fit on other data. Such a call gets reasons of its own.
-        """
-        with self._lock:
-            now = self._current()
-            if snapshot.store is not now.store:
-                return self._made_of(snapshot).over(snapshot.store.reviews())
-            if self._held is None:
-                self._held = self._made_of(now)
-            self._held = self._held.over(now.store.reviews())
-            return self._held
-
-    def _made_of(self, one: Snapshot) -> Reasons:
-        return Reasons.of(self.config, self.registry, one.items, one.fitted, one.store.log())
+        said = self._explained(snapshot, [request], listed, ranked, rescore, watch, plan=funnel.plan, strict=strict)
+        return said.explanations
 
     def _merged(self, rules: Rules | None) -> Rules:
         return self.rules if rules is None else self.rules.plus(rules)

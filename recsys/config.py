@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -39,6 +39,26 @@ class Stage(BaseModel):
     def options(self) -> dict[str, Any]:
         """What the component itself is configured with, "use" included."""
         return {"use": self.use, **(self.model_extra or {})}
+
+
+class RerankStage(Stage):
+    """A reranker: ``top`` of each list go through it, within ``budget_ms`` a request (None: as long as it takes)."""
+
+    top: int = Field(20, ge=1, le=1_000)
+    budget_ms: float | None = Field(None, gt=0)
+
+
+class ModelSettings(_Section):
+    """A model that stages share: ``ref`` is file://FOLDER or hf://OWNER/NAME, ``sha256`` that of its weights.
+
+    ``provider`` is ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads`` bounds its cores.
+    """
+
+    ref: str = Field(min_length=1)
+    runtime: Literal["onnx", "torch"] = "onnx"
+    sha256: str = ""
+    provider: str = "cpu"
+    threads: int | None = Field(None, ge=1)
 
 
 class EventSettings(_Section):
@@ -102,10 +122,12 @@ class ExplainSettings(_Section):
 
 
 class Variant(_Section):
-    """One plan: which generators (None = all), which ranker."""
+    """One plan: which generators (None = all), which ranker, which reranker, which explainer (None: [explain]'s)."""
 
     candidates: tuple[str, ...] | None = None
     rank: str | None = None
+    rerank: str | None = None
+    explain: str | None = None
 
 
 def _named(stages: Any) -> Any:
@@ -121,6 +143,8 @@ class EngineConfig(_Section):
     candidates: dict[str, Stage] = Field(default_factory=dict, validate_default=True)
     fusion: FusionSettings = FusionSettings()
     rank: dict[str, Stage] = Field(default_factory=lambda: {"lightgbm": Stage(use="lightgbm")})
+    rerank: dict[str, RerankStage] = Field(default_factory=dict)
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
     variants: dict[str, Variant] = Field(default_factory=lambda: {"no-llm": Variant(rank="lightgbm")})
     variant: str = "no-llm"
     events: EventSettings = EventSettings()
@@ -140,7 +164,7 @@ class EngineConfig(_Section):
             return values
         out = dict(values)
         out.setdefault("candidates", {name: dict(options) for name, options in DEFAULT_CANDIDATES.items()})
-        for section in ("candidates", "rank"):
+        for section in ("candidates", "rank", "rerank"):
             out[section] = _named(out.get(section))
         for section in ("search", "explain"):
             if isinstance(part := out.get(section), Mapping) and "candidates" in part:
@@ -163,8 +187,11 @@ class EngineConfig(_Section):
             missing = [c for c in variant.candidates or () if c not in self.candidates]
             if missing:
                 raise ValueError(f"variants.{name}.candidates: unknown {', '.join(missing)}")
-            if variant.rank is not None and variant.rank not in self.rank:
-                raise ValueError(f"variants.{name}.rank: unknown '{variant.rank}' (there are: {', '.join(self.rank)})")
+            for part, there in (("rank", self.rank), ("rerank", self.rerank)):
+                used = getattr(variant, part)
+                if used is not None and used not in there:
+                    known = ", ".join(there) or "none"
+                    raise ValueError(f"variants.{name}.{part}: unknown '{used}' (there are: {known})")
         return self
 
     @property
@@ -205,10 +232,12 @@ class EngineConfig(_Section):
         else:
             names = {name for v in used for name in v.candidates or ()}
         rankers = {v.rank for v in used} | {self.search.rank}
+        rerankers = {v.rerank for v in used}
         return self.model_copy(
             update={
                 "candidates": {n: s for n, s in self.candidates.items() if n in names},
                 "rank": {n: s for n, s in self.rank.items() if n in rankers},
+                "rerank": {n: s for n, s in self.rerank.items() if n in rerankers},
             }
         )
 
@@ -224,7 +253,10 @@ class EngineConfig(_Section):
         lists are the same without them.
         """
         plain = self.plain()
-        usual = {"search": SearchSettings(), "exclusions": Exclusions(), "rules": {}, "explain": ExplainSettings()}
+        usual = {
+            "search": SearchSettings(), "exclusions": Exclusions(), "rules": {}, "explain": ExplainSettings(),
+            "rerank": {}, "models": {},
+        }  # fmt: skip
         for name, value in usual.items():
             if getattr(self, name) == value:
                 del plain[name]

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from recsys.asking import Snapshot
 from recsys.config import EngineConfig
 from recsys.data.splits import chosen, leave_one_out
 from recsys.dataset import Dataset, ItemTable
@@ -24,6 +23,7 @@ from recsys.registry import Registry
 from recsys.rules import Rules
 from recsys.saving import load_fitted, save_fitted
 from recsys.searching import search_plan
+from recsys.snapshot import Snapshot
 from recsys.store.edits import Edits
 from recsys.store.fill import fill
 from recsys.store.histories import difference, join
@@ -242,7 +242,10 @@ class Engine(Profiling):
         items = self.store.items()
         delta = Delta(items=items, changed=changed, events=events, taken=taken)
         old = self._snapshot.fitted
-        fitted = replace(old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta))
+        fitted = replace(
+            old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta),
+            rerankers=updated(old.rerankers, delta),
+        )  # fmt: skip
         self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
         if self._held is not None:
             self._held = self._held.updated(items, fitted, changed)

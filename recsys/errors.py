@@ -4,6 +4,7 @@
 
     RecsysError
     ├── ConfigError          a setting, a TOML file or an argument is wrong
+    │   └── PromptError          a prompt's template file is wrong
     ├── PluginError          a plug-in cannot be used
     │   ├── UnknownPlugin        no plug-in of that kind has that name
     │   ├── DuplicatePlugin      two packages claim one name
@@ -14,8 +15,10 @@
     ├── ModelError           a bundle or model artifact cannot be used
     │   ├── ArtifactMissing      a file of it is not there
     │   ├── ArtifactDamaged      a file of it is not the one that was written
-    │   └── ShapeMismatch        arrays of it do not fit together
+    │   ├── ShapeMismatch        arrays of it do not fit together
+    │   └── QuantisationRefused  it loses more than the stated bounds allow
     └── StageError           a stage failed while it served a request (strict mode)
+        └── BudgetExceeded       the time that a request had for it is over
 """
 
 from __future__ import annotations
@@ -27,6 +30,10 @@ class RecsysError(Exception):
 
 class ConfigError(RecsysError):
     """A setting is wrong; the message gives its path and the allowed values."""
+
+
+class PromptError(ConfigError):
+    """A prompt's template file is wrong; the message names the file and the field or line."""
 
 
 class PluginError(RecsysError):
@@ -73,6 +80,10 @@ class ShapeMismatch(ModelError):
     """Arrays of an artifact do not fit together or do not fit the catalogue."""
 
 
+class QuantisationRefused(ModelError):
+    """A quantised model loses more than the stated bounds allow; the message gives bounds and figures."""
+
+
 class StageError(RecsysError):
     """A stage failed in strict mode; ``__cause__`` is the original error."""
 
@@ -80,3 +91,10 @@ class StageError(RecsysError):
         super().__init__(f"{stage} '{plugin}' failed: {message}")
         self.stage = stage
         self.plugin = plugin
+
+
+class BudgetExceeded(StageError):
+    """The time that a request had for a stage is over; what was reached by then is dropped."""
+
+    def __init__(self, message: str, stage: str = "rerank", plugin: str = "model") -> None:
+        super().__init__(stage, plugin, message)

@@ -70,7 +70,9 @@ class Reasons:
 
         def build(name: str) -> Any:
             options = settings.options if name == settings.use else {}
-            return registry.build("explainers", {"use": name, **options}, Deps(items=items), "explain")
+            return registry.build(
+                "explainers", {"use": name, **options}, Deps(items=items, models=config.models), "explain"
+            )
 
         generator = fitted.generators.get(ASPECTS)
         return cls(settings, book, build, {}, None if generator is None else generator.table)

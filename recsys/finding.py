@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.answers import results, with_matches, with_reasons
-from recsys.asking import Asking, Snapshot
+from recsys.asking import Asking
 from recsys.candidates.popularity import DecayedCounts, Popularity
 from recsys.dataset import ItemTable
 from recsys.errors import DataError
@@ -24,6 +24,7 @@ from recsys.search.fold import below
 from recsys.search.prices import Priced, priced
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, rescorer, search
+from recsys.snapshot import Snapshot
 from recsys.suggest.keeper import Keeper
 from recsys.suggest.suggester import Suggester, Suggestion
 from recsys.types import NO_EVENTS, NO_ROWS, Events
@@ -85,7 +86,7 @@ class Finding(Asking):
             # No history has a part in a list by price: nothing is measured, and no event is a reason there.
             said = self._explained(
                 snapshot, [request], slates, found.ranked if by_relevance else slates, rescorer(plan), watch, words,
-                explain, personal=by_relevance, strict=strict,
+                explain, personal=by_relevance, plan=funnel.plan, strict=strict,
             )  # fmt: skip
         listed = replace(funnel.plan, generators=plan.finders)
         result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)

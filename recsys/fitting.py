@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,14 +36,17 @@ class Fitted:
     rankers: Mapping[str, Any]
     fit_s: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    rerankers: Mapping[str, Any] = field(default_factory=dict)
 
 
-def deps_for(data: Dataset, registry: Registry, log: EventLog | None = None) -> Deps:
-    """Return what components may ask for, over one catalogue and one log."""
+def deps_for(
+    data: Dataset, registry: Registry, log: EventLog | None = None, config: EngineConfig | None = None
+) -> Deps:
+    """Return what components may ask for, over one catalogue and one log; models are those of ``config``."""
     events = (log or data.log).events
     counts = np.bincount(events.rows[events.weights > 0], minlength=len(data.items)).astype(np.float32)
-    base = Deps(items=data.items, popularity=counts)
-    return Deps(items=data.items, popularity=counts, build=lambda kind, options: registry.build(kind, options, base))
+    base = Deps(items=data.items, popularity=counts, models={} if config is None else config.models)
+    return replace(base, build=lambda kind, options: registry.build(kind, options, base))
 
 
 def build_generators(config: EngineConfig, registry: Registry, deps: Deps, names: Any = None) -> dict[str, Any]:
@@ -80,7 +83,17 @@ def plan_for(config: EngineConfig, fitted: Fitted, variant: Variant) -> Plan:
         config.fusion.n,
         ranker,
         variant.rank if ranker is not None and variant.rank else "",
+        **_reranked(config, fitted, variant),
+        explain=variant.explain or "",
     )
+
+
+def _reranked(config: EngineConfig, fitted: Fitted, variant: Variant) -> dict[str, Any]:
+    """Return the part of a plan that reranks; nothing where the variant has no reranker, or it was not fitted."""
+    name = variant.rerank
+    if name is None or name not in fitted.rerankers:
+        return {}
+    return {"reranker": fitted.rerankers[name], "reranker_name": name, "top": config.rerank[name].top}
 
 
 def training_slates(
@@ -174,7 +187,16 @@ def fit_all(
     generators, more = fit_generators(config, registry, data, log, options, progress)
     final = deps_for(data, registry, log)
     rankers = {name: on_final(ranker, final) for name, ranker in rankers.items()}
-    return Fitted(generators, rankers, {**seconds, **more}, tuple(warnings))
+    rerankers = build_rerankers(config, registry, replace(final, models=config.models))
+    return Fitted(generators, rankers, {**seconds, **more}, tuple(warnings), rerankers)
+
+
+def build_rerankers(config: EngineConfig, registry: Registry, deps: Deps) -> dict[str, Any]:
+    """Return the configured rerankers by name."""
+    return {
+        name: registry.build("rerankers", stage.options, deps, f"rerank.{name}")
+        for name, stage in config.rerank.items()
+    }
 
 
 def on_final(ranker: Any, deps: Deps) -> Any:

@@ -217,4 +217,4 @@ def with_finders(
         warnings = (*warnings, f"{name} was not fitted: {error}")
         progress(warnings[-1])
     took = {**fitted.fit_s, name: time.perf_counter() - begin}
-    return Fitted(generators, rankers, took, warnings)
+    return replace(fitted, generators=generators, rankers=rankers, fit_s=took, warnings=warnings)

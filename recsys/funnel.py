@@ -1,4 +1,4 @@
-"""The stages in a row, over rows: generate, unite, score completely, fuse, rank."""
+"""The stages in a row, over rows: generate, unite, score completely, fuse, rank, rerank."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import numpy as np
 from recsys.candidates.fuse import Fusion, score_all, union
 from recsys.errors import NotFittedError, StageError
 from recsys.protocols import Delta, Live, Preparable
+from recsys.reranking import rerank_top
 from recsys.result import StageTrace
 from recsys.types import Notes, Request, Slates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What one variant runs: generators with their list lengths, fusion, and a ranker or None."""
+    """What one variant runs: generators with their list lengths, fusion, a ranker and a reranker or None.
+
+    ``top`` of each list go through the reranker. ``explain`` names the explainer, "" is that of the settings.
+    """
 
     generators: Mapping[str, Any]
     sizes: Mapping[str, int]
@@ -27,6 +31,10 @@ class Plan:
     n_fused: int
     ranker: Any = None
     ranker_name: str = ""
+    reranker: Any = None
+    reranker_name: str = ""
+    top: int = 20
+    explain: str = ""
 
 
 @dataclass(slots=True)
@@ -125,6 +133,33 @@ class Funnel:
         return slates.note(Notes(degraded=degraded)) if degraded else slates
 
     def rank(self, requests: Sequence[Request], slates: Slates, n: int, watch: Stopwatch | None = None) -> Slates:
+        """Return the best ``n`` of given candidates, ranked and reranked."""
+        deep = n if self.plan.reranker is None else max(n, self.plan.top)
+        ranked = self.prerank(requests, slates, deep, watch)
+        return self.rerank(requests, ranked, watch).head(n)
+
+    def rerank(self, requests: Sequence[Request], slates: Slates, watch: Stopwatch | None = None) -> Slates:
+        """Return ranked lists after the reranker; one that fails leaves the incoming order and is noted."""
+        plan, watch = self.plan, watch or Stopwatch()
+        if plan.reranker is None:
+            return slates
+        try:
+            return watch.time(
+                "rerank", plan.reranker_name, int(np.minimum(slates.lengths, plan.top).sum()),
+                lambda: rerank_top(plan.reranker, requests, slates, plan.top),
+            )  # fmt: skip
+        except Exception as error:  # as in generate: the incoming order is a good list too
+            if self.strict:
+                raise StageError("rerank", plan.reranker_name, str(error)) from error
+            return slates.note(Notes(degraded=(f"rerank:{plan.reranker_name}:{type(error).__name__}",)))
+
+    def measured(self) -> Funnel:
+        """Return the funnel that says what a list would be without an event: this one, if its reranker is cheap."""
+        if self.plan.reranker is None or getattr(self.plan.reranker, "cheap", False):
+            return self
+        return Funnel(replace(self.plan, reranker=None, reranker_name=""), self.strict)
+
+    def prerank(self, requests: Sequence[Request], slates: Slates, n: int, watch: Stopwatch | None = None) -> Slates:
         """Return the best ``n`` of given candidates; a ranker that fails leaves the incoming order and is noted."""
         plan, watch = self.plan, watch or Stopwatch()
         if plan.ranker is None:

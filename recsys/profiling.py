@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from recsys.asking import Snapshot
 from recsys.errors import DataError
 from recsys.explaining import Reasons
 from recsys.explanation import Explanation
 from recsys.finding import Finding
 from recsys.profile.builder import Profiler
 from recsys.profile.lines import Profile
+from recsys.snapshot import Snapshot
 from recsys.store.dump import dump, restore
 from recsys.store.edits import Edits
 from recsys.types import Event, Events, Search

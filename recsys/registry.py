@@ -24,7 +24,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 # Which optional extra brings a module that a built-in imports.
 EXTRAS: Mapping[str, str] = {
-    "torch": "train", "transformers": "train", "onnx": "minilm", "pyarrow": "parquet", "matplotlib": "report",
+    "torch": "train", "transformers": "train", "peft": "train", "accelerate": "train", "onnx": "onnx",
+    "pyarrow": "parquet", "matplotlib": "report",
 }  # fmt: skip
 
 

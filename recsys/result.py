@@ -22,13 +22,17 @@ class StageTrace:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one call did, in order; ``degraded`` names the stages that fell back."""
+    """What one call did, in order; ``degraded`` names the stages that fell back.
+
+    ``counts`` are sums of the stages by name: tokens read and written, replies that were repaired, what they cost.
+    """
 
     stages: tuple[StageTrace, ...] = ()
     bundle: str = ""
     degraded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     applied_rules: tuple[str, ...] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def took_ms(self) -> float:

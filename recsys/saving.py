@@ -23,7 +23,7 @@ def save_fitted(path: Path, config: EngineConfig, items: ItemTable, fitted: Fitt
     """Write a bundle of settings, catalogue and components; return its id."""
 
     def write(folder: Path) -> None:
-        groups = {"candidates": fitted.generators, "rank": fitted.rankers}
+        groups = {"candidates": fitted.generators, "rank": fitted.rankers, "rerank": fitted.rerankers}
         names = {group: list(parts) for group, parts in groups.items()}
         write_json(folder / SETTINGS, {"config": config.plain(), "names": names, "warnings": list(fitted.warnings)})
         with (folder / ITEMS).open("w", encoding="utf-8") as out:
@@ -56,19 +56,23 @@ def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineCon
     config = EngineConfig.of(saved["config"], SETTINGS)
     items = _read_items(bundle.folder / ITEMS)
     data = Dataset(items, Dataset.of([], []).log)
-    deps = deps_for(data, registry)
+    deps = deps_for(data, registry, config=config)
     generators: dict[str, Any] = {}
     for place, name in enumerate(saved["names"]["candidates"]):
         component = registry.get("candidates", config.stages[name].use)
         generators[name] = component.load(bundle.folder / "candidates" / f"{place:02d}", deps)
-    rankers: dict[str, Any] = {}
-    for place, name in enumerate(saved["names"]["rank"]):
-        component = registry.get("rankers", config.rank[name].use)
-        if hasattr(component, "load"):
-            rankers[name] = component.load(bundle.folder / "rank" / f"{place:02d}", deps)
-        else:
-            rankers[name] = registry.build("rankers", config.rank[name].options, deps, f"rank.{name}")
-    return config, items, Fitted(generators, rankers, warnings=tuple(saved["warnings"])), bundle.id
+    rankers, rerankers = dict[str, Any](), dict[str, Any]()
+    for kind, group, stages, parts in (
+        ("rankers", "rank", config.rank, rankers), ("rerankers", "rerank", config.rerank, rerankers),
+    ):  # fmt: skip
+        for place, name in enumerate(saved["names"].get(group, ())):  # bundles of before there were rerankers
+            component = registry.get(kind, stages[name].use)
+            if hasattr(component, "load"):
+                parts[name] = component.load(bundle.folder / group / f"{place:02d}", deps)
+            else:
+                parts[name] = registry.build(kind, stages[name].options, deps, f"{group}.{name}")
+    fitted = Fitted(generators, rankers, warnings=tuple(saved["warnings"]), rerankers=rerankers)
+    return config, items, fitted, bundle.id
 
 
 def _catalogue(items: ItemTable) -> Dataset:

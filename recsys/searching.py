@@ -155,7 +155,7 @@ def _judged(
 
 
 def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch) -> Slates:
-    """Return all that was found, by the search ranker where there is one, else in fused order."""
+    """Return all that was found, by the search ranker where there is one, else in fused order; nothing is reranked."""
     if plan.ranker is None:
         return slates.ordered(slates.scores)
     name, most = plan.settings.rank or "", len(slates.items)
@@ -166,6 +166,13 @@ def order(plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: 
         if plan.strict:
             raise StageError("rank", name, str(error)) from error
         return _noted(slates.ordered(slates.scores), [f"rank:{name}:{type(error).__name__}"])
+
+
+def reranked(plan: SearchPlan, requests: Sequence[Request], slates: Slates, watch: Stopwatch) -> Slates:
+    """Return lists after the variant's reranker; one that does not read queries has no say in searches."""
+    if getattr(plan.personal.plan.reranker, "reads_queries", False):
+        return plan.personal.rerank(requests, slates, watch)
+    return slates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +240,7 @@ def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, w
         slates = ranked = matches.slates
     else:
         ranked = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
-        slates, back = _refound_first(ranked, items, request, asked.refound)
+        slates, back = _refound_first(reranked(plan, [request], ranked, watch), items, request, asked.refound)
     parents = text.parents if asked.folded else None
     slates = slates.head(asked.k) if parents is None else first_products(slates, parents, asked.k)
     there = set(slates.items.tolist())

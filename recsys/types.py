@@ -263,20 +263,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What happened to one request on its way: stages that fell back, warnings, repairs, tokens, rules applied."""
+    """What happened to one request on its way: stages that fell back, warnings, rules applied.
+
+    ``counts`` are sums by name: "tokens_in", "tokens_out", "repairs" of replies, ...
+    """
 
     degraded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    repairs: int = 0
-    tokens: int = 0
     applied: tuple[str, ...] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)
 
     def plus(self, other: Notes) -> Notes:
         """Return both, ``self`` first."""
-        return Notes(
-            self.degraded + other.degraded, self.warnings + other.warnings,
-            self.repairs + other.repairs, self.tokens + other.tokens, self.applied + other.applied,
-        )  # fmt: skip
+        sums = {n: self.counts.get(n, 0) + other.counts.get(n, 0) for n in (*self.counts, *other.counts)}
+        return Notes(self.degraded + other.degraded, self.warnings + other.warnings, self.applied + other.applied, sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,8 @@ import pytest
 from recsys.registry import KINDS, Registry
 
 TESTS = Path(__file__).parent
+PLUGINS = TESTS.parent / "plugins"
+OURS = ("recsys-engine", *(f"recsys-{p.parent.name.replace('_', '-')}" for p in PLUGINS.glob("*/pyproject.toml")))
 KITS = {
     "candidates": "GeneratorTests",
     "rankers": "RankerTests",
@@ -25,12 +27,12 @@ KITS = {
 
 
 def built_ins() -> list[tuple[str, EntryPoint]]:
-    """Every (kind, entry point) of our own distribution."""
+    """Every (kind, entry point) of our own distributions: the engine and the plug-ins beside it."""
     found = {
         (kind, entry.name, entry.value): (kind, entry)
         for kind in KINDS
         for entry in entry_points(group=f"recsys.{kind}")
-        if entry.dist is not None and entry.dist.name == "recsys-engine"
+        if entry.dist is not None and entry.dist.name in OURS
     }
     return [found[key] for key in sorted(found)]
 
@@ -98,7 +100,9 @@ def test_every_kind_has_a_kit():
 def test_every_built_in_is_held_to_its_kit():
     here = [(kind, entry) for kind, entry in built_ins() if exists(entry)]
     assert here, "no built-in is installed: pip install -e ."
-    covered = {pair for path in sorted(TESTS.rglob("test_*.py")) for pair in held_to(path)}
+    covered = {
+        pair for folder in (TESTS, PLUGINS) for path in sorted(folder.rglob("test_*.py")) for pair in held_to(path)
+    }
     missing = [f"{kind} '{e.name}' ({e.value})" for kind, e in here if (KITS[kind], e.attr) not in covered]
     assert missing == [], "write a test class that derives from the kit of the kind"
 

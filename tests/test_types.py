@@ -211,8 +211,8 @@ def test_ordered_keeps_the_order_of_equal_scores():
 
 
 def test_notes_add_up():
-    both = Notes(("a",), ("w",), 1, 10).plus(Notes(("b",), (), 2, 5))
-    assert both == Notes(("a", "b"), ("w",), 3, 15)
+    both = Notes(("a",), ("w",), ("r",), {"tokens_in": 10}).plus(Notes(("b",), counts={"tokens_in": 5, "repairs": 1}))
+    assert both == Notes(("a", "b"), ("w",), ("r",), {"tokens_in": 15, "repairs": 1})
     noted = Slates.of([[1], [2]]).note(Notes(("x",))).note(Notes(("y",)))
     assert [n.degraded for n in noted.notes] == [("x", "y")] * 2
 

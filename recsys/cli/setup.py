@@ -15,7 +15,7 @@ from recsys.cli.output import Json, console, print_json, table
 # extra -> (what it is for, the modules that it brings)
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "train": ("training and hub models", ("torch", "transformers")),
-    "minilm": ("the MiniLM text embedder", ("onnx",)),
+    "onnx": ("the MiniLM text embedder", ("onnx",)),
     "parquet": ("Parquet files", ("pyarrow",)),
     "report": ("plots in the HTML report", ("matplotlib",)),
     "frames": ("results as data frames", ("pandas", "polars")),
