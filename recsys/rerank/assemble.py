@@ -104,9 +104,10 @@ class Assembler:
         self.after = tokens.trusted(after)
         needed = self.smallest()
         if needed > self.budget:
+            listed = f", {window} of the shortest candidates" if "candidates" in template.lines else ""
             raise PromptError(
-                f"{template.source}: its own text, {window} of the shortest candidates and the slots may take {needed} "
-                f"tokens; the budget is {self.budget}"
+                f"{template.source}: its own text{listed} and the slots may take {needed} tokens; "
+                f"the budget is {self.budget}"
             )
 
     def smallest(self) -> int:
@@ -120,6 +121,13 @@ class Assembler:
             place = max(len(self._encoded(str(n))) for n in range(1, self.window + 1))
             total += self.window * (self._overhead("candidates") + place + LEAST)
         return total
+
+    @property
+    def each_most(self) -> int:
+        """Rows that what one candidate has for itself may take, the model's turn included."""
+        own = [p for p in self.template.part if p.each]
+        fixed = sum(len(x) for p in own for x in self._pieces(p, {}) if not isinstance(x, str))
+        return fixed + sum(self._cap(s) for p in own for s, _ in pieces(p.text) if s) + len(self.after)
 
     def shared(self, values: Values, reserve: int = 0, closed: bool = False) -> Assembled:
         """Return the part that all candidates share, leaving ``reserve`` rows; ``closed`` opens the model's turn.

@@ -1,14 +1,17 @@
-"""Which part of a history a prompt keeps first when not all of it fits: the latest, or what fits the question.
+"""Which part of a history a prompt keeps first when not all of it fits, and worked examples made of it.
 
-The retriever of LaMP (Salemi et al. 2024, arXiv 2304.11406), over one shopper's own items.
+The retriever of LaMP (Salemi et al. 2024, arXiv 2304.11406), over one shopper's own items, and the in-context examples
+of LLMRank (Hou et al. 2024, arXiv 2305.08845). Nobody else's history is ever an example: prompts hold one shopper.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
+
+from recsys.rerank.request import RequestSchema
 
 Retrieval = Literal["recent", "relevant", "both"]
 # Of reciprocal-rank fusion (Cormack et al. 2009), scaled down to histories of tens of items.
@@ -37,3 +40,18 @@ def keep_order(entries: Sequence[set[str]], question: set[str], by: Retrieval) -
         for rank, place in enumerate(order):
             fused[place] += 1 / (_FLAT + rank)
     return sorted(recent, key=lambda place: -round(fused[place], 9))
+
+
+def own_examples(schema: RequestSchema, shots: int, candidates: Collection[int]) -> list[tuple[tuple[int, ...], int]]:
+    """Return at most ``shots`` pairs (what was chosen until then, what was chosen next), the latest first.
+
+    Whatever is a candidate now is no example's answer: a prompt must not name what it asks for.
+    """
+    ends = [end for end in range(len(schema.liked) - 1, 0, -1) if schema.liked[end] not in candidates]
+    return [(schema.liked[:end], schema.liked[end]) for end in ends[:shots]]
+
+
+def own_ratings(schema: RequestSchema, shots: int, candidates: Collection[int]) -> list[tuple[int, str]]:
+    """Return at most ``shots`` pairs (row, rating that the shopper gave), the latest first; none of a candidate."""
+    rated = [(row, act.split()[1]) for row, act in reversed(schema.acts) if act.startswith("rated ")]
+    return [(row, rating) for row, rating in rated if row not in candidates][:shots]

@@ -112,14 +112,15 @@ class Template(_Strict):
     def require(self, task: Collection[str], form: str, filled: Collection[str], answers: int = 0) -> None:
         """Raise `PromptError` unless this is a template of that task and form whose slots the caller fills.
 
-        ``answers`` is how many answers it must name at least.
+        ``filled`` are those beyond what the form itself needs; ``answers`` is how many answers it must name at least.
         """
         if self.task not in task or self.form != form:
             raise PromptError(
                 f"{self.source}: task {self.task!r}, form {self.form!r}; needed is task "
                 f"{' or '.join(map(repr, task))}, form {form!r}"
             )
-        if foreign := sorted(self.slots() - set(filled)):
+        own = _SHARED.get(form, frozenset()) | _EACH.get(form, frozenset())
+        if foreign := sorted(self.slots() - set(filled) - own):
             raise PromptError(f"{self.source}: nothing fills the slot {{{foreign[0]}}} here")
         if len(self.answers) < answers:
             raise PromptError(f"{self.source}: answers: {answers} are needed, there are {len(self.answers)}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from recsys.dataset import ItemTable
 from recsys.rerank.foreign import clean
-from recsys.types import ItemRows, Request
+from recsys.types import KINDS, ItemRows, Request
 
 Preference = Literal["none", "implicit", "explicit"]
 Intention = Literal["none", "vague", "specific"]
@@ -22,6 +22,13 @@ Form = Literal["pointwise", "pairwise", "matching", "reranking"]
 FORMS: tuple[Form, ...] = get_args(Form)
 # What is read of a query: a longer one is no query.
 QUERY_CHARS = 400
+# What a shopper did, as a prompt says it.
+ACTS = {
+    "interaction": "chosen", "view": "viewed", "click": "opened", "cart": "put into the cart", "purchase": "bought",
+    "rating": "rated", "like": "liked", "dislike": "disliked", "return": "sent back",
+    "not-interested": "not of interest", "remove-from-cart": "taken out of the cart", "impression": "seen",
+    "forget": "to be forgotten",
+}  # fmt: skip
 _WORD = re.compile(r"\w+")
 
 
@@ -32,6 +39,7 @@ class RequestSchema:
     Attributes:
         form: what the model is to do: judge one item, choose between two, name the next one, order a list.
         liked, disliked: rows of the history, oldest first, each once, where it stood last.
+        acts: (row, what the shopper did with it, in words) of both, oldest first: "bought", "rated 4 of 5".
         seeds: rows of the page or the cart.
         query: what was typed, cleaned; "" when nothing was.
         stated: the taste in words, cleaned; "" when nobody put it so.
@@ -41,6 +49,7 @@ class RequestSchema:
     form: Form
     liked: tuple[int, ...] = ()
     disliked: tuple[int, ...] = ()
+    acts: tuple[tuple[int, str], ...] = ()
     seeds: tuple[int, ...] = ()
     query: str = ""
     stated: str = ""
@@ -59,23 +68,29 @@ def schema_of(
 
     An item that was liked and later disliked is a disliked one. Rows that the catalogue does not hold are left out.
     """
-    rows, weights = request.history.rows[-limit:], request.history.weights[-limit:]
-    known = (rows >= 0) & (rows < len(items)) & (weights != 0)
-    signs = dict[int, float]()
-    for row, weight in zip(rows[known].tolist(), weights[known].tolist()):
-        signs.pop(row, None)  # to the end: where it stood last
-        signs[row] = weight
+    history = request.history.take(slice(max(len(request.history) - limit, 0), None))
+    known = history.take((history.rows >= 0) & (history.rows < len(items)) & (history.weights != 0))
+    last = dict[int, int]()
+    for place, row in enumerate(known.rows.tolist()):
+        last.pop(row, None)  # to the end: where it stood last
+        last[row] = place
+    signs = {row: float(known.weights[place]) for row, place in last.items()}
     query = clean(request.text or "", QUERY_CHARS)
     seeds = [int(r) for r in request.context if 0 <= r < len(items)]
     return RequestSchema(
         form=form,
         liked=tuple(r for r, w in signs.items() if w > 0),
         disliked=tuple(r for r, w in signs.items() if w < 0),
+        acts=tuple((row, _act(int(known.kinds[at]), float(known.values[at]))) for row, at in last.items()),
         seeds=tuple(dict.fromkeys(seeds)),
         query=query,
         stated=clean(stated, QUERY_CHARS),
         intention=_intention(query, bool(seeds), items, candidates),
     )
+
+
+def _act(kind: int, value: float) -> str:
+    return f"rated {value:g} of 5" if KINDS[kind] == "rating" else ACTS[KINDS[kind]]
 
 
 def _intention(query: str, seeded: bool, items: ItemTable, candidates: ItemRows) -> Intention:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsys.rerank.history import keep_order
-from recsys.rerank.request import FORMS, schema_of
-from recsys.types import Events, Request
+from recsys.rerank.history import keep_order, own_examples, own_ratings
+from recsys.rerank.request import ACTS, FORMS, RequestSchema, schema_of
+from recsys.types import KIND_CODES, KINDS, Events, Request
 
 ROWS = np.array([0, 1, 2], np.int32)  # kettles and a saucepan
 
@@ -38,6 +38,28 @@ def test_history_is_each_item_once_where_it_stood_last(small_shop):
     schema = schema_of(Request(history=history), small_shop.items, ROWS, "matching")
     assert schema.liked == (4, 3)
     assert schema.disliked == (5,)
+
+
+def test_acts_are_words(small_shop):
+    kinds = [KIND_CODES[k] for k in ("purchase", "rating", "return")]
+    history = Events.of([1, 2, 3], kinds=kinds, values=[1, 4.5, 1], weights=[1, 1, -1])
+    schema = schema_of(Request(history=history), small_shop.items, ROWS, "pointwise")
+    assert schema.acts == ((1, "bought"), (2, "rated 4.5 of 5"), (3, "sent back"))
+    assert set(ACTS) == set(KINDS)
+
+
+def test_own_examples_are_the_past_and_never_a_candidate():
+    schema = RequestSchema(form="reranking", liked=(1, 2, 3, 4))
+    assert own_examples(schema, 2, ()) == [((1, 2, 3), 4), ((1, 2), 3)]
+    assert own_examples(schema, 2, {4}) == [((1, 2), 3), ((1,), 2)]
+    assert own_examples(schema, 9, {4}) == [((1, 2), 3), ((1,), 2)]
+    assert own_examples(RequestSchema(form="reranking", liked=(1,)), 2, ()) == []
+
+
+def test_own_ratings_are_explicit_and_never_a_candidate():
+    schema = RequestSchema(form="pointwise", acts=((1, "rated 4 of 5"), (2, "bought"), (3, "rated 1 of 5")))
+    assert own_ratings(schema, 2, ()) == [(3, "1"), (1, "4")]
+    assert own_ratings(schema, 2, {3}) == [(1, "4")]
 
 
 def test_a_change_of_mind_counts(small_shop):
