@@ -1,0 +1,167 @@
+"""Training a personalised language model end to end: tokenizer, decoder, conditioning, heads; then its folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from recsys.errors import DataError
+from recsys.runtime.decoder import write_decoder
+from recsys.runtime.models import sha256_of, write_whole
+from recsys_fine_tuned import presets
+from recsys_fine_tuned.conditioning import Conditioning
+from recsys_fine_tuned.decoder import PersonalisedDecoder, save_conditioning, save_decoder
+from recsys_fine_tuned.personalised import DECODER, FORMAT, SPEC
+from recsys_fine_tuned.progress import Say
+from recsys_fine_tuned.report import TrainingReport
+from recsys_fine_tuned.rows import IGNORED, Encoded, Layout, batch_of, epochs, groups
+from recsys_fine_tuned.tasks import Example
+from recsys_fine_tuned.tokenizer import SLOTS, tokens_of, train_tokenizer
+from recsys_fine_tuned.training import TrainSettings, tensors, train
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained model in memory, and how it was trained."""
+
+    module: PersonalisedDecoder
+    tokenizer: Any
+    preset: presets.Preset
+    report: TrainingReport
+
+    def export(self, folder: Path, *, about: Mapping[str, Any] | None = None, max_tokens: int | None = None) -> Path:
+        """Write the artifact that `recsys_fine_tuned.personalised.PersonalisedLM.open` reads; return ``folder``.
+
+        ``about`` is kept in its spec, for example what it was trained on. The decoder inside is in float32.
+
+        Raises:
+            ConfigError: ``folder`` exists. PluginUnavailable: the ``onnx`` package is missing.
+        """
+        source = folder.with_name(f".{folder.name}.source")
+        shutil.rmtree(source, ignore_errors=True)
+        try:
+            save_decoder(self.module, self.tokenizer, source)
+            write_decoder(source, folder / DECODER, max_tokens=max_tokens or self.preset.decoder.max_tokens)
+        finally:
+            shutil.rmtree(source, ignore_errors=True)
+        save_conditioning(self.module, folder)
+        names = ("conditioning.json", "conditioning.safetensors")
+        spec = {
+            "format": FORMAT,
+            "task": "personalised",
+            "files": {n: sha256_of(folder / n) for n in names},
+            "trained": {
+                "seed": self.report.seed, "steps": self.report.steps, "best_step": self.report.best_step,
+                "validation": dict(self.report.best), "parameters": self.report.parameters, **(about or {}),
+            },
+        }  # fmt: skip
+        write_whole(folder / SPEC, (json.dumps(spec, indent=1) + "\n").encode())
+        return folder
+
+
+def train_language_model(
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    preset: str | presets.Preset,
+    folder: Path,
+    *,
+    width: int | None = None,
+    texts: Sequence[str] = (),
+    slots: Sequence[str] = SLOTS,
+    steps: int | None = None,
+    passes: float = 3.0,
+    validate_every: int | None = None,
+    patience: int | None = 4,
+    seed: int = 0,
+    deadline_s: float | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    say: Say | None = None,
+) -> Trained:
+    """Train a preset on examples and return it with its best validated weights.
+
+    ``texts`` are read by the tokenizer beside those of the examples; ``width`` is that of the vectors, found in the
+    examples if left out. ``passes`` over the examples give the number of steps, unless ``steps`` does. ``folder`` keeps
+    checkpoints: the same call goes on where it was cut, after ``deadline_s`` wall seconds at the latest.
+
+    Raises:
+        DataError: no example, no validation example, or vectors of several widths.
+        ConfigError: ``folder`` holds a run with other settings.
+    """
+    chosen = presets.load(preset) if isinstance(preset, str) else preset
+    if not examples or not validation:
+        raise DataError("training a language model needs examples and validation examples")
+    width = width or _width(examples)
+    words = sorted({e.source for e in examples} | {e.target for e in examples} | set(texts))
+    tokenizer = train_tokenizer(words, chosen.decoder.vocabulary, slots)
+    spec = chosen.conditioning.of(width, chosen.decoder.hidden)
+    module = PersonalisedDecoder(chosen, spec, tokenizer.get_vocab_size(), seed)
+    rated = [e.rating for e in examples if e.rating is not None]
+    module.start_ratings(float(np.mean(rated)) if rated else 0.0)
+    layout = Layout(tokens_of(tokenizer), spec, chosen.decoder.max_tokens)
+    rows, held = layout.encode(examples), layout.encode(validation)
+    t = chosen.training
+    # Padding makes groups of fewer rows than asked: count them as they come.
+    a_pass = sum(1 for _ in groups(_lengths(rows, spec), t.batch_rows, np.random.default_rng(seed)))
+    total = steps or max(1, round(passes * a_pass))
+    settings = TrainSettings(
+        steps=total, learning_rate=t.learning_rate, weight_decay=t.weight_decay, seed=seed, patience=patience,
+        validate_every=validate_every or max(1, min(500, total // 8)), deadline_s=deadline_s, threads=threads,
+        precision=t.precision, device=device, title="language model",
+    )  # fmt: skip
+    module.float()
+    report = train(
+        module, epochs(rows, spec, t.batch_rows, t.forget), Validation(held, spec, t.batch_rows, device), settings,
+        folder, say=say,
+    )  # fmt: skip
+    return Trained(module, tokenizer, chosen, report)
+
+
+class Validation:
+    """Figures of a model on held-out examples: "loss" a token of the answers, the same a task, "rmse" of ratings."""
+
+    def __init__(self, rows: Sequence[Encoded], spec: Conditioning, batch_rows: int, device: str = "cpu") -> None:
+        self._device = device
+        self._groups = [[rows[i] for i in g] for g in groups(_lengths(rows, spec), batch_rows)]
+        self._spec = spec
+
+    def __call__(self, module: PersonalisedDecoder) -> dict[str, float]:
+        """Return the figures; to be called without gradients."""
+        sums: dict[str, list[float]] = {}
+        for group in self._groups:
+            batch = tensors(batch_of(group, self._spec), self._device)
+            hidden = module.hidden(batch)
+            labels = batch["labels"]
+            spoken = labels != IGNORED
+            logits = module.logits(hidden[spoken]).float()
+            lost = torch.zeros(labels.shape, device=labels.device)
+            lost[spoken] = functional.cross_entropy(logits, labels[spoken], reduction="none")
+            off = (module.ratings(hidden, batch["last"]) - batch["rating"]).cpu().numpy()
+            for row, nll, n, d in zip(group, lost.sum(1).tolist(), spoken.sum(1).tolist(), off, strict=True):
+                for name in ("loss", row.example.task):
+                    pair = sums.setdefault(name, [0.0, 0.0])
+                    pair[0], pair[1] = pair[0] + nll, pair[1] + n
+                if not np.isnan(d) and row.example.task == "rating":
+                    pair = sums.setdefault("rmse", [0.0, 0.0])
+                    pair[0], pair[1] = pair[0] + float(d) ** 2, pair[1] + 1
+        out = {name: total / count for name, (total, count) in sums.items()}
+        return out | ({"rmse": out["rmse"] ** 0.5} if "rmse" in out else {})
+
+
+def _lengths(rows: Sequence[Encoded], spec: Conditioning) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.array([len(r.source) + len(r.target) + spec.rows for r in rows], np.int64)
+
+
+def _width(examples: Sequence[Example]) -> int:
+    found = {v.shape[1] for e in examples for v in (e.user, e.items) if v is not None}
+    if len(found) > 1:
+        raise DataError(f"vectors of examples have several widths: {sorted(found)}")
+    return found.pop() if found else 1

@@ -1,0 +1,180 @@
+"""What a personalised language model learns: examples of four tasks, made from a shop's own data.
+
+Texts of the catalogue and of reviews are foreign: they are cleaned here, once, so that a prompt may be read as trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.dataset import Dataset, EventLog
+from recsys.types import Review
+from recsys_fine_tuned.tokenizer import plain
+
+Task = Literal["next-item", "rating", "explanation", "summary"]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One thing to learn.
+
+    Attributes:
+        task: what is asked. source: the input's text, trusted (see `plain`). target: the answer's text.
+        user: (u, d) float32 vectors of the shopper's history, the latest last; None = nobody known.
+        items: (i, d) float32 vectors of the items in question; None = none.
+        rating: what the rating head learns; None = nothing.
+    """
+
+    task: Task
+    source: str
+    target: str
+    user: Vectors | None = None
+    items: Vectors | None = None
+    rating: float | None = None
+
+
+def title_of(title: str) -> str:
+    """Return a title as a model reads it: cleaned, at most 160 characters."""
+    return plain(title, 160)
+
+
+def history_text(titles: Sequence[str], most: int = 4) -> str:
+    """Return the latest ``most`` titles of a history (oldest first), the latest first."""
+    return "; ".join(list(titles)[::-1][:most])
+
+
+def next_items(
+    data: Dataset,
+    vectors: Vectors,
+    *,
+    per_user: int = 8,
+    seed: int = 0,
+    since: int | None = None,
+    titles: int = 4,
+    history: int = 20,
+    repeats: bool = False,
+) -> list[Example]:
+    """Return examples "history -> title of the item chosen next": at most ``per_user`` a shopper, drawn at random.
+
+    Choices are events that speak for an item; of one item in a row the first counts. ``since``: only choices from
+    that second on are targets. Without ``repeats`` an item that the shopper chose before is no target.
+    ``vectors`` (n_items, d).
+    """
+    rng = np.random.default_rng(seed)
+    names = [title_of(t) for t in data.items.titles]
+    log = data.log.liked()
+    out: list[Example] = []
+    for rows, times in _choices(log):
+        first = np.zeros(len(rows), np.bool_)
+        first[np.unique(rows, return_index=True)[1]] = True
+        usable = np.arange(len(rows)) > 0
+        usable &= first | repeats
+        if since is not None:
+            usable &= times >= since
+        places = np.flatnonzero(usable)
+        for at in np.sort(rng.permutation(places)[:per_user]):
+            before = rows[max(0, at - history) : at]
+            source = history_text([names[r] for r in before[-titles:]], titles)
+            out.append(Example("next-item", source, names[rows[at]], vectors[before]))
+    return out
+
+
+def ratings(data: Dataset, vectors: Vectors, *, history: int = 20) -> list[Example]:
+    """Return examples "history and item -> rating" of the reviews that have one."""
+    found = [r for r in data.reviews if r.rating is not None]
+    names = [title_of(t) for t in data.items.titles]
+    return [
+        Example("rating", names[row], f"{review.rating:g}", before, vectors[row : row + 1], review.rating)
+        for review, row, before in _reviewed(data, found, vectors, history)
+    ]
+
+
+def summaries(data: Dataset, vectors: Vectors, *, history: int = 20) -> list[Example]:
+    """Return examples "review -> its summary" of the reviews that have one."""
+    found = [r for r in data.reviews if r.summary.strip() and r.text.strip()]
+    return [
+        Example("summary", plain(r.text, 600), plain(r.summary, 120), before, vectors[row : row + 1], r.rating)
+        for r, row, before in _reviewed(data, found, vectors, history)
+    ]
+
+
+def explanations(
+    data: Dataset, vectors: Vectors, aspects: Mapping[str, str], *, history: int = 20, max_words: int = 25
+) -> list[Example]:
+    """Return examples "item, aspect -> sentence about it", as PETER+ learns them from reviews, delexicalised.
+
+    ``aspects`` maps a word to the name of its aspect. A sentence of a review that holds exactly one aspect's word
+    becomes a target in which the word reads [ASPECT] and names of item and brand read [ITEM] and [BRAND].
+    """
+    found = [r for r in data.reviews if r.text.strip()]
+    words = sorted(aspects, key=len, reverse=True)
+    pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE) if words else None
+    out: list[Example] = []
+    for review, row, before in _reviewed(data, found, vectors, history):
+        title, brand = title_of(data.items.titles[row]), plain(data.items.brands[row], 80)
+        for sentence in re.split(r"(?<=[.!?])\s+", plain(review.text, 2000)):
+            spoken = {m.lower() for m in pattern.findall(sentence)} if pattern else set()
+            if len(spoken) != 1 or len(sentence.split()) > max_words:
+                continue
+            word = spoken.pop()
+            target = delexicalise(sentence, {"[ITEM]": title, "[BRAND]": brand, "[ASPECT]": word})
+            name = aspects.get(word) or next(a for w, a in aspects.items() if w.lower() == word)
+            out.append(
+                Example("explanation", f"[ASPECT] {name}", target, before, vectors[row : row + 1], review.rating)
+            )
+    return out
+
+
+def delexicalise(text: str, slots: Mapping[str, str]) -> str:
+    """Return ``text`` with each value replaced by its slot token, longest values first, case ignored, whole words."""
+    given = {value.lower(): slot for slot, value in slots.items() if value.strip()}
+    if not given:
+        return text
+    words = "|".join(re.escape(v) for v in sorted(given, key=len, reverse=True))
+    return re.sub(rf"(?<!\w)(?:{words})(?!\w)", lambda m: given[m.group().lower()], text, flags=re.IGNORECASE)
+
+
+def relexicalise(text: str, slots: Mapping[str, str]) -> str:
+    """Return ``text`` with every slot token replaced by its value, in one pass: values are never read again."""
+    if not slots:
+        return text
+    tokens = "|".join(re.escape(s) for s in sorted(slots, key=len, reverse=True))
+    return re.sub(tokens, lambda m: slots[m.group()], text)
+
+
+def _choices(log: EventLog) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    """Yield the rows and times of every shopper's choices; of one item in a row the first counts."""
+    for user in range(log.n_users):
+        part = slice(int(log.offsets[user]), int(log.offsets[user + 1]))
+        rows, times = log.events.rows[part], log.events.times[part]
+        new = np.ones(len(rows), np.bool_)
+        new[1:] = rows[1:] != rows[:-1]
+        yield rows[new], times[new]
+
+
+def _reviewed(
+    data: Dataset, reviews: Sequence[Review], vectors: Vectors, history: int
+) -> Iterator[tuple[Review, int, Vectors]]:
+    """Yield review, row of its item, and vectors of what its shopper had chosen before it."""
+    log = data.log.liked()
+    groups = {name: g for g, name in enumerate(log.users)}
+    rows = data.items.vocabulary.rows([r.item_id for r in reviews])
+    for review, row in zip(reviews, rows.tolist(), strict=True):
+        if row < 0:
+            continue
+        group = groups.get(review.user_id)
+        if group is None:
+            yield review, row, vectors[:0]
+            continue
+        events = log.history(group)
+        end = len(events) if review.time is None else int(np.searchsorted(events.times, review.time))
+        # The reviewed item itself must not tell that it was chosen.
+        before = events.rows[:end]
+        yield review, row, vectors[before[before != row][-history:]]
