@@ -163,7 +163,7 @@ class CausalLM:
         """Write on from each prompt until an end token, a stop string (left out) or ``max_new_tokens``.
 
         ``constraint``, one for all or one a prompt, leaves only what it allows; the model's end token counts where
-        the text may end. ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the
+        the text may end. `Reply.complete` tells of a text that was cut off before its constraint was met. ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the
         prompt alone. At ``deadline`` (a value of `time.monotonic`) every text ends as it is.
 
         Raises:

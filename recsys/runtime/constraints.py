@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ class Constraint(Protocol):
         """Return the state before the first token."""
         ...
 
-    def allowed(self, state: Any) -> NDArray[np.int64]:
-        """Return the tokens that may come next, sorted; none means that the text is complete."""
+    def allowed(self, state: Any) -> NDArray[np.int64] | None:
+        """Return the tokens that may come next, sorted; none means that the text is complete.
+
+        None in place of an array says that they are too many to list: `Tested.accepts` tells of each.
+        """
         ...
 
     def step(self, state: Any, token: int) -> Hashable:
@@ -32,6 +35,15 @@ class Constraint(Protocol):
 
     def done(self, state: Any) -> bool:
         """Whether the text may end here."""
+        ...
+
+
+@runtime_checkable
+class Tested(Constraint, Protocol):
+    """A constraint that is asked about one token at a time, the likeliest first."""
+
+    def accepts(self, state: Any, token: int) -> bool:
+        """Whether a token may come next."""
         ...
 
 

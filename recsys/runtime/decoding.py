@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.runtime.constraints import Constraint
+from recsys.errors import ModelError
+from recsys.runtime.constraints import Constraint, Tested
 from recsys.runtime.heads import Head
 from recsys.runtime.packing import block_inputs, run, stacked
 from recsys.runtime.prefixes import PrefixState
@@ -19,6 +20,8 @@ from recsys.runtime.tokens import Tokens
 
 # Places by which the store of keys and values grows: a view of exact size would be copied at every step.
 STEP = 64
+# Tokens that are tried before all are put in order.
+FEW = 64
 Reason = Literal["stop", "length", "constraint", "deadline"]
 
 
@@ -29,7 +32,8 @@ class Reply:
     ``text`` is "" without a tokenizer, and ends before a stop string; ``ids`` (t,) int64 are without the end token.
     ``logprob`` is the sum over ``ids``, natural logarithm, of the model's own probabilities, whatever a constraint
     left of them. ``reason``: "stop" (end token or stop string), "constraint" (complete: nothing may follow), "length"
-    or "deadline".
+    or "deadline". ``complete`` says whether the text is one that its constraint asks for, rather than the beginning
+    of one that was cut off; without a constraint it always is.
     """
 
     text: str
@@ -38,6 +42,7 @@ class Reply:
     reason: Reason
     tokens_in: int
     tokens_out: int
+    complete: bool = True
 
 
 class Sampler:
@@ -54,6 +59,23 @@ class Sampler:
         scaled = logits.astype(np.float64) / self._temperature
         weights = np.cumsum(np.exp(scaled - scaled.max()))
         return min(int(np.searchsorted(weights, self._rng.random() * weights[-1], side="right")), len(logits) - 1)
+
+    def pick_where(self, logits: NDArray[np.float32], fits: Callable[[int], bool]) -> int | None:
+        """Return a token id that ``fits``, None where none does: `pick` among those, without listing them.
+
+        Falling values of logits with Gumbel noise are draws without replacement (Kool et al. 2019, arXiv 1903.06059):
+        the first one that fits is a draw among all that fit.
+        """
+        values = logits
+        if self._temperature > 0:
+            values = logits.astype(np.float64) / self._temperature + self._rng.gumbel(size=len(logits))
+        # As a rule one of the first few fits: only else all are sorted.
+        few = min(FEW, len(values))
+        first = np.argpartition(-values, few - 1)[:few]
+        for token in first[np.argsort(-values[first], kind="stable")]:
+            if fits(int(token)):
+                return int(token)
+        return next((int(t) for t in np.argsort(-values, kind="stable")[few:] if fits(int(t))), None)
 
 
 @dataclass(slots=True)
@@ -123,15 +145,9 @@ def _advance(
         return "length"
     if ending.deadline is not None and time.monotonic() >= ending.deadline:
         return "deadline"
-    if text.constraint is None:
-        token = text.sampler.pick(logits)
-    else:
-        open_ids = text.constraint.allowed(text.state)
-        if not len(open_ids):
-            return "constraint"
-        if text.constraint.done(text.state):
-            open_ids = np.union1d(open_ids, np.array(ending.eos, np.int64))
-        token = int(open_ids[text.sampler.pick(logits[open_ids])])
+    token = _choice(text, logits, ending.eos)
+    if token is None:
+        return "constraint"
     # An end token that a constraint asks for as text is text.
     if token in ending.eos and (text.constraint is None or text.constraint.done(text.state)):
         return "stop"
@@ -139,11 +155,29 @@ def _advance(
     text.logprob += float(logits[token]) - log_sum
     if text.constraint is not None:
         text.state = text.constraint.step(text.state, token)
-        if not len(text.constraint.allowed(text.state)):
+        follow = text.constraint.allowed(text.state)
+        if follow is not None and not len(follow):
             return "constraint"
     if ending.stop and tokens is not None and _cut(tokens.decode(text.ids), ending.stop) is not None:
         return "stop"
     return "length" if len(text.ids) == ending.most else None
+
+
+def _choice(text: _Text, logits: NDArray[np.float32], eos: tuple[int, ...]) -> int | None:
+    """Return the next token, None where the constraint lets nothing follow."""
+    rule, state = text.constraint, text.state
+    if rule is None:
+        return text.sampler.pick(logits)
+    ends = eos if rule.done(state) else ()
+    open_ids = rule.allowed(state)
+    if open_ids is None:
+        if not isinstance(rule, Tested):
+            raise ModelError(f"{type(rule).__name__} lists no tokens and cannot be asked about one: it needs accepts()")
+        return text.sampler.pick_where(logits, lambda token: token in ends or rule.accepts(state, token))
+    if not len(open_ids):
+        return None
+    open_ids = np.union1d(open_ids, np.array(ends, np.int64))
+    return int(open_ids[text.sampler.pick(logits[open_ids])])
 
 
 def _step(
@@ -177,4 +211,5 @@ def _reply(text: _Text, reason: Reason, tokens: Tokens | None, stop: Sequence[st
     written = "" if tokens is None else tokens.decode(text.ids)
     at = _cut(written, stop)
     ids = np.array(text.ids, np.int64)
-    return Reply(written if at is None else written[:at], ids, text.logprob, reason, read, len(ids))
+    complete = text.constraint is None or (at is None and text.constraint.done(text.state))
+    return Reply(written if at is None else written[:at], ids, text.logprob, reason, read, len(ids), complete)

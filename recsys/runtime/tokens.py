@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import ArtifactDamaged, ArtifactMissing
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError
 from recsys.registry import import_optional
 
 Ids = NDArray[np.int64]
@@ -23,8 +25,12 @@ class Tokens:
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
         added = tokenizer.get_added_tokens_decoder()
+        # What stands for a word out of the vocabulary: the model was taught to read it. None where all is spelt out.
+        name = getattr(tokenizer.model, "unk_token", "<unk>")
+        self.unknown: int | None = None if name is None else self.id_of(name)
         # Some models list plain white space among their added tokens: that is text.
-        self._control = np.array(sorted(i for i, t in added.items() if t.special or t.content.strip()), np.int64)
+        control = {i for i, t in added.items() if t.special or t.content.strip()} - {self.unknown}
+        self._control = np.array(sorted(control), np.int64)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -61,6 +67,64 @@ class Tokens:
         """Return the id of one token of the vocabulary, None for no such token."""
         found = self._tokenizer.token_to_id(token)
         return None if found is None else int(found)
+
+    @cached_property
+    def drops_space(self) -> bool:
+        """Whether `decode` leaves out a space at the very beginning."""
+        return any(
+            part.get("start", 0) > 0 or part.get("prepend_scheme", "never") != "never" for part in self._decoders()
+        )
+
+    def spelling(self) -> tuple[bytes, ...]:
+        """Return the bytes that each token adds to a text, by id; none for control tokens.
+
+        Raises:
+            ConfigError: a tokenizer that writes neither bytes (as GPT-2) nor words after "\u2581" (as Llama 2).
+        """
+        return self._spelling
+
+    @cached_property
+    def _spelling(self) -> tuple[bytes, ...]:
+        kinds = {str(part.get("type")) for part in self._decoders()}
+        if "ByteLevel" in kinds:
+            letters = _byte_letters()
+        elif kinds & {"Metaspace", "ByteFallback"}:
+            letters = {"\u2581": 0x20}
+        else:
+            raise ConfigError(f"the bytes of tokens are not known with the decoder {', '.join(sorted(kinds)) or None}")
+        added = self._tokenizer.get_added_tokens_decoder()
+        out = []
+        for token in range(self._tokenizer.get_vocab_size(with_added_tokens=True)):
+            name = self._tokenizer.id_to_token(token)
+            if name is None or token in self._control_set:
+                out.append(b"")
+            elif token in added:
+                out.append(str(added[token].content).encode())
+            elif "ByteFallback" in kinds and len(name) == 6 and name.startswith("<0x"):
+                out.append(bytes([int(name[3:5], 16)]))
+            else:
+                out.append(b"".join(bytes([letters[c]]) if c in letters else c.encode() for c in name))
+        return tuple(out)
+
+    @cached_property
+    def _control_set(self) -> frozenset[int]:
+        return frozenset(self._control.tolist())
+
+    def _decoders(self) -> Iterator[Mapping[str, Any]]:
+        # The library tells the parts of a decoder only by writing them down; without its vocabulary that is little.
+        decoder = self._tokenizer.decoder
+        todo: list[Mapping[str, Any]] = [] if decoder is None else [json.loads(decoder.__getstate__())]
+        while todo:
+            part = todo.pop()
+            todo += part.get("decoders", [])
+            yield part
+
+
+def _byte_letters() -> dict[str, int]:
+    """Return the byte for which each letter of a byte-level vocabulary stands (GPT-2's table)."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [b for b in range(256) if b not in shown]
+    return {chr(b): b for b in shown} | {chr(256 + k): b for k, b in enumerate(hidden)}
 
 
 def _clean(text: str) -> str:
