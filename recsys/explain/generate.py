@@ -25,7 +25,7 @@ from recsys.runtime.prefixes import Prompt
 
 # What a model of ours was trained to go on from, and what any other is asked.
 PROMPTS: Mapping[str, str] = {
-    "writer": "{tone} {sure} {turn}\n{facts}\n=",
+    "writer": "<explanation>{tone} {sure} {turn}\n{facts}<sep>",
     "instruct": (
         "Explain to a shopper in one or two short sentences why a product is recommended. Say only what the facts "
         "say. Copy each word in square brackets exactly once; it stands for a name or a quote.\n"
@@ -95,7 +95,9 @@ class Generate:
         self.template = Template(config.template)
         a = model.architecture
         self._alphabet = Alphabet.of(model.tokens, a.vocabulary, (*a.eos, *(() if a.bos is None else (a.bos,))))
-        self._begin = np.array([] if a.bos is None else [a.bos], np.int64)
+        # A model of ours begins with the token of its task.
+        ours = config.prompt == "writer" or a.bos is None
+        self._begin = np.array([] if ours else [a.bos], np.int64)
         self._counts: Counter[str] = Counter()
         self._held: OrderedDict[_Key, Wording] = OrderedDict()
         self._lock = Lock()
