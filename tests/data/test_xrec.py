@@ -80,7 +80,7 @@ def test_held_out_pairs_are_no_interactions(tmp_path):
     assert not seen & held_out
     assert any(p.part == "train" and (p.user, p.item) in seen for p in data.info[INFO_KEY])
     assert report.reasons[HELD_OUT] == len(held_out)
-    titled = {i: t for i, t in zip(data.items.ids, data.items.titles, strict=True)}
+    titled = dict(zip(data.items.ids, data.items.titles, strict=True))
     assert titled["0"] == "Place 0"
     assert titled["200"] == ""
 

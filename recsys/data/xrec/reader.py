@@ -32,10 +32,11 @@ _TEXTS = ("user_summary", "item_summary", "explanation")
 class XRec:
     """Reads ``test.jsonl[.gz]`` of a folder and what there is of ``interactions_{trn,val,tst}.csv[.gz]``.
 
-    ``test.jsonl`` tells of pairs, and of an item wherever it names one first. The published split is by interaction, and
-    every explained pair was drawn from all of it: most are among the training interactions. Here explanations are split anew by shopper (60 / 10 / 30), and two leaks are closed: pairs
-    whose item a later part explains (see `recsys.data.xrec.pairs.leaking`), and the interactions of the held-out
-    pairs, so that nothing fitted on the log has seen them. Both are counted in the report.
+    ``test.jsonl`` tells of pairs, and of an item where it first names one. The published split is by interaction, and
+    every explained pair was drawn from all of it: most are among the training interactions. Here explanations are
+    split anew by shopper (60 / 10 / 30), and two leaks are closed: pairs whose item a later part explains (see
+    `recsys.data.xrec.pairs.leaking`), and the interactions of the held-out pairs, so that nothing fitted on the log
+    has seen them. Both are counted in the report.
 
     ``Dataset.info["explained"]`` holds the pairs that stay. Items have their titles and nothing else: summaries are
     written by a model from reviews, those behind the references among them. Without times the order is that of
