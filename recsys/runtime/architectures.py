@@ -71,17 +71,17 @@ class Architecture:
             raise ConfigError(f"config.json: hidden_act {config['hidden_act']!r} is not supported (known: silu)")
         if config.get("mlp_bias"):
             raise ConfigError("config.json: mlp_bias is not supported")
-        heads, hidden = _size(config, "num_attention_heads"), _size(config, "hidden_size")
+        heads, hidden = size_of(config, "num_attention_heads"), size_of(config, "hidden_size")
         made = cls(
             family=family,
             hidden=hidden,
-            inner=_size(config, "intermediate_size"),
-            layers=_size(config, "num_hidden_layers"),
+            inner=size_of(config, "intermediate_size"),
+            layers=size_of(config, "num_hidden_layers"),
             heads=heads,
-            kv_heads=_size(config, "num_key_value_heads", heads),
-            head_dim=_size(config, "head_dim", hidden // heads),
+            kv_heads=size_of(config, "num_key_value_heads", heads),
+            head_dim=size_of(config, "head_dim", hidden // heads),
             epsilon=float(config.get("rms_norm_eps", 1e-6)),
-            vocabulary=_size(config, "vocab_size"),
+            vocabulary=size_of(config, "vocab_size"),
             max_tokens=_reach(config),
             rope=Rope.from_config(config),
             tied=bool(config.get("tie_word_embeddings", False)),
@@ -119,7 +119,8 @@ def _ids(value: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
 
 
-def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
+def size_of(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    """Return a size that a config.json gives. Raises `ConfigError` for one that is no positive whole number."""
     value = config.get(name)
     value = default if value is None else value
     if not isinstance(value, int) or value < 1:
@@ -129,8 +130,8 @@ def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> i
 
 def _reach(config: Mapping[str, Any]) -> int:
     """Tokens up to which every row sees all rows before it: a sliding window cuts it down."""
-    reach = _size(config, "max_position_embeddings", 2048)
+    reach = size_of(config, "max_position_embeddings", 2048)
     sliding = config.get("sliding_window")
     if sliding is None or not config.get("use_sliding_window", config["model_type"] == "mistral"):
         return reach
-    return min(reach, _size(config, "sliding_window"))
+    return min(reach, size_of(config, "sliding_window"))

@@ -11,17 +11,25 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import ShapeMismatch
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.graph import FUSED, Graph
+from recsys.runtime.quantise import Precision
 from recsys.runtime.weights import WeightFile, Weights
 
 # Raised whenever the graph below changes, so that a cached file of an older shape is not used.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 Form = Literal["block", "tree"]
 
 
 def decoder_graph(
-    architecture: Architecture, weights: Weights, store: WeightFile, *, form: Form = "block", max_tokens: int = 2048
+    architecture: Architecture,
+    weights: Weights,
+    store: WeightFile,
+    *,
+    form: Form = "block",
+    max_tokens: int = 2048,
+    precision: Precision = "fp32",
 ) -> bytes:
     """Return the serialised graph; its weights are appended to ``store``.
 
@@ -37,13 +45,39 @@ def decoder_graph(
     Raises:
         ShapeMismatch: a weight is missing or does not fit. PluginUnavailable: ``onnx`` is not installed.
     """
-    return _Decoder(architecture, weights, store, form, max_tokens).build()
+    graph = Graph("decoder", store, precision)
+    return _Decoder(architecture, weights, graph, form, max_tokens).build()
+
+
+def head_graph(
+    architecture: Architecture, matrix: NDArray[np.float32], store: WeightFile, precision: Precision = "fp32"
+) -> bytes:
+    """Return the serialised graph of the head, one row of ``matrix`` (vocabulary, d) a token.
+
+    Inputs: ``hidden`` (r, d) float32, ``targets`` (r,) int64. Outputs: ``logits`` (r, vocabulary) and ``logp`` (r,),
+    log p of each row's target.
+
+    Raises:
+        ShapeMismatch: the matrix does not fit. PluginUnavailable: ``onnx`` is not installed.
+    """
+    a, g = architecture, Graph("head", store, precision)
+    if matrix.shape != (a.vocabulary, a.hidden):
+        raise ShapeMismatch(f"the head has shape {matrix.shape}, the architecture says {(a.vocabulary, a.hidden)}")
+    hidden, targets = g.input("hidden", "float32", ["rows", a.hidden]), g.input("targets", "int64", ["rows"])
+    logits = g.dense("head", hidden, matrix.T, output="logits")
+    column = g.node("Unsqueeze", targets, g.constant([1]))
+    # One operator for maximum, exponentials and their sum: spelt out, or as ReduceLogSumExp, it takes up to twice.
+    picked = g.node("GatherElements", g.node("LogSoftmax", logits, axis=-1), column, axis=1)
+    g.reshape(picked, -1, name="logp")
+    g.output("logits", "float32", ["rows", a.vocabulary])
+    g.output("logp", "float32", ["rows"])
+    return g.finish()
 
 
 class _Decoder:
-    def __init__(self, arch: Architecture, weights: Weights, store: WeightFile, form: Form, max_tokens: int) -> None:
+    def __init__(self, arch: Architecture, weights: Weights, graph: Graph, form: Form, max_tokens: int) -> None:
         self._a, self._w, self._form = arch, weights, form
-        self._g = g = Graph("decoder", store)
+        self._g = g = graph
         self._rows = g.input("inputs_embeds", "float32", ["batch", "rows", arch.hidden])
         self._positions = g.input("position_ids", "int64", ["batch", "rows"])
         if form == "tree":
@@ -98,7 +132,7 @@ class _Decoder:
         """One product for all ``parts`` (name -> width), which share their input."""
         name = f"{at}.{'|'.join(parts)}"
         packed = [self._w.take(f"{at}.{p}.weight", width, inner).T for p, width in parts.items()]
-        out = self._g.node("MatMul", source, self._g.weight(f"{name}.weight", _joined(packed, 1)))
+        out = self._g.dense(f"{name}.weight", source, _joined(packed, 1))
         if not bias:
             return out
         packed = [self._w.take(f"{at}.{p}.bias", width) for p, width in parts.items()]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.registry import import_optional
+from recsys.runtime.quantise import BLOCK, Precision, blocks_int4, columns_int8, rows_int8
 from recsys.runtime.weights import WeightFile
 
 Dim = int | str
@@ -19,16 +20,18 @@ FUSED = "com.microsoft"
 class Graph:
     """Collects nodes; every method returns the names of the tensors that it makes.
 
-    Weights go to ``store`` as external data at once, so that a graph of any size is small in memory.
+    Weights go to ``store`` as external data at once, so that a graph of any size is small in memory; without a
+    store they are inside the graph. ``precision`` is how `dense` and `table` keep them.
 
     Raises:
         PluginUnavailable: the ``onnx`` package is not installed.
     """
 
-    def __init__(self, name: str, store: WeightFile) -> None:
+    def __init__(self, name: str, store: WeightFile | None = None, precision: Precision = "fp32") -> None:
         self._onnx = import_optional("onnx")
         self._name = name
         self._store = store
+        self.precision: Precision = precision
         self._nodes: list[Any] = []
         self._tensors: list[Any] = []
         self._inputs: list[Any] = []
@@ -45,8 +48,11 @@ class Graph:
         """Declare an output that some node makes under this name."""
         self._outputs.append(self._info(name, dtype, shape))
 
-    def weight(self, name: str, array: NDArray[np.float32]) -> str:
-        """Put a tensor into the file beside the graph."""
+    def weight(self, name: str, array: NDArray[Any]) -> str:
+        """Put a tensor into the file beside the graph, as it is."""
+        if self._store is None:
+            self._tensors.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+            return name
         proto = self._onnx.TensorProto(
             name=name,
             dims=array.shape,
@@ -79,6 +85,57 @@ class Graph:
         names = [self._fresh(op) for _ in range(outputs)] if isinstance(outputs, int) else list(outputs)
         self._nodes.append(self._onnx.helper.make_node(op, list(inputs), names, domain=domain, **attributes))
         return names
+
+    def dense(self, name: str, source: str, weight: NDArray[np.float32], output: str = "") -> str:
+        """Multiply rows (..., k) by ``weight`` (k, n), kept and computed as `precision` says; return (..., n)."""
+        if self.precision == "int8":
+            return self._dense_int8(name, source, weight, output)
+        if self.precision == "int4":
+            packed, scales = blocks_int4(weight)
+            inputs = (source, self.weight(f"{name}.int4", packed), self.weight(f"{name}.scale", scales.reshape(-1)))
+            # Without its accuracy level the operator widens all weights to floats in every call.
+            return self.node(
+                "MatMulNBits", *inputs, domain=FUSED, name=output, K=weight.shape[0], N=weight.shape[1], bits=4,
+                block_size=BLOCK, accuracy_level=4,
+            )  # fmt: skip
+        return self.node("MatMul", source, self.table(name, weight), name=output)
+
+    def table(self, name: str, array: NDArray[np.float32]) -> str:
+        """Return a weight as float32, kept as `precision` says: whole numbers a row in eight and in four bits.
+
+        The runtime widens it once, when it loads the graph.
+        """
+        if self.precision == "fp32":
+            return self.weight(name, array)
+        if self.precision == "fp16":
+            return self.node("Cast", self.weight(name, array.astype(np.float16)), to=self._type("float32"))
+        kept, scale = rows_int8(array)
+        wide = self.node("Cast", self.weight(f"{name}.int8", kept), to=self._type("float32"))
+        return self.node("Mul", wide, self.weight(f"{name}.scale", scale))
+
+    def _dense_int8(self, name: str, source: str, weight: NDArray[np.float32], output: str) -> str:
+        kept, scale = columns_int8(weight)
+        rows, lead = self._rows_int8(source, weight.shape[0])
+        zero, one = self.constant(128, "uint8"), self.constant(1, "float32")
+        made = self.node(
+            "MatMulIntegerToFloat", rows[0], self.weight(f"{name}.int8", kept), one,
+            self.weight(f"{name}.scale", scale), zero, domain=FUSED,
+        )  # fmt: skip
+        made = self.node("Mul", made, rows[1])
+        shape = self.node("Concat", lead, self.constant([weight.shape[1]]), axis=0)
+        return self.node("Reshape", made, shape, name=output)
+
+    def _rows_int8(self, source: str, width: int) -> tuple[tuple[str, str], str]:
+        """Return the rows as whole numbers around 128 (r, k), the scale of each (r, 1), and the shape before k."""
+        flat = self.reshape(source, -1, width)
+        far = self.node("ReduceMax", self.node("Abs", flat), axes=[-1], keepdims=0)
+        # A row of zeros needs some scale, too.
+        far = self.node("Max", far, self.constant(1e-12, "float32"))
+        scale = self.node("Mul", far, self.constant(1 / 127, "float32"))
+        zeros = self.node("Expand", self.constant(128, "uint8"), self.node("Shape", scale))
+        whole = self.node("QuantizeLinear", flat, scale, zeros, axis=0)
+        lead = self.node("Slice", self.node("Shape", source), self.constant([0]), self.constant([-1]))
+        return (whole, self.node("Unsqueeze", scale, self.constant([1]))), lead
 
     def size(self, of: str, axis: int) -> str:
         """Return one dimension of a tensor as a (1,) int64 tensor."""

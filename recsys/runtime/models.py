@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Self
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError
+from recsys.registry import import_optional
 
 CACHE_VARIABLE = "RECSYS_CACHE"
+_FILES = ("*.safetensors", "*.json", "*.toml", "*.jinja", "*.onnx", "*.data", "*.npy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,23 @@ class ModelRef:
         if not path.exists():
             raise ArtifactMissing(f"{self}: nothing is at {path}")
         return path
+
+    def fetch(self) -> Path:
+        """Return the folder of the model: the path of a file reference, or where the hub's copy was put.
+
+        Only safetensors, JSON, TOML and our own formats are fetched: never a pickle, never code.
+
+        Raises:
+            ArtifactMissing: nothing is there, or the hub cannot be reached and holds no copy here.
+            PluginUnavailable: ``huggingface_hub`` is not installed.
+        """
+        if self.scheme == "file":
+            return self.path()
+        hub = import_optional("huggingface_hub")
+        try:
+            return Path(hub.snapshot_download(self.place, revision=self.revision or None, allow_patterns=list(_FILES)))
+        except Exception as error:  # the library has no base class of its own errors
+            raise ArtifactMissing(f"{self} cannot be fetched: {error}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -26,6 +26,8 @@ _STORED: Mapping[str, np.dtype[Any]] = {
     "BF16": np.dtype("<u2"),
     "F64": np.dtype("<f8"),
 }
+# Buffers of whole numbers, such as positions, are no weights: they are passed over.
+_WHOLE = ("I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,10 @@ class Weights(Mapping[str, NDArray[np.float32]]):
     def __contains__(self, name: object) -> bool:
         return name in self._places
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor without reading it."""
+        return self._places[name].shape
+
     def take(self, name: str, *shape: int) -> NDArray[np.float32]:
         """Return a tensor of exactly this shape. Raises `ShapeMismatch` where it is missing or another."""
         place = self._places.get(name)
@@ -110,9 +116,13 @@ def _header(path: Path) -> dict[str, _Place]:
         text = file.read(length)
     try:
         entries: dict[str, Any] = json.loads(text)
-        return {n: _place(path, e, 8 + length, size) for n, e in entries.items() if n != "__metadata__"}
+        return {n: _place(path, e, 8 + length, size) for n, e in entries.items() if _is_weight(n, e)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactDamaged(f"{path} has a damaged header: {error}") from error
+
+
+def _is_weight(name: str, entry: Mapping[str, Any]) -> bool:
+    return name != "__metadata__" and entry["dtype"] not in _WHOLE
 
 
 def _place(path: Path, entry: Mapping[str, Any], start: int, size: int) -> _Place:

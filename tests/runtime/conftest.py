@@ -31,13 +31,18 @@ DECODERS: dict[str, dict[str, object]] = {
 
 
 @pytest.fixture(scope="session")
-def decoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def shop_texts() -> list[str]:
+    """Real text to train tokenizers on."""
+    return [(SHOP / f"{part}.toml").read_text(encoding="utf-8") for part in ("audio", "books", "reviews")]
+
+
+@pytest.fixture(scope="session")
+def decoder_folder(tmp_path_factory: pytest.TempPathFactory, shop_texts: list[str]) -> Callable[[str], Path]:
     """Return the folder of a tiny model by its name in `DECODERS`, as it would be after a download."""
 
     @cache
     def made(name: str) -> Path:
-        texts = [(SHOP / f"{part}.toml").read_text(encoding="utf-8") for part in ("audio", "books", "reviews")]
-        return tiny_decoder(tmp_path_factory.mktemp("hub") / name, texts, seed=7, **DECODERS[name])  # type: ignore[arg-type]
+        return tiny_decoder(tmp_path_factory.mktemp("hub") / name, shop_texts, seed=7, **DECODERS[name])  # type: ignore[arg-type]
 
     return made
 

@@ -20,6 +20,7 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
+from recsys.runtime.artifact import seal
 from recsys.runtime.decoder import open_decoder, write_decoder
 from recsys.runtime.rope import Rope
 from recsys.runtime.weights import PAGE, WeightFile, Weights
@@ -35,7 +36,7 @@ def test_weights_of_every_precision(tmp_path: Path) -> None:
     torch.manual_seed(0)
     kinds = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
     tensors = {str(k): torch.randn(3, 5).to(k) for k in kinds} | {"none": torch.zeros(0, 4), "one": torch.tensor(2.5)}
-    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    save_file(tensors | {"positions": torch.arange(4)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
     weights = Weights(tmp_path)
     assert set(weights) == set(tensors)
     assert len(weights) == 6
@@ -62,7 +63,7 @@ def header(**entry: Any) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"\xff" * 40, header(shape=[3]), header(shape=[-2]), header(dtype="I64"), header(data_offsets=[8, 16]),
+        b"", b"\xff" * 40, header(shape=[3]), header(shape=[-2]), header(dtype="F8_E4M3"), header(data_offsets=[8, 16]),
         header(data_offsets=[-4, 4]), header(data_offsets=[0]), header(shape=None), struct.pack("<Q", 4) + b"[12]",
         struct.pack("<Q", 4) + b"{oh}",
     ],
@@ -167,7 +168,7 @@ def copy(written_folder: Folder, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written_folder("qwen3"), tmp_path / "copy"))
 
 
-@pytest.mark.parametrize("name", ["body.onnx", "weights.bin", "embeddings.npy", "head.npy", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["body.onnx", "weights.data", "embeddings.npy", "head.npy", "tokenizer.json"])
 def test_a_changed_file_is_refused(copy: Path, name: str) -> None:
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -179,18 +180,21 @@ def test_a_changed_file_is_refused(copy: Path, name: str) -> None:
         open_decoder(copy)
 
 
-def test_a_changed_spec_is_refused(copy: Path) -> None:
+def test_a_spec_that_makes_no_sense_is_refused(copy: Path) -> None:
     spec = json.loads((copy / "spec.json").read_text())
-    architecture, files = spec["architecture"], spec["files"]
+    architecture = spec["architecture"]
     for change in (
-        {"format": 99}, {"files": {}}, {"files": None}, {"architecture": {}}, {"max_tokens": "many"},
-        {"files": files | {"../other": "0"}}, {"architecture": architecture | {"more": 1}},
+        {"graph": 99}, {"architecture": {}}, {"max_tokens": "many"}, {"architecture": architecture | {"more": 1}},
+        {"architecture": None},
     ):  # fmt: skip
-        (copy / "spec.json").write_text(json.dumps(spec | change))
+        seal(copy, spec | change)
         with pytest.raises(ArtifactDamaged):
             open_decoder(copy)
-    (copy / "spec.json").write_text(json.dumps(spec | {"architecture": architecture | {"vocabulary": 77}}))
+    seal(copy, spec | {"architecture": architecture | {"vocabulary": 77}})
     with pytest.raises(ShapeMismatch, match="77"):
+        open_decoder(copy)
+    seal(copy, spec | {"task": "encoder"})
+    with pytest.raises(ConfigError, match="for 'encoder'"):
         open_decoder(copy)
 
 
@@ -202,6 +206,7 @@ def test_writing_leaves_nothing_behind_when_it_fails(decoder_folder: Folder, tmp
         write_decoder(source, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["source"]
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="exists already"):
         write_decoder(decoder_folder("qwen3"), tmp_path / "out")
 

@@ -1,0 +1,232 @@
+"""A model as a sealed folder: graphs, weights, tokenizer, spec; every file is checked before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
+from recsys.runtime.architectures import read_json
+from recsys.runtime.models import ModelRef, sha256_of
+from recsys.runtime.onnx import OnnxSession, shared_session
+from recsys.runtime.tokens import Tokens
+
+if TYPE_CHECKING:
+    from recsys.runtime.causal import CausalLM
+    from recsys.runtime.encoder import Encoder
+    from recsys.runtime.pairs import CrossEncoder
+    from recsys.runtime.seq2seq import Seq2Seq
+
+FORMAT, VERSION = "recsys-model", 1
+MANIFEST, SPEC, PARITY, TOKENIZER = "manifest.json", "spec.json", "parity.json", "tokenizer.json"
+MAX_MANIFEST_BYTES = 1 << 20
+
+
+class ModelSettings(Protocol):
+    """Where a model is and how it runs: a section ``[models.NAME]`` of the settings.
+
+    ``ref`` is ``file://FOLDER`` or ``hf://OWNER/NAME``; ``runtime`` "onnx" reads a folder that `recsys export` wrote,
+    "torch" one as Hugging Face lays it out. ``sha256`` is what the model must be ("" = not said), ``provider`` where
+    it runs ("cpu", "cuda"), ``threads`` bounds its cores.
+    """
+
+    @property
+    def ref(self) -> str: ...  # noqa: D102
+    @property
+    def runtime(self) -> str: ...  # noqa: D102
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+    @property
+    def provider(self) -> str: ...  # noqa: D102
+    @property
+    def threads(self) -> int | None: ...  # noqa: D102
+
+
+def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
+    """Return the ready model of an artifact by its task. Two that are opened alike share their sessions.
+
+    Raises:
+        ConfigError: the reference cannot be read, or the runtime does not know the task.
+        ArtifactMissing, ArtifactDamaged: a file is gone, or is not the one that was written.
+    """
+    if settings.runtime == "torch":
+        from recsys.runtime.reference import open_torch
+
+        return open_torch(settings)
+    artifact = Artifact.open(ModelRef.parse(settings.ref).fetch(), settings.sha256)
+    provider, threads = settings.provider or "cpu", settings.threads
+    match artifact.spec["task"]:
+        case "causal":
+            from recsys.runtime.decoder import causal_from
+
+            return causal_from(artifact, provider, threads)
+        case "cross-encoder":
+            from recsys.runtime.pairs import cross_encoder_from
+
+            return cross_encoder_from(artifact, provider, threads)
+        case "encoder":
+            from recsys.runtime.encoder import encoder_from
+
+            return encoder_from(artifact, provider, threads)
+        case "seq2seq":
+            from recsys.runtime.seq2seq import seq2seq_from
+
+            return seq2seq_from(artifact, provider, threads)
+        case task:
+            raise ConfigError(f"{settings.ref}: a model for {task!r} is opened by the plug-in that wrote it")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A folder whose files are all as they were sealed.
+
+    Attributes:
+        folder: where it is. spec: what it is; "task" is always there. sha256: of its manifest, which holds the
+            sha256 of every file: the one number that says which model this is.
+    """
+
+    folder: Path
+    spec: Mapping[str, Any]
+    sha256: str
+
+    @classmethod
+    def open(cls, folder: Path, sha256: str = "") -> Self:
+        """Check every file of a folder and return it; ``sha256`` is what its manifest must have ("" = anything).
+
+        Raises:
+            ArtifactMissing: no artifact, or a file is gone. ArtifactDamaged: a file was changed or added, is a
+                link, lies elsewhere, or the whole is another model than ``sha256`` says.
+            ModelError: written by a newer version.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            if (folder / "config.json").is_file():
+                raise ArtifactMissing(f"{folder} is not exported yet: type recsys export file://{folder} --to FOLDER")
+            raise ArtifactMissing(f"{folder} holds no exported model: it has no {MANIFEST}")
+        if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ArtifactDamaged(f"{path} is a link or too large to be a manifest")
+        found = sha256_of(path)
+        if sha256 and found != sha256.lower():
+            raise ArtifactDamaged(f"{folder} is model {found}, expected {sha256.lower()}")
+        for name, digest in _listed(read_json(path), folder).items():
+            if sha256_of(folder / name) != digest:
+                raise ArtifactDamaged(f"{name} in {folder} is damaged: its sha256 differs from {MANIFEST}")
+        spec = read_json(folder / SPEC)
+        if not isinstance(spec.get("task"), str):
+            raise ArtifactDamaged(f"{folder / SPEC} names no task")
+        return cls(folder, spec, found)
+
+    def session(self, name: str, provider: str = "cpu", threads: int | None = None) -> OnnxSession:
+        """Return the session of one graph: one a process for equal content, provider and threads."""
+        return shared_session(self.folder / name, f"{self.sha256}/{name}", (provider,), threads)
+
+    def tokens(self) -> Tokens:
+        """Return the tokenizer."""
+        return Tokens.from_file(self.folder / TOKENIZER)
+
+    def table(self, name: str) -> NDArray[np.float32]:
+        """Return an array written by `write_table`, float32: memory-mapped if it was kept so, else widened."""
+        array = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        if array.dtype == np.float32:
+            return array  # type: ignore[no-any-return]
+        out: NDArray[np.float32] = array.astype(np.float32)
+        scale = self.folder / f"{name}.scale.npy"
+        if scale.is_file():
+            out *= np.load(scale, allow_pickle=False)
+        return out
+
+    def field(self, *names: str) -> Any:
+        """Return a value deep in the spec. Raises `ArtifactDamaged` where there is none."""
+        value: Any = self.spec
+        for name in names:
+            if not isinstance(value, Mapping) or name not in value:
+                raise ArtifactDamaged(f"{self.folder / SPEC} has no {'.'.join(names)}: export the model again")
+            value = value[name]
+        return value
+
+
+def write_table(folder: Path, name: str, array: NDArray[np.float32], precision: str) -> None:
+    """Write a (rows, width) array for `Artifact.table`: in eight bits a row for "int8" and "int4"."""
+    from recsys.runtime.quantise import rows_int8
+
+    kept: NDArray[Any] = array
+    if precision == "fp16":
+        kept = array.astype(np.float16)
+    elif precision != "fp32":
+        kept, scale = rows_int8(array)
+        np.save(folder / f"{name}.scale.npy", scale, allow_pickle=False)
+    np.save(folder / f"{name}.npy", kept, allow_pickle=False)
+
+
+def seal(folder: Path, spec: Mapping[str, Any]) -> str:
+    """Write spec and manifest of the files in ``folder``, replacing older ones; return the sha256 of the whole.
+
+    Raises:
+        ModelError: a link or a folder lies in it.
+    """
+    if odd := [p.name for p in sorted(folder.iterdir()) if p.is_symlink() or not p.is_file()]:
+        raise ModelError(f"a model folder holds plain files alone: {', '.join(odd)} is none")
+    (folder / SPEC).write_text(json.dumps(dict(spec), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    files = sorted(p for p in folder.iterdir() if p.name != MANIFEST)
+    entries = [{"path": p.name, "bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files]
+    manifest = {"format": FORMAT, "version": VERSION, "files": entries}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return sha256_of(folder / MANIFEST)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside ``folder`` that takes its place at the end, or vanishes on any error.
+
+    Raises:
+        ConfigError: ``folder`` exists and is not empty.
+    """
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise ConfigError(f"{folder} exists already: give a folder that does not")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        # A temporary folder is its owner's alone; a model is read by whoever reads its neighbours.
+        made.chmod(0o755)
+        yield made
+        os.replace(made, folder)
+    except BaseException:  # Ctrl-C as well: nothing half-written stays, and the error goes on
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _listed(manifest: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Return name -> sha256 of every file, all of them there as plain files of the listed size."""
+    if manifest.get("format") != FORMAT:
+        raise ArtifactDamaged(f"{folder} is no exported model: its format is {manifest.get('format')!r}")
+    if manifest.get("version") != VERSION:
+        raise ModelError(f"{folder} has format version {manifest.get('version')!r}, this recsys reads {VERSION}")
+    try:
+        listed = {str(e["path"]): (int(e["bytes"]), str(e["sha256"])) for e in manifest["files"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactDamaged(f"{folder / MANIFEST} is damaged: {error!r}") from error
+    if bad := [n for n in listed if Path(n).name != n or n in ("", ".", "..", MANIFEST) or "\\" in n or "\0" in n]:
+        raise ArtifactDamaged(f"{folder / MANIFEST} names a file that cannot be one of its own: {bad[0]!r}")
+    if extra := sorted({p.name for p in folder.iterdir()} - listed.keys() - {MANIFEST}):
+        raise ArtifactDamaged(f"{extra[0]} in {folder} is not listed in {MANIFEST}")
+    for name, (size, _) in listed.items():
+        path = folder / name
+        if path.is_symlink():
+            raise ArtifactDamaged(f"{name} in {folder} is a link: a model folder holds plain files alone")
+        if not path.is_file():
+            raise ArtifactMissing(f"{name} is missing in {folder}")
+        if path.stat().st_size != size:
+            raise ArtifactDamaged(f"{name} in {folder} has another size than {MANIFEST} says")
+    if SPEC not in listed:
+        raise ArtifactMissing(f"{SPEC} is missing in {folder}")
+    return {name: digest for name, (_, digest) in listed.items()}

@@ -1,0 +1,103 @@
+"""A cross-encoder: two texts in one pass, one number out."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import BudgetExceeded, ConfigError
+from recsys.runtime.artifact import TOKENIZER, Artifact
+from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph, labels_of
+from recsys.runtime.encoder import BATCH_TOKENS, check_graph, padded
+from recsys.runtime.packing import batches
+from recsys.runtime.quantise import Precision
+from recsys.runtime.segments import Segments
+from recsys.runtime.session import Session
+from recsys.runtime.tokens import Tokens
+from recsys.runtime.weights import WeightFile, Weights
+
+
+class CrossEncoder:
+    """Scores pairs of texts, such as a query or a history and an item (Nogueira & Cho 2019, arXiv 1901.04085).
+
+    The session takes ``input_ids``, ``attention_mask`` and, where the model has segments, ``token_type_ids`` (b, t),
+    and gives ``logits`` (b, 1), or (b, 2) for a model that says no and yes. At most ``max_tokens`` of a pair are
+    read: of the longer text the end is cut first.
+    """
+
+    def __init__(self, session: Session, tokens: Tokens, segments: Segments, *, max_tokens: int, pad: int = 0) -> None:
+        self._session, self.tokens, self._segments = session, tokens, segments
+        self.max_tokens, self._pad = max_tokens, pad
+        self._inputs = session.spec.input_names
+        self._dtype = np.dtype(session.spec.inputs[0].dtype)
+
+    def score(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> NDArray[np.float32]:
+        """Return one logit a pair, (m,) float32: higher is better. A text that occurs in many pairs is cut up once.
+
+        Raises:
+            BudgetExceeded: ``deadline``, a value of `time.monotonic`, passed before all were read.
+        """
+        out = np.zeros(len(pairs), np.float32)
+        texts = {text: k for k, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
+        ids = self.tokens.encode_all(list(texts))
+        read = [self._segments.double(ids[texts[a]], ids[texts[b]], self.max_tokens) for a, b in pairs]
+        for batch in batches([len(r[0]) for r in read], BATCH_TOKENS):
+            if deadline is not None and time.monotonic() >= deadline:
+                raise BudgetExceeded(f"the time is over before {len(pairs)} pairs were read", plugin="cross-encoder")
+            out[batch] = self._run([read[k] for k in batch])
+        return out
+
+    def _run(self, read: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.float32]:
+        tokens, mask = padded([r[0] for r in read], self._pad, self._dtype)
+        inputs = {"input_ids": tokens, "attention_mask": mask.astype(self._dtype)}
+        if "token_type_ids" in self._inputs:
+            inputs["token_type_ids"] = padded([r[1] for r in read], 0, self._dtype)[0]
+        logits: NDArray[np.float32] = self._session.run(inputs)["logits"]
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+
+def cross_encoder_files(
+    source: Path, folder: Path, *, precision: Precision = "fp32", max_tokens: int = 512
+) -> dict[str, Any]:
+    """Write the files of a BERT-like cross-encoder into ``folder`` and return their spec.
+
+    Raises:
+        ConfigError: the architecture is not supported, or its classifier has more than two labels.
+        ArtifactMissing, ArtifactDamaged, ShapeMismatch: files of the model are missing or do not fit together.
+    """
+    architecture, weights = BertArchitecture.from_folder(source), Weights(source)
+    labels = labels_of(weights, "classifier.weight" if architecture.family == "bert" else "classifier.out_proj.weight")
+    if labels > 2:
+        raise ConfigError(f"{source}: a classifier of {labels} labels is no cross-encoder (known: 1, or 2 for no, yes)")
+    segments = Segments.from_file(source / TOKENIZER)
+    shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
+    with WeightFile(folder / "weights.data") as store:
+        graph = bert_graph(architecture, weights, store, precision=precision, head=True)
+    (folder / "model.onnx").write_bytes(graph)
+    return {
+        "task": "cross-encoder",
+        "graph": GRAPH_VERSION,
+        "precision": precision,
+        "max_tokens": min(max_tokens, architecture.max_tokens),
+        "labels": labels,
+        "pad": architecture.pad,
+        "segments": segments.fields(),
+    }
+
+
+def cross_encoder_from(artifact: Artifact, provider: str = "cpu", threads: int | None = None) -> CrossEncoder:
+    """Return the cross-encoder of a checked artifact. Raises `ArtifactDamaged` for one of another version."""
+    check_graph(artifact)
+    return CrossEncoder(
+        artifact.session("model.onnx", provider, threads),
+        artifact.tokens(),
+        Segments(**artifact.field("segments")),
+        max_tokens=int(artifact.field("max_tokens")),
+        pad=int(artifact.field("pad")),
+    )

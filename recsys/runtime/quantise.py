@@ -1,0 +1,59 @@
+"""Weights in 8 and 4 bits: how a matrix becomes whole numbers and scales. Pure numpy, one tensor at a time.
+
+Eight bits serve by products of whole numbers, one scale a row of activations and one a column of weights: what a row
+gives never depends on the rows beside it, to the last bit. (One scale for all activations of a batch, as "dynamic"
+quantisation has it, is a little faster and makes a score depend on its neighbours: it is not offered.) Four bits are
+stored in blocks of one column (Frantar et al. 2023, arXiv 2210.17323, without its error feedback).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Precision = Literal["fp32", "fp16", "int8", "int4"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
+# Rows of a column that share a scale in four bits.
+BLOCK = 32
+# Columns packed at a time: bounds the memory beside a large matrix.
+_COLUMNS = 4096
+
+
+def columns_int8(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return (k, n) int8 and the scale of each column (n,): ``weight`` is about their product."""
+    scale = np.abs(weight).max(axis=0, initial=0.0).astype(np.float32) / np.float32(127)
+    # A column of zeros has no scale: any will do.
+    scale[scale == 0] = 1
+    return np.rint(weight / scale).astype(np.int8), scale
+
+
+def rows_int8(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return (v, d) int8 and the scale of each row (v, 1)."""
+    quantised, scale = columns_int8(table.T)
+    return np.ascontiguousarray(quantised.T), scale[:, None]
+
+
+def blocks_int4(weight: NDArray[np.float32], block: int = BLOCK) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return what ``MatMulNBits`` reads: (n, blocks, block / 2) uint8, low half first, and scales (n, blocks).
+
+    Zero is 8. The value furthest from zero becomes 0, which uses all sixteen steps, as onnxruntime's own quantiser
+    does. The last block of a column is filled with zeros.
+    """
+    rows, columns = weight.shape
+    blocks = -(-rows // block)
+    packed = np.empty((columns, blocks, block // 2), np.uint8)
+    scales = np.empty((columns, blocks), np.float32)
+    for start in range(0, columns, _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        values = np.zeros((min(_COLUMNS, columns - start), blocks * block), np.float32)
+        values[:, :rows] = weight[:, part].T
+        values = values.reshape(-1, blocks, block)
+        furthest = np.take_along_axis(values, np.abs(values).argmax(axis=-1)[..., None], axis=-1)
+        scale = furthest / np.float32(-8)
+        inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)
+        steps = np.clip(values * inverse + np.float32(8.5), 0, 15).astype(np.uint8)
+        packed[part] = steps[..., ::2] | (steps[..., 1::2] << 4)
+        scales[part] = scale[..., 0]
+    return packed, scales

@@ -1,0 +1,167 @@
+"""The sealed folder of a model: what is changed, added, linked or elsewhere is refused before it is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
+from recsys.runtime.artifact import MANIFEST, Artifact, open_model, seal, staged, write_table
+from recsys.runtime.causal import CausalLM
+
+Folder = Callable[[str], Path]
+
+
+@dataclass
+class Settings:
+    ref: str
+    runtime: str = "onnx"
+    sha256: str = ""
+    provider: str = "cpu"
+    threads: int | None = 1
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    with staged(folder) as made:
+        (made / "a.txt").write_text("text")
+        write_table(made, "rows", np.arange(12, dtype=np.float32).reshape(4, 3), "fp32")
+        seal(made, {"task": "demo", "size": {"rows": 4}})
+    return folder
+
+
+def test_a_sealed_folder_opens(sealed: Path) -> None:
+    artifact = Artifact.open(sealed)
+    assert artifact.spec["task"] == "demo"
+    assert artifact.field("size", "rows") == 4
+    assert artifact.table("rows").tolist() == np.arange(12.0).reshape(4, 3).tolist()
+    assert Artifact.open(sealed, artifact.sha256.upper()) == artifact
+    with pytest.raises(ArtifactDamaged, match="expected 00"):
+        Artifact.open(sealed, "0" * 64)
+    with pytest.raises(ArtifactDamaged, match=r"size\.columns"):
+        artifact.field("size", "columns")
+
+
+def test_sealing_again_replaces(sealed: Path) -> None:
+    first = Artifact.open(sealed).sha256
+    assert seal(sealed, {"task": "demo", "size": {"rows": 4}}) == first
+    assert seal(sealed, {"task": "other"}) != first
+    assert Artifact.open(sealed).spec == {"task": "other"}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int4"])
+def test_tables_of_every_precision(tmp_path: Path, precision: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(7, 32)).astype(np.float32)
+    rows[3] = 0
+    write_table(tmp_path, "rows", rows, precision)
+    seal(tmp_path, {"task": "demo"})
+    got = Artifact.open(tmp_path).table("rows")
+    assert got.dtype == np.float32
+    bound = {"fp32": 0.0, "fp16": 2e-3}.get(precision, float(np.abs(rows).max()) / 254 + 1e-6)
+    assert np.abs(got - rows).max() <= bound
+    assert not got[3].any()
+
+
+def test_changes_are_refused(sealed: Path) -> None:
+    (sealed / "a.txt").write_text("TEXT")
+    with pytest.raises(ArtifactDamaged, match=r"a\.txt.*sha256"):
+        Artifact.open(sealed)
+    (sealed / "a.txt").write_text("longer text")
+    with pytest.raises(ArtifactDamaged, match="size"):
+        Artifact.open(sealed)
+    (sealed / "a.txt").unlink()
+    with pytest.raises(ArtifactMissing, match=r"a\.txt"):
+        Artifact.open(sealed)
+
+
+def test_links_and_strangers_are_refused(sealed: Path, tmp_path: Path) -> None:
+    shutil.copyfile(sealed / "a.txt", tmp_path / "a.txt")
+    (sealed / "a.txt").unlink()
+    (sealed / "a.txt").symlink_to(tmp_path / "a.txt")
+    with pytest.raises(ArtifactDamaged, match="link"):
+        Artifact.open(sealed)
+    with pytest.raises(ModelError, match="plain files alone"):
+        seal(sealed, {"task": "demo"})
+    (sealed / "a.txt").unlink()
+    shutil.copyfile(tmp_path / "a.txt", sealed / "a.txt")
+    Artifact.open(sealed)
+    (sealed / "more.bin").write_text("")
+    with pytest.raises(ArtifactDamaged, match="not listed"):
+        Artifact.open(sealed)
+
+
+@pytest.mark.parametrize("name", ["../a.txt", "/etc/passwd", "..", "sub/a.txt", "a\\b", "", MANIFEST])
+def test_a_manifest_that_leaves_its_folder(sealed: Path, name: str) -> None:
+    path = sealed / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["files"].append({"path": name, "bytes": 4, "sha256": "0"})
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactDamaged, match="cannot be one of its own"):
+        Artifact.open(sealed)
+
+
+def test_a_manifest_that_is_none(sealed: Path) -> None:
+    path = sealed / MANIFEST
+    whole = json.loads(path.read_text())
+    for content, error in (
+        ({"format": "zip"}, ArtifactDamaged), (whole | {"version": 2}, ModelError),
+        (whole | {"files": [{"path": "a.txt"}]}, ArtifactDamaged), (whole | {"files": 3}, ArtifactDamaged),
+    ):  # fmt: skip
+        path.write_text(json.dumps(content))
+        with pytest.raises(error):
+            Artifact.open(sealed)
+    path.unlink()
+    with pytest.raises(ArtifactMissing, match="no exported model"):
+        Artifact.open(sealed)
+    other = sealed.parent / "link.json"
+    other.write_text(json.dumps(whole))
+    path.symlink_to(other)
+    with pytest.raises(ArtifactDamaged, match="link"):
+        Artifact.open(sealed)
+
+
+def test_nothing_stays_after_an_error(tmp_path: Path) -> None:
+    def half_way() -> None:
+        with staged(tmp_path / "new") as made:
+            (made / "part").write_text("x")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        half_way()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    with staged(tmp_path / "empty") as made:
+        seal(made, {"task": "demo"})
+    assert Artifact.open(tmp_path / "empty").spec["task"] == "demo"
+    with pytest.raises(ConfigError, match="exists already"), staged(tmp_path / "empty"):
+        pass
+
+
+def test_a_model_opens_by_its_task(written_folder: Folder, sealed: Path) -> None:
+    folder = written_folder("qwen3")
+    digest = Artifact.open(folder).sha256
+    model = open_model(Settings(f"file://{folder}", sha256=digest))
+    assert isinstance(model, CausalLM)
+    again = open_model(Settings(f"file://{folder}"))
+    # One session for both: weights are loaded once.
+    assert isinstance(again, CausalLM)
+    assert again._body is model._body
+    with pytest.raises(ConfigError, match="'demo' is opened by the plug-in"):
+        open_model(Settings(f"file://{sealed}"))
+    with pytest.raises(ArtifactMissing):
+        open_model(Settings(f"file://{sealed}/none"))
+    with pytest.raises(ConfigError, match="file:// or hf://"):
+        open_model(Settings(str(sealed)))
+
+
+def test_a_model_that_is_not_exported_says_what_to_type(decoder_folder: Folder) -> None:
+    folder = decoder_folder("qwen3")
+    with pytest.raises(ArtifactMissing, match=f"recsys export file://{folder}"):
+        open_model(Settings(f"file://{folder}"))
