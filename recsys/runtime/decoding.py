@@ -66,16 +66,16 @@ class Sampler:
         Falling values of logits with Gumbel noise are draws without replacement (Kool et al. 2019, arXiv 1903.06059):
         the first one that fits is a draw among all that fit.
         """
-        values = logits
+        values = logits.astype(np.float64)
         if self._temperature > 0:
-            values = logits.astype(np.float64) / self._temperature + self._rng.gumbel(size=len(logits))
+            values = values / self._temperature + self._rng.gumbel(size=len(logits))
         # As a rule one of the first few fits: only else all are sorted.
         few = min(FEW, len(values))
         first = np.argpartition(-values, few - 1)[:few]
         for token in first[np.argsort(-values[first], kind="stable")]:
             if fits(int(token)):
                 return int(token)
-        return next((int(t) for t in np.argsort(-values, kind="stable")[few:] if fits(int(t))), None)
+        return next((int(t) for t in np.argsort(-values, kind="stable") if fits(int(t))), None)
 
 
 @dataclass(slots=True)

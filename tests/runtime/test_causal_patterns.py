@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import regex
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models
 
@@ -103,6 +103,7 @@ def test_draws_where_it_fits_follow_the_probabilities() -> None:
 
 @given(st.text(max_size=12))
 def test_the_bytes_of_tokens_are_the_text(tokens: Tokens, text: str) -> None:
+    assume("os>" not in text and "<pad>" not in text)
     spelling = tokens.spelling()
     assert b"".join(spelling[t] for t in tokens.encode(text)) == text.encode()
     assert all(spelling[t] == b"" for t in (0, 1, 2))
