@@ -1,0 +1,239 @@
+"""A reranker under a time budget: late, failing or hopeless, the incoming order stays and the notes say why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import BoundedSemaphore, Event, Lock, Thread
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from recsys.breaker import Breaker
+from recsys.errors import BudgetExceeded, StageError
+from recsys.reranking import rerank_top
+from recsys.types import Notes, Request, Slates
+
+T = TypeVar("T")
+# A call is begun when this many times its expected duration is left: expectations are means, half of all are longer.
+HEADROOM = 1.2
+# How far an expected cost moves towards the last one measured, and how much of it is forgotten when it forbids a call:
+# else one slow call would be the last one ever.
+SHARE, FORGET = 0.3, 0.2
+
+
+class Runner(Protocol):
+    """Runs work elsewhere and waits for it."""
+
+    def run(self, work: Callable[[], T], seconds: float) -> T:
+        """Return what ``work`` gives within ``seconds``, or raise what it raises.
+
+        Raises:
+            TimeoutError: it did not; it may go on, and what it gives is dropped.
+        """
+        ...
+
+
+class Workers:
+    """Runs work in threads of its own, at most ``most`` at a time.
+
+    Nothing in Python ends a thread that is stuck. It holds its place, one of ``most``, until it comes back; with all
+    places held, work is not begun and the wait ends like any other. A thread ends with its work, so that none is left
+    idle, and none of them keeps the process from ending.
+    """
+
+    def __init__(self, most: int = 4) -> None:
+        self.most = most
+        self._places = BoundedSemaphore(most)
+
+    def run(self, work: Callable[[], T], seconds: float) -> T:
+        """See `Runner`."""
+        begin = time.monotonic()
+        if not self._places.acquire(timeout=max(seconds, 0)):
+            raise TimeoutError(f"all {self.most} workers are busy")
+        done = Event()
+        got: list[T] = []
+        failed: list[BaseException] = []
+
+        def task() -> None:
+            try:
+                got.append(work())
+            except BaseException as error:  # it belongs to who waits, see below
+                failed.append(error)
+            finally:
+                self._places.release()
+                done.set()
+
+        try:
+            Thread(target=task, name="rerank", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads
+            self._places.release()
+            raise
+        if not done.wait(max(begin + seconds - time.monotonic(), 0)):
+            raise TimeoutError("no answer in time")
+        if failed:
+            raise failed[0]
+        return got[0]
+
+
+class Cost:
+    """What an item is expected to cost, in seconds: a moving mean over calls; None before the first. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.per_item: float | None = None
+        self._lock = Lock()
+
+    def add(self, seconds: float, items: int) -> None:
+        """Learn from one call."""
+        with self._lock:
+            found, old = seconds / max(items, 1), self.per_item
+            self.per_item = found if old is None else old + SHARE * (found - old)
+
+    def width(self, slates: Slates, seconds: float) -> int:
+        """Return how many of each list can be reranked in ``seconds``: all, half of the longest, or 0."""
+        full = int(slates.lengths.max(initial=0))
+        with self._lock:
+            for width in (full, (full + 1) // 2):
+                items = int(np.minimum(slates.lengths, width).sum())
+                # A list of one item has no order.
+                if width > 1 and (self.per_item is None or items * self.per_item * HEADROOM <= seconds):
+                    return width
+            if self.per_item is not None:
+                self.per_item *= 1 - FORGET
+            return 0
+
+
+class Guard:
+    """Runs a reranker so that a list never waits longer than its budget and never gets lost; it is a ranker itself.
+
+    Where the reranker gives no order the incoming one stays, exactly, and `Notes.degraded` of every request says why:
+
+    - ``rerank:NAME:timeout``: it was not ready at the deadline. It goes on in its thread; its answer is dropped.
+    - ``rerank:NAME:<ErrorType>``: it raised, or gave back other items than it was given (`ContractError`).
+    - ``rerank:NAME:open``: it failed 3 times in 30 s and is left alone for 30 s; then one call tries.
+    - ``rerank:NAME:slow``: by what it cost so far, not even half of the list would be ready in time.
+    - ``rerank:NAME:half``: only the better half of each list was reranked, for the same reason.
+
+    A batch is one call: it has one budget, and the earliest deadline of its requests is that of all. Without a budget
+    and without deadlines the reranker runs in the calling thread for as long as it takes. Serves any number of threads.
+    """
+
+    def __init__(
+        self, reranker: Any, name: str, budget_ms: float | None = None, *, strict: bool = False,
+        clock: Callable[[], float] = time.monotonic, breaker: Breaker | None = None, runner: Runner | None = None,
+    ) -> None:  # fmt: skip
+        """Guard ``reranker``.
+
+        Args:
+            reranker: a `recsys.protocols.Ranker` that gives back all it is given.
+            name: by which notes call it.
+            budget_ms: for a call; None leaves it to the deadlines of requests.
+            strict: raise `StageError` where it would degrade, and always try the whole list.
+            clock: of budget and deadlines.
+            breaker: which failures are counted by; its own by default, on the same clock.
+            runner: what runs a call that has a deadline; `Workers` by default.
+        """
+        self.reranker, self.name, self.budget_ms, self.strict = reranker, name, budget_ms, strict
+        self.clock = clock
+        self.breaker = breaker or Breaker(clock=clock)
+        self.runner: Runner = runner or Workers()
+        self.cost = Cost()
+
+    @property
+    def cheap(self) -> bool:
+        """Whether the reranker declares that it is."""
+        return bool(getattr(self.reranker, "cheap", False))
+
+    def over(self, reranker: Any) -> Guard:
+        """Return a guard of the reranker of a new snapshot; failures, costs and busy workers go on being counted."""
+        twin = Guard(
+            reranker, self.name, self.budget_ms, strict=self.strict, clock=self.clock, breaker=self.breaker,
+            runner=self.runner,
+        )  # fmt: skip
+        twin.cost = self.cost
+        return twin
+
+    def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
+        """Return at most ``n`` of each list, in the order of the reranker or as they came.
+
+        Raises:
+            StageError: in strict mode, where it would degrade.
+        """
+        before = slates.ordered(slates.scores)
+        if not len(before.items):
+            return before
+        if not self.breaker.allow():
+            return self._kept(before, "open", None).head(n)
+        try:
+            return self._tried(requests, before).head(n)
+        except StageError:
+            raise
+        except BaseException:  # neither an answer nor a failure of the reranker: an interrupt, say
+            self.breaker.abandoned()
+            raise
+
+    def _tried(self, requests: Sequence[Request], before: Slates) -> Slates:
+        deadline = self._deadline(requests)
+        width = int(before.lengths.max())
+        half = False
+        if deadline is not None:
+            left = deadline - self.clock()
+            fits = width if self.strict or width < 2 else self.cost.width(before, left)
+            if left <= 0 or not fits:
+                self.breaker.abandoned()  # it was not asked: that says nothing about it
+                return self._kept(before, "timeout" if left <= 0 else "slow", None)
+            half, width = fits < width, fits
+        try:
+            after = self._run(requests, before, width, deadline)
+        except Exception as error:  # whatever a plug-in raises must not take the list down: the prior order is good
+            self.breaker.failed()
+            late = isinstance(error, TimeoutError | BudgetExceeded)
+            return self._kept(before, "timeout" if late else type(error).__name__, error)
+        self._judge(before, after)
+        return after.note(Notes(degraded=(f"rerank:{self.name}:half",))) if half else after
+
+    def _deadline(self, requests: Sequence[Request]) -> float | None:
+        found = [r.deadline for r in requests if r.deadline is not None]
+        if self.budget_ms is not None:
+            found.append(self.clock() + self.budget_ms / 1000)
+        return min(found, default=None)
+
+    def _run(self, requests: Sequence[Request], before: Slates, width: int, deadline: float | None) -> Slates:
+        items = int(np.minimum(before.lengths, width).sum())
+        bound = requests if deadline is None else [replace(r, deadline=deadline) for r in requests]
+
+        def work() -> Slates:
+            begin = self.clock()
+            after = rerank_top(self.reranker, bound, before, width)
+            self.cost.add(self.clock() - begin, items)  # also where nobody waits for it any more
+            return after
+
+        return work() if deadline is None else self.runner.run(work, deadline - self.clock())
+
+    def _judge(self, before: Slates, after: Slates) -> None:
+        """Tell the breaker how it went. Raises `StageError` in strict mode if the reranker itself degraded a request.
+
+        A reranker that asks others may fail some requests alone: it notes them and raises nothing.
+        """
+        worse = [
+            new.degraded[len(old.degraded) :]
+            for old, new in zip(before.notes or (Notes(),) * len(before), after.notes or (Notes(),) * len(before))
+        ]
+        if not any(worse):
+            self.breaker.succeeded()
+            return
+        asked = before.lengths > 1
+        if all(note for note, counts in zip(worse, asked.tolist()) if counts):
+            self.breaker.failed()
+        else:
+            self.breaker.succeeded()
+        if self.strict:
+            raise StageError("rerank", self.name, next(note[0] for note in worse if note))
+
+    def _kept(self, before: Slates, why: str, error: Exception | None) -> Slates:
+        if not self.strict:
+            return before.note(Notes(degraded=(f"rerank:{self.name}:{why}",)))
+        if why == "timeout":
+            raise BudgetExceeded("it was not ready in time", "rerank", self.name) from error
+        raise StageError("rerank", self.name, str(error) if error else f"it is skipped ({why})") from error

@@ -1,0 +1,380 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.breaker import Breaker
+from recsys.degrading import Cost, Guard, Workers
+from recsys.errors import BudgetExceeded, ModelError, StageError
+from recsys.rank.identity import Identity
+from recsys.testing.kits import RankerTests
+from recsys.types import Notes, Request, Slates
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+class Turned:
+    """A reranker that turns lists around and takes ``cost`` seconds an item of a clock; it may raise."""
+
+    cheap = True
+
+    def __init__(self, clock=None, cost=0.0, error=None):
+        self.clock, self.cost, self.error = clock, cost, error
+        self.calls, self.deadlines = [], []
+
+    def rank(self, requests, slates, n):
+        self.calls.append(len(slates.items))
+        self.deadlines.append([r.deadline for r in requests])
+        if self.clock is not None:
+            self.clock.now += self.cost * len(slates.items)
+        if self.error is not None:
+            raise self.error
+        place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+        order = np.lexsort((-place, slates.request_index))
+        return Slates(slates.items[order], slates.scores, slates.offsets, {}, slates.notes).head(n)
+
+
+class FakeRunner:
+    """Runs work at once on the fake clock and then pretends to have stopped waiting in time."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.waited = []
+
+    def run(self, work, seconds):
+        begin = self.clock.now
+        error = got = None
+        try:
+            got = work()
+        except Exception as caught:
+            error = caught
+        took = self.clock.now - begin
+        self.waited.append(min(took, max(seconds, 0)))
+        self.clock.now = begin + self.waited[-1]
+        if took > seconds:
+            raise TimeoutError
+        if error is not None:
+            raise error
+        return got
+
+
+LISTS = Slates.of([[5, 6, 7, 8], [1], [], [3, 2]])
+ASKED = [Request() for _ in range(4)]
+
+
+def guard(reranker, clock, budget_ms=100, **more):
+    return Guard(reranker, "r", budget_ms, clock=clock, runner=FakeRunner(clock), **more)
+
+
+def degraded(slates):
+    return {note.degraded for note in slates.notes}
+
+
+class TestGuard(RankerTests):
+    @pytest.fixture
+    def component(self):
+        return lambda: Guard(Identity(), "identity", 10_000)
+
+
+class TestGuardWithoutBudget(RankerTests):
+    @pytest.fixture
+    def component(self):
+        return lambda: Guard(Turned(), "turned")
+
+
+class TestGuardOfABrokenOne(RankerTests):
+    @pytest.fixture
+    def component(self):
+        return lambda: Guard(Turned(error=ModelError("no")), "broken", 10_000)
+
+
+def assert_kept(got, given):
+    assert got.items.tolist() == given.items.tolist()
+    assert got.scores.tolist() == given.scores.tolist()
+    assert got.offsets.tolist() == given.offsets.tolist()
+
+
+def test_in_time_the_reranker_decides():
+    clock = Clock()
+    got = guard(Turned(clock, 0.001), clock).rank(ASKED, LISTS, 9)
+    assert got.items.tolist() == [8, 7, 6, 5, 1, 2, 3]
+    assert got.scores.tolist() == LISTS.scores.tolist()
+    assert not any(note.degraded for note in got.notes)
+
+
+def test_too_late_the_order_stays():
+    clock = Clock()
+    got = guard(Turned(clock, 0.1), clock).rank(ASKED, LISTS, 9)
+    assert_kept(got, LISTS)
+    assert degraded(got) == {("rerank:r:timeout",)}
+    assert clock.now == pytest.approx(100.1)
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [(ModelError("no"), "ModelError"), (BudgetExceeded("late"), "timeout"), (KeyError(3), "KeyError")],
+)
+def test_an_error_leaves_the_order(error, note):
+    clock = Clock()
+    got = guard(Turned(clock, 0, error), clock).rank(ASKED, LISTS, 2)
+    assert_kept(got, LISTS.head(2))
+    assert degraded(got) == {(f"rerank:r:{note}",)}
+
+
+def test_a_reranker_that_loses_items_is_an_error():
+    class Loses:
+        def rank(self, requests, slates, n):
+            return slates.head(1)
+
+    got = Guard(Loses(), "r").rank(ASKED, LISTS, 9)
+    assert_kept(got, LISTS)
+    assert degraded(got) == {("rerank:r:ContractError",)}
+
+
+def test_the_earlier_of_budget_and_deadline_is_what_the_reranker_is_told():
+    clock = Clock()
+    inner = Turned(clock)
+    made = guard(inner, clock, 100)
+    made.rank([Request(deadline=100.05), Request(), Request(), Request(deadline=200.0)], LISTS, 9)
+    made.rank(ASKED, LISTS, 9)
+    assert inner.deadlines[0] == [pytest.approx(100.05)] * 4
+    assert inner.deadlines[1] == [pytest.approx(100.1)] * 4
+    Guard(inner, "r", clock=clock).rank(ASKED, LISTS, 9)
+    assert inner.deadlines[2] == [None] * 4
+
+
+def test_a_deadline_that_has_passed_asks_nobody():
+    clock = Clock()
+    inner = Turned(clock)
+    made = guard(inner, clock, None)
+    for _ in range(5):
+        got = made.rank([Request(deadline=99.0)], LISTS[0], 9)
+        assert degraded(got) == {("rerank:r:timeout",)}
+    assert inner.calls == []
+    assert made.breaker.state == "closed"
+
+
+def test_three_failures_open_it_and_a_trial_closes_it():
+    clock = Clock()
+    inner = Turned(clock, 0, ModelError("no"))
+    made = guard(inner, clock)
+    for _ in range(5):
+        got = made.rank(ASKED, LISTS, 9)
+        assert_kept(got, LISTS)
+    assert len(inner.calls) == 3
+    assert degraded(got) == {("rerank:r:open",)}
+    inner.error = None
+    clock.now += 31
+    assert made.rank(ASKED, LISTS, 9).items[0] == 8
+    assert made.rank(ASKED, LISTS, 9).items[0] == 8
+
+
+def test_what_it_cost_decides_how_many_are_asked_about():
+    clock = Clock()
+    inner = Turned(clock, 0.010)
+    made = guard(inner, clock, 10_000)
+    one, lists = [Request()], Slates.of([range(20)])
+    made.rank(one, lists, 20)
+    made.budget_ms = 150
+    got = made.rank(one, lists, 20)
+    assert inner.calls == [20, 10]
+    assert got.items.tolist() == [*range(10)[::-1], *range(10, 20)]
+    assert degraded(got) == {("rerank:r:half",)}
+    made.budget_ms = 50
+    assert degraded(made.rank(one, lists, 20)) == {("rerank:r:slow",)}
+    assert len(inner.calls) == 2
+    assert made.breaker.state == "closed"
+
+
+def test_a_slow_one_is_tried_again_in_time():
+    clock = Clock()
+    inner = Turned(clock, 0.050)
+    made = guard(inner, clock, 10_000)
+    one, lists = [Request()], Slates.of([range(20)])
+    made.rank(one, lists, 20)
+    made.budget_ms, inner.cost = 100, 0.001
+    notes = [degraded(made.rank(one, lists, 20)) for _ in range(20)]
+    assert notes[0] == {("rerank:r:slow",)}
+    assert notes[-1] == set()
+
+
+def test_strict_mode_raises():
+    clock = Clock()
+    with pytest.raises(BudgetExceeded):
+        guard(Turned(clock, 1), clock, strict=True).rank(ASKED, LISTS, 9)
+    broken = guard(Turned(clock, 0, ModelError("why")), clock, strict=True)
+    for _ in range(3):
+        with pytest.raises(StageError, match="why") as caught:
+            broken.rank(ASKED, LISTS, 9)
+        assert isinstance(caught.value.__cause__, ModelError)
+    with pytest.raises(StageError, match="open"):
+        broken.rank(ASKED, LISTS, 9)
+
+
+class Noting:
+    """A reranker that keeps everything and notes what a remote one would."""
+
+    def __init__(self, *degraded):
+        self.degraded = degraded
+
+    def rank(self, requests, slates, n):
+        notes = tuple(Notes(degraded=d) for d in self.degraded)
+        return Slates(slates.items, slates.scores, slates.offsets, slates.columns, notes)
+
+
+def test_what_the_reranker_notes_itself_counts():
+    clock = Clock()
+    lists, bad = Slates.of([[1, 2], [3, 4]]), ("rerank:remote:TimedOut",)
+    some, every = guard(Noting(bad, ()), clock), guard(Noting(bad, bad), clock)
+    for _ in range(3):
+        assert some.rank(ASKED[:2], lists, 2).notes[0].degraded == bad
+        every.rank(ASKED[:2], lists, 2)
+    assert (some.breaker.state, every.breaker.state) == ("closed", "open")
+    with pytest.raises(StageError, match="TimedOut"):
+        guard(Noting(bad, ()), clock, strict=True).rank(ASKED[:2], lists, 2)
+
+
+def test_a_new_snapshot_keeps_the_record():
+    clock = Clock()
+    made = guard(Turned(clock, 0, ModelError("no")), clock)
+    for _ in range(3):
+        made.rank(ASKED, LISTS, 9)
+    twin = made.over(Turned(clock))
+    assert degraded(twin.rank(ASKED, LISTS, 9)) == {("rerank:r:open",)}
+    assert twin.cost is made.cost
+    assert twin.cheap
+
+
+def test_nothing_to_rank_asks_nobody():
+    inner = Turned()
+    assert len(Guard(inner, "r", 10).rank(ASKED[:1], Slates.of([[]]), 5)) == 1
+    assert inner.calls == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 0.05), st.sampled_from([None, ModelError("no"), BudgetExceeded("late")]), st.floats(0, 20),
+            st.integers(1, 400), st.none() | st.floats(-0.1, 0.5), st.lists(st.integers(0, 12), min_size=1, max_size=4),
+        ),
+        max_size=25,
+    )
+)  # fmt: skip
+def test_never_longer_than_the_budget_and_never_another_order(steps):
+    clock = Clock()
+    inner = Turned(clock)
+    made = guard(inner, clock)
+    for cost, error, pause, budget_ms, deadline, lengths in steps:
+        clock.now += pause
+        inner.cost, inner.error, made.budget_ms = cost, error, budget_ms
+        lists = Slates.of([range(n) for n in lengths])
+        until = None if deadline is None else clock.now + deadline
+        before, calls = clock.now, len(inner.calls)
+        got = made.rank([Request(deadline=until) for _ in lengths], lists, 20)
+        bound = budget_ms / 1000 if deadline is None else min(budget_ms / 1000, max(deadline, 0))
+        assert clock.now - before <= bound + 1e-9
+        notes = degraded(got) - {()}
+        assert got.offsets.tolist() == lists.offsets.tolist()
+        assert [sorted(one.items.tolist()) for one in got] == [one.items.tolist() for one in lists]
+        assert got.scores.tolist() == lists.scores.tolist()
+        if notes - {("rerank:r:half",)}:
+            assert_kept(got, lists)
+        if len(inner.calls) == calls and len(lists.items):
+            assert notes & {("rerank:r:open",), ("rerank:r:slow",), ("rerank:r:timeout",)}
+
+
+def test_cost_is_a_moving_mean():
+    cost = Cost()
+    lists = Slates.of([range(10), range(4)])
+    assert cost.width(lists, 0.0) == 10
+    cost.add(1.4, 14)
+    assert cost.per_item == pytest.approx(0.1)
+    assert cost.width(lists, 1.7) == 10
+    assert cost.width(lists, 1.1) == 5
+    cost.add(2.8, 14)
+    assert cost.per_item == pytest.approx(0.13)
+
+
+class Stuck:
+    def __init__(self):
+        self.go_on = threading.Event()
+        self.calls = 0
+
+    def rank(self, requests, slates, n):
+        self.calls += 1
+        self.go_on.wait(20)
+        return slates.head(n)
+
+
+def rerank_threads():
+    return [t for t in threading.enumerate() if t.name == "rerank"]
+
+
+def test_stuck_calls_hold_so_many_workers_and_no_more():
+    inner = Stuck()
+    made = Guard(inner, "r", 30, breaker=Breaker(1000), runner=Workers(2))
+    begin = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: made.rank(ASKED, LISTS, 9), range(12)))
+    assert time.monotonic() - begin < 2
+    assert inner.calls == 2
+    assert len(rerank_threads()) == 2
+    for got in answers:
+        assert_kept(got, LISTS)
+        assert degraded(got) == {("rerank:r:timeout",)}
+    inner.go_on.set()
+    for thread in rerank_threads():
+        thread.join(5)
+    assert rerank_threads() == []
+    made.budget_ms = 5_000
+    assert made.rank(ASKED, LISTS, 9).items.tolist() == LISTS.items.tolist()
+    assert inner.calls == 3
+
+
+def test_real_time_is_kept_too():
+    inner = Stuck()
+    made = Guard(inner, "r", 50)
+    begin = time.monotonic()
+    got = made.rank(ASKED, LISTS, 9)
+    took = time.monotonic() - begin
+    inner.go_on.set()
+    assert 0.05 <= took < 0.5
+    assert degraded(got) == {("rerank:r:timeout",)}
+
+
+def test_a_late_answer_teaches_what_it_costs():
+    inner = Stuck()
+    made = Guard(inner, "r", 20)
+    made.rank(ASKED, LISTS, 9)
+    assert made.cost.per_item is None
+    inner.go_on.set()
+    for thread in rerank_threads():
+        thread.join(5)
+    assert made.cost.per_item > 0
+
+
+def test_an_interrupt_is_no_failure_and_is_passed_on():
+    class Interrupted:
+        def rank(self, requests, slates, n):
+            raise KeyboardInterrupt
+
+    made = Guard(Interrupted(), "r", 5_000, breaker=Breaker(1))
+    with pytest.raises(KeyboardInterrupt):
+        made.rank(ASKED, LISTS, 9)
+    assert made.breaker.state == "closed"
+
+
+def test_errors_of_the_worker_come_back():
+    with pytest.raises(ZeroDivisionError):
+        Workers().run(lambda: 1 // 0, 5)
+    assert Workers().run(lambda: 7, 5) == 7
