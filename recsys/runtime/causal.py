@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.errors import ModelError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import Ending, Reply, Sampler, decode
+from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode
 from recsys.runtime.heads import ArrayHead, Head, log_probs, many_logits
 from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
@@ -155,7 +155,7 @@ class CausalLM:
         *,
         max_new_tokens: int,
         stop: Sequence[str] = (),
-        constraint: Constraint | Sequence[Constraint] | None = None,
+        constraint: Constraint | Sequence[Constraint | None] | None = None,
         temperature: float = 0.0,
         seed: int = 0,
         deadline: float | None = None,
@@ -213,11 +213,10 @@ class CausalLM:
         states = self._states(prompts)
         out: dict[int, Reply] = {}
         for batch in batches([len(s) for s in states], self._batch_rows):
+            steps = BodySteps(self._body, [states[k] for k in batch], self._embeddings)
             samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
-            replies = decode(
-                self._body, [states[k] for k in batch], self._embeddings, self._head, samplers,
-                [rules[k] for k in batch], ending, self.tokens,
-            )  # fmt: skip
+            read = [len(states[k]) for k in batch]
+            replies = decode(steps, read, self._head, samplers, [rules[k] for k in batch], ending, self.tokens)
             out.update(zip(batch, replies, strict=True))
         return [out[k] for k in range(len(prompts))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,6 @@ class Sampler:
 class _Text:
     index: int
     sampler: Sampler
-    length: int
     ids: list[int]
     constraint: Constraint | None
     state: Hashable = None
@@ -102,39 +101,79 @@ class Ending:
     deadline: float | None = None
 
 
+class Steps(Protocol):
+    """Texts that are written side by side: what each has read so far, and how to read one token more."""
+
+    @property
+    def hidden(self) -> NDArray[np.float32]:
+        """The last row of each text (k, d), which predicts its next token."""
+        ...
+
+    def keep(self, going: Sequence[int]) -> None:
+        """Go on with some of the texts alone, by their places among those that are left."""
+        ...
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """Read one token a text."""
+        ...
+
+
 def decode(
-    body: Session,
-    states: Sequence[PrefixState],
-    embeddings: NDArray[np.float32],
+    steps: Steps,
+    read: Sequence[int],
     head: Head,
     samplers: Sequence[Sampler],
     constraints: Sequence[Constraint | None],
     ending: Ending,
     tokens: Tokens | None,
 ) -> list[Reply]:
-    """Write on behind each state; texts that end leave the batch."""
-    replies: list[Reply | None] = [None] * len(states)
+    """Write on behind what each text has ``read`` (tokens); texts that end leave the batch."""
+    replies: list[Reply | None] = [None] * len(read)
     open_texts = [
-        _Text(i, sampler, len(states[i]), [], constraint, None if constraint is None else constraint.start())
+        _Text(i, sampler, [], constraint, None if constraint is None else constraint.start())
         for i, (sampler, constraint) in enumerate(zip(samplers, constraints, strict=True))
     ]
-    past, _ = stacked(states)
-    past = _grown(past, STEP)
-    hidden = np.array([s.hidden for s in states], np.float32)
     while open_texts:
-        scores, log_sums = head.logits(hidden)
+        scores, log_sums = head.logits(steps.hidden)
         going = []
         for k, text in enumerate(open_texts):
             reason = _advance(text, scores[k], float(log_sums[k]), ending, tokens)
             if reason is None:
                 going.append(k)
             else:
-                replies[text.index] = _reply(text, reason, tokens, ending.stop, len(states[text.index]))
+                replies[text.index] = _reply(text, reason, tokens, ending.stop, read[text.index])
         if len(going) < len(open_texts):
-            past, open_texts = past[:, :, going], [open_texts[k] for k in going]
+            steps.keep(going)
+            open_texts = [open_texts[k] for k in going]
         if open_texts:
-            past, hidden = _step(body, past, open_texts, embeddings)
+            steps.advance([t.ids[-1] for t in open_texts])
     return [r for r in replies if r is not None]
+
+
+class BodySteps:
+    """The steps of a decoder ``body`` behind prompts that it has read."""
+
+    def __init__(self, body: Session, states: Sequence[PrefixState], embeddings: NDArray[np.float32]) -> None:
+        self._body, self._embeddings = body, embeddings
+        past, self._lengths = stacked(states)
+        self._past = grown(past, STEP)
+        self.hidden: NDArray[np.float32] = np.array([s.hidden for s in states], np.float32)
+
+    def keep(self, going: Sequence[int]) -> None:
+        """Drop the other texts."""
+        some = list(going)
+        self._past, self._lengths, self.hidden = self._past[:, :, some], self._lengths[some], self.hidden[some]
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """Read one token a text, at its own place."""
+        if self._lengths.max() >= self._past.shape[4]:
+            self._past = grown(self._past, STEP)
+        rows = [[np.asarray(self._embeddings[[t]], np.float32)] for t in tokens]
+        hidden, new = run(self._body, block_inputs(rows, self._past, self._lengths))
+        for k, length in enumerate(self._lengths):
+            self._past[:, :, k, :, length] = new[:, :, k, :, 0]
+        self._lengths = self._lengths + 1
+        self.hidden = hidden[:, 0]
 
 
 def _advance(
@@ -180,21 +219,8 @@ def _choice(text: _Text, logits: NDArray[np.float32], eos: tuple[int, ...]) -> i
     return int(open_ids[text.sampler.pick(logits[open_ids])])
 
 
-def _step(
-    body: Session, past: NDArray[np.float32], texts: Sequence[_Text], embeddings: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    lengths = np.array([t.length for t in texts], np.int64)
-    if lengths.max() >= past.shape[4]:
-        past = _grown(past, STEP)
-    rows = [[np.asarray(embeddings[[t.ids[-1]]], np.float32)] for t in texts]
-    hidden, new = run(body, block_inputs(rows, past, lengths))
-    for k, text in enumerate(texts):
-        past[:, :, k, :, text.length] = new[:, :, k, :, 0]
-        text.length += 1
-    return past, hidden[:, 0]
-
-
-def _grown(past: NDArray[np.float32], more: int) -> NDArray[np.float32]:
+def grown(past: NDArray[np.float32], more: int) -> NDArray[np.float32]:
+    """Return keys and values (layers, 2, b, kv_heads, p, head_dim) with room for ``more`` places."""
     layers, two, b, kv, places, dim = past.shape
     out = np.zeros((layers, two, b, kv, places + more, dim), np.float32)
     out[:, :, :, :, :places] = past
