@@ -29,10 +29,11 @@ from recsys.config import EngineConfig
 from recsys.data.shop import Shop, make_shop
 from recsys.data.shop.searches import make_searches
 from recsys.dataset import Dataset
-from recsys.eval.compare import bootstrap_ci, effect
+from recsys.eval.compare import effect
 from recsys.eval.metrics import per_request
 from recsys.fitting import fit_generators
 from recsys.fitting_search import Choices, answers, fit_search_ranker, learning_plan, requests_of
+from recsys.paired import bootstrap_ci
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.settings import settings_for

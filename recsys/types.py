@@ -317,11 +317,15 @@ class Slates:
         if not -len(self) <= i < len(self):
             raise IndexError(f"list {i} of {len(self)}")
         i %= len(self)
-        lo, hi = int(self.offsets[i]), int(self.offsets[i + 1])
+        return self.part(i, i + 1)
+
+    def part(self, start: int, stop: int) -> Slates:
+        """Return lists ``start`` to ``stop``, that one excluded; its arrays are views."""
+        offsets = self.offsets[start : max(stop, start) + 1]
+        lo, hi = int(offsets[0]), int(offsets[-1])
         return Slates(
-            self.items[lo:hi], self.scores[lo:hi], np.array([0, hi - lo], dtype=np.int64),
-            {name: values[lo:hi] for name, values in self.columns.items()},
-            (self.notes[i],) if self.notes else (),
+            self.items[lo:hi], self.scores[lo:hi], offsets - lo,
+            {name: values[lo:hi] for name, values in self.columns.items()}, self.notes[start:stop],
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Slates]:

@@ -18,7 +18,7 @@ ROOT = Path(recsys.__file__).parent
 LEVELS = [
     ("types", "errors", "ids"),
     ("explanation",),
-    ("result", "signal", "history", "dataset", "artifacts", "targets", "topn", "breaker", "protocols"),
+    ("result", "signal", "history", "dataset", "artifacts", "targets", "topn", "paired", "breaker", "protocols"),
     ("registry",),
     ("filters",),
     ("config",),
@@ -29,6 +29,7 @@ LEVELS = [
         "rules",
         "requests",
         "reranking",
+        "calibrating",
         "degrading",
         "funnel",
         "fitting",

@@ -18,7 +18,7 @@ from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
 from recsys.eval.compare import Comparison, compare
-from recsys.eval.measure import CONTROLS, DEPTH, Extra, RowFigures, Table, part_of
+from recsys.eval.measure import CONTROLS, DEPTH, Extra, RowFigures, Table
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
 from recsys.eval.results import Results, Row
 from recsys.eval.runfile import read_run
@@ -221,12 +221,16 @@ def _foreign(runs: Mapping[str, Path], fold: Fold, data: Dataset) -> tuple[dict[
     remarks = []
     for name, path in runs.items():
         run = read_run(path, users, data.items.vocabulary)
-        lists[name] = partial(part_of, run.slates)
+        lists[name] = partial(_lists_of, run.slates)
         remarks.append(
             f"{name} is a run file: {run.missing} of {len(users)} requests have no list in it (misses), "
             f"{run.report.dropped} of its {run.report.read} lines could not be used."
         )
     return lists, remarks
+
+
+def _lists_of(run: Slates, part: slice) -> Slates:
+    return run.part(part.start, part.stop)
 
 
 def _oracle_row(oracle: Oracle, fold: Fold, hide_seen: bool) -> Extra:

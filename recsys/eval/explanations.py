@@ -19,7 +19,7 @@ from recsys.data.shop.causes import CAUSES
 from recsys.dataset import ItemTable
 from recsys.engine import Engine
 from recsys.errors import DataError
-from recsys.eval.compare import bootstrap_ci, effect
+from recsys.eval.compare import effect
 from recsys.eval.explanations_acts import (
     Acts,
     known_reviews,
@@ -33,6 +33,7 @@ from recsys.explain.causal import EPSILON, drop_uncaused, with_drops
 from recsys.explain.facts_settings import FactSettings
 from recsys.explaining import Reasons, rescorer
 from recsys.explanation import Fact
+from recsys.paired import bootstrap_ci
 from recsys.result import Result
 from recsys.types import KIND_CODES, Events, Request, Slates
 

@@ -150,12 +150,6 @@ def _head(slates: Slates) -> ItemRows:
     return out
 
 
-def part_of(run: Slates, part: slice) -> Slates:
-    """Return the lists of some of the requests."""
-    lo, hi = int(run.offsets[part.start]), int(run.offsets[part.stop])
-    return Slates(run.items[lo:hi], run.scores[lo:hi], run.offsets[part.start : part.stop + 1] - lo)
-
-
 def peak_rss_mb() -> float:
     """Return the largest resident memory of this process so far, in MiB."""
     # Linux counts KiB, macOS bytes.

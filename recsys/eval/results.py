@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from recsys.errors import ConfigError, DataError
-from recsys.eval.compare import Comparison, bootstrap_ci
+from recsys.eval.compare import Comparison
+from recsys.paired import bootstrap_ci
 from recsys.registry import validation_text
 
 # What the environment facts name; "recsys" is the distribution recsys-engine.

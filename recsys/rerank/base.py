@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.dataset import ItemTable
@@ -67,16 +68,20 @@ class Reranker(ABC):
 
     def apply(self, delta: Delta) -> Self:
         """Return one that knows the changed catalogue; all else is shared."""
-        return self._with_items(delta.items)
+        return self._with(items=delta.items)
 
     def on_snapshot(self, deps: Deps) -> Self:
         """Return one over the catalogue of the final fit."""
-        return self if deps.items is None else self._with_items(deps.items)
+        return self if deps.items is None else self._with(items=deps.items)
 
-    def _with_items(self, items: ItemTable) -> Self:
+    def bounded(self, most: int | None) -> Self:
+        """Return the same reranker with another ``max_move``."""
+        return self._with(config=self.config.model_copy(update={"max_move": most}))
+
+    def _with(self, **changed: Any) -> Self:
+        """Return a twin of which only the named attributes are others."""
         twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.items = items
+        twin.__dict__.update({**self.__dict__, **changed})
         return twin
 
     def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
@@ -91,7 +96,7 @@ class Reranker(ABC):
         said = self.judge(requests, before)
         if said.scores.shape != before.items.shape:
             raise ContractError(f"{type(self).__name__}: {said.scores.shape} scores for {len(before.items)} items")
-        places = placed(before, np.round(said.scores.astype(np.float64) / STEP), self.config.max_move)
+        places = placed(before, stepped(said.scores), self.config.max_move)
         return dealt(before, places, said).head(n)
 
     @abstractmethod
@@ -99,7 +104,12 @@ class Reranker(ABC):
         """Return what the model says of ``slates``, whose lists are best first; nobody's answer depends on others'."""
 
 
-def dealt(before: Slates, places: Any, said: Judgement) -> Slates:
+def stepped(scores: Scores) -> NDArray[np.float64]:
+    """Return the scores in whole steps of `STEP`; NaN stays."""
+    return np.round(scores.astype(np.float64) / STEP)
+
+
+def dealt(before: Slates, places: NDArray[np.int64], said: Judgement) -> Slates:
     """Return the lists in a new order: ``places`` (m,) within each list; scores stay where they were in the list."""
     old = np.arange(len(before.items)) - np.repeat(before.offsets[:-1], before.lengths)
     order = np.lexsort((places, before.request_index))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.types import Scores, Slates
+from recsys.types import Slates
 
 Ranks = NDArray[np.int64]
 
@@ -42,7 +44,7 @@ def bounded(ranks: Ranks, most: int) -> Ranks:
     return out
 
 
-def placed(slates: Slates, scores: Scores, most: int | None = None) -> NDArray[np.int64]:
+def placed(slates: Slates, scores: NDArray[np.floating[Any]], most: int | None = None) -> NDArray[np.int64]:
     """Return (m,) new places within each list: by ``scores`` (m,), best first, within ``most`` places of the old ones.
 
     Equal scores keep their order; so does what has no score (NaN), behind all that have one.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recsys.errors import ConfigError, DataError
-from recsys.eval.compare import GROUPS, bootstrap_ci, compare, effect, holm, paired_randomisation
+from recsys.eval.compare import compare, effect, holm
+from recsys.paired import GROUPS, bootstrap_ci, paired_randomisation
 
 
 def exact(d):

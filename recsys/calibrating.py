@@ -1,0 +1,91 @@
+"""How far a reranker may move an item: decided on validation, by a paired test against the incoming order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.paired import paired_randomisation
+from recsys.requests import CHUNK
+from recsys.rerank.base import Reranker, stepped
+from recsys.rerank.moves import placed
+from recsys.types import Request, Slates
+
+R = TypeVar("R", bound=Reranker)
+# From a timid reranker to one that does as it likes.
+MOVES: tuple[int | None, ...] = (1, 2, 3, 5, 8, 12, None)
+DEPTH = 10
+UNBOUNDED = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What validation said: NDCG@10 by bound ("any" is none, 0 the incoming order), and whether the best is kept.
+
+    ``p`` is of the paired randomisation test of the best bound against the incoming order, on the same lists; the
+    bound was chosen on them, too, so that it is a little too small.
+    """
+
+    ndcg: Mapping[str, float]
+    max_move: int | None
+    p: float
+    accepted: bool
+    requests: int
+
+    def __str__(self) -> str:
+        best = UNBOUNDED if self.max_move is None else self.max_move
+        said = ", ".join(f"{bound}: {value:.4f}" for bound, value in self.ndcg.items())
+        return f"{'accepted, moves' if self.accepted else 'not accepted, best'} {best} (p {self.p:.3f}; {said})"
+
+
+def calibrated(
+    reranker: R, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], *,
+    moves: Sequence[int | None] = MOVES, level: float = 0.05, seed: int = 0,
+) -> tuple[R, Calibration]:  # fmt: skip
+    """Return the reranker with the bound that validation likes best, and the figures.
+
+    Where no bound is better than the incoming order at ``level``, the reranker that comes back moves nothing.
+
+    Args:
+        reranker: fitted on other requests.
+        requests, slates: (b,) validation lists as they reach the reranker, best first.
+        labels: (m,) above 0 where an item was chosen.
+        moves: the bounds to try, None = no bound.
+    """
+    scores = np.concatenate([np.empty(0, np.float32), *_judged(reranker, requests, slates)])
+    figures = {"0": _ndcg(slates, labels, np.arange(len(labels)) - np.repeat(slates.offsets[:-1], slates.lengths))}
+    for most in moves:
+        figures[_name(most)] = _ndcg(slates, labels, placed(slates, stepped(scores), most))
+    means = {name: float(values.mean()) if len(values) else 0.0 for name, values in figures.items()}
+    best = max(moves, key=lambda most: means[_name(most)])
+    reached, before = figures[_name(best)], figures["0"]
+    p = paired_randomisation(reached, before, seed=seed) if len(slates) else 1.0
+    accepted = p < level and means[_name(best)] > means["0"]
+    said = Calibration(means, best, p, accepted, len(slates))
+    return reranker.bounded(best if accepted else 0), said
+
+
+def _judged(reranker: Reranker, requests: Sequence[Request], slates: Slates) -> list[NDArray[np.float32]]:
+    """Return the scores of each chunk of requests: a model's rows of all lists at once would not fit."""
+    out = []
+    for at in range(0, len(slates), CHUNK):
+        out.append(reranker.judge(requests[at : at + CHUNK], slates.part(at, at + CHUNK)).scores)
+    return out
+
+
+def _name(most: int | None) -> str:
+    return UNBOUNDED if most is None else str(most)
+
+
+def _ndcg(slates: Slates, labels: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (b,) NDCG@10 of binary labels; a list without a hit counts 0, whatever its order."""
+    gain = np.where((labels > 0) & (places < DEPTH), 1 / np.log2(places + 2.0), 0.0)
+    reached = np.bincount(slates.request_index, weights=gain, minlength=len(slates))
+    hits = np.bincount(slates.request_index, weights=labels > 0, minlength=len(slates)).astype(np.int64)
+    ideal = np.concatenate([[1.0], np.cumsum(1 / np.log2(np.arange(2, DEPTH + 2)))])
+    found: NDArray[np.float64] = reached / ideal[np.minimum(hits, DEPTH)]
+    return found
