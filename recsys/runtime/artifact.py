@@ -79,7 +79,7 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
 
             return encoder_from(artifact, provider, threads)
         case "seq2seq":
-            from recsys.runtime.seq2seq import seq2seq_from
+            from recsys.runtime.t5 import seq2seq_from
 
             return seq2seq_from(artifact, provider, threads)
         case task:

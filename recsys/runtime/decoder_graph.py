@@ -6,7 +6,7 @@ It gives the hidden rows after the last norm; the head is applied outside, to th
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,22 @@ def decoder_graph(
     return _Decoder(architecture, weights, graph, form, max_tokens).build()
 
 
+class Sizes(Protocol):
+    """What a head must know of its model."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens."""
+        ...
+
+    @property
+    def hidden(self) -> int:
+        """Width of a row."""
+        ...
+
+
 def head_graph(
-    architecture: Architecture, matrix: NDArray[np.float32], store: WeightFile, precision: Precision = "fp32"
+    architecture: Sizes, matrix: NDArray[np.float32], store: WeightFile, precision: Precision = "fp32"
 ) -> bytes:
     """Return the serialised graph of the head, one row of ``matrix`` (vocabulary, d) a token.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import BudgetExceeded, ConfigError
+from recsys.errors import ConfigError
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph, labels_of
 from recsys.runtime.encoder import BATCH_TOKENS, check_graph, padded
 from recsys.runtime.packing import batches
 from recsys.runtime.quantise import Precision
 from recsys.runtime.segments import Segments
-from recsys.runtime.session import Session
+from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import WeightFile, Weights
 
@@ -48,8 +47,7 @@ class CrossEncoder:
         ids = self.tokens.encode_all(list(texts))
         read = [self._segments.double(ids[texts[a]], ids[texts[b]], self.max_tokens) for a, b in pairs]
         for batch in batches([len(r[0]) for r in read], BATCH_TOKENS):
-            if deadline is not None and time.monotonic() >= deadline:
-                raise BudgetExceeded(f"the time is over before {len(pairs)} pairs were read", plugin="cross-encoder")
+            in_time(deadline)
             out[batch] = self._run([read[k] for k in batch])
         return out
 

@@ -78,9 +78,9 @@ class Segments:
         room = _room(limit, sum(len(p) for p in self.pair))
         keep = _shares(len(first), len(second), room)
         before, between, after = self.pair
-        parts = [before, first[: keep[0]], between, second[: keep[1]], after]
+        parts = [np.asarray(p, np.int64) for p in (before, first[: keep[0]], between, second[: keep[1]], after)]
         return (
-            np.concatenate([np.asarray(p, np.int64) for p in parts]),
+            np.concatenate(parts),
             np.repeat(np.array(self.types, np.int64), [len(p) for p in parts]),
         )
 

@@ -90,7 +90,7 @@ def test_two_threads_agree(bert: Path, tmp_path: Path) -> None:
 def test_time_is_kept(bert: Path, tmp_path: Path) -> None:
     model = opened(bert, tmp_path / "onnx")
     assert len(model.score(PAIRS, deadline=time.monotonic() + 60)) == len(PAIRS)
-    with pytest.raises(BudgetExceeded, match="8 pairs"):
+    with pytest.raises(BudgetExceeded, match="deadline"):
         model.score(PAIRS, deadline=time.monotonic() - 1)
 
 
