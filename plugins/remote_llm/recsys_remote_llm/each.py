@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.errors import BudgetExceeded
 from recsys.rerank.base import Judgement, Reranker
@@ -75,24 +76,26 @@ class RemoteReranker(Reranker):
             RemoteError: it failed every request. BudgetExceeded: every deadline has passed.
         """
         calls: list[Callable[[], Verdict]] = []
-        asked: list[int] = []
-        for place, request in enumerate(requests):
-            rows = slates[place].items
-            call = self.question(request, rows) if len(rows) > 1 else None
+        asked: list[tuple[int, NDArray[np.int64]]] = []
+        known = (slates.items >= 0) & (slates.items < len(self.items))
+        for i, request in enumerate(requests):
+            places = np.arange(slates.offsets[i], slates.offsets[i + 1])
+            places = places[known[places]]
+            call = self.question(request, slates.items[places]) if len(places) > 1 else None
             if call is not None:
                 calls.append(call)
-                asked.append(place)
+                asked.append((i, places))
         scores = np.full(len(slates.items), np.nan, dtype=np.float32)
         notes = [Notes()] * len(requests)
-        for place, verdict in zip(asked, each(calls, self.client.server.concurrency), strict=True):
+        for (i, places), verdict in zip(asked, each(calls, self.client.server.concurrency), strict=True):
             if isinstance(verdict, Verdict):
-                scores[slates.offsets[place] : slates.offsets[place + 1]] = verdict.scores
-                notes[place] = verdict.notes
+                scores[places] = verdict.scores
+                notes[i] = verdict.notes
                 failed = verdict.failed
             else:
                 failed = type(verdict).__name__
             if failed:
-                notes[place] = notes[place].plus(Notes(degraded=(f"rerank:{self.name}:{failed}",)))
+                notes[i] = notes[i].plus(Notes(degraded=(f"rerank:{self.name}:{failed}",)))
         return Judgement(scores, tuple(notes) if any(note != Notes() for note in notes) else ())
 
     @abstractmethod

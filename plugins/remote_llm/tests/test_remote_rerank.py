@@ -262,6 +262,13 @@ def test_short_lists_and_strangers_cost_nothing(server):
     assert server.seen == []
 
 
+def test_rows_that_the_catalogue_does_not_hold_are_not_sent(server):
+    server.usual = answers((0, 1), (1, 2))
+    got = made(RemoteRerank, server, ITEMS).rank([asks()], Slates.of([[-1, 0, 99, 1]]), 4)
+    assert got.items.tolist() == [1, 0, -1, 99]
+    assert len(server.seen[0].body["documents"]) == 2
+
+
 def test_moves_are_bounded(server):
     server.usual = answers((4, 5), (3, 4), (2, 3), (1, 2), (0, 1))
     got = made(RemoteRerank, server, ITEMS, max_move=1).rank([asks()], Slates.of([[0, 1, 2, 3, 4]]), 5)
