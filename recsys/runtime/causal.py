@@ -163,8 +163,9 @@ class CausalLM:
         """Write on from each prompt until an end token, a stop string (left out) or ``max_new_tokens``.
 
         ``constraint``, one for all or one a prompt, leaves only what it allows; the model's end token counts where
-        the text may end. `Reply.complete` tells of a text that was cut off before its constraint was met. ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the
-        prompt alone. At ``deadline`` (a value of `time.monotonic`) every text ends as it is.
+        the text may end. `Reply.complete` tells of a text that was cut off before its constraint was met.
+        ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the prompt alone. At
+        ``deadline`` every text ends as it is.
 
         Raises:
             ModelError: a prompt that leaves no room for ``max_new_tokens``, stop strings without a tokenizer, or
@@ -259,8 +260,9 @@ class CausalLM:
         past = np.zeros((a.layers, 2, len(prompts), a.kv_heads, 1, a.head_dim), np.float32)
         rows = [[self._rows(p)] for p in prompts]
         hidden, new = run(self._body, block_inputs(rows, past, np.zeros(len(prompts), np.int64)))
+        ends = np.cumsum([len(p) for p in prompts])
         return [
-            PrefixState(np.ascontiguousarray(new[:, :, i, :, : len(p)]), hidden[i, len(p) - 1].copy())
+            PrefixState(np.ascontiguousarray(new[:, :, i, :, 0, : len(p)]), hidden[ends[i] - 1].copy())
             for i, p in enumerate(prompts)
         ]
 
@@ -281,11 +283,11 @@ class CausalLM:
             feed = [[self._rows(continuations[j.prefix][m], drop) for m in j.members] for j in chosen]
             past, lengths = stacked([states[j.prefix] for j in chosen])
             hidden = read(self._body, block_inputs(feed, past, lengths))
-            n = max(len(f) for f in feed)
-            hidden = hidden.reshape(len(feed), n, -1, self._a.hidden)
-            for i, job in enumerate(chosen):
-                for j, member in enumerate(job.members):
-                    out[job.prefix][member] = hidden[i, j, : len(feed[i][j])]
+            ends = np.cumsum([len(rows) for member_rows in feed for rows in member_rows])
+            parts = iter(np.split(hidden, ends[:-1]))
+            for job in chosen:
+                for member in job.members:
+                    out[job.prefix][member] = next(parts)
         return out
 
     def _scored(

@@ -171,9 +171,9 @@ class BodySteps:
         rows = [[np.asarray(self._embeddings[[t]], np.float32)] for t in tokens]
         hidden, new = run(self._body, block_inputs(rows, self._past, self._lengths))
         for k, length in enumerate(self._lengths):
-            self._past[:, :, k, :, length] = new[:, :, k, :, 0]
+            self._past[:, :, k, :, length] = new[:, :, k, :, 0, 0]
         self._lengths = self._lengths + 1
-        self.hidden = hidden[:, 0]
+        self.hidden = hidden
 
 
 def _advance(
