@@ -91,6 +91,19 @@ class Checkpoints:
             _set_optimiser(optimiser, own)
 
 
+def start_from(module: Any, folder: Path) -> None:
+    """Fill ``module`` with the last weights of the run in ``folder``: a second stage begins where a first one ended.
+
+    Raises:
+        ArtifactMissing: no run is there. ShapeMismatch: it was one of another module.
+    """
+    checkpoints = Checkpoints(folder)
+    state = checkpoints.state()
+    if state is None:
+        raise ArtifactMissing(f"{folder} holds no run to start from")
+    checkpoints.load(state["last"], module)
+
+
 def weights_of(module: Any) -> dict[str, Any]:
     """Return the tensors of ``module`` on the CPU by name; one that has two names (a tied head) is listed once."""
     out: dict[str, Any] = {}

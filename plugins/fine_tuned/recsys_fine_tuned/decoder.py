@@ -5,7 +5,6 @@ This module imports torch and transformers: only training imports it. What it sa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,21 +146,16 @@ def save_decoder(module: PersonalisedDecoder, tokenizer: Any, folder: Path) -> P
     return folder
 
 
-def save_conditioning(module: PersonalisedDecoder, folder: Path) -> Path:
-    """Write conditioning and heads as conditioning.json and conditioning.safetensors (float32)."""
+def save_conditioning(module: PersonalisedDecoder, path: Path) -> Path:
+    """Write the weights of conditioning and rating head as one safetensors file, float32."""
     from safetensors.numpy import save
 
     arrays = {CONDITIONING + n: _array(p) for n, p in module.conditioning.items()}
     rating = module.heads["rating"]
     for k in (0, 2):
-        arrays |= {
-            f"{HEADS}rating{k}.weight": _array(rating[k].weight),
-            f"{HEADS}rating{k}.bias": _array(rating[k].bias),
-        }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "conditioning.safetensors", save(arrays))
-    write_whole(folder / "conditioning.json", (json.dumps(module.spec.to_dict(), indent=1) + "\n").encode())
-    return folder
+        arrays |= {f"{HEADS}rating{k}.{n}": _array(getattr(rating[k], n)) for n in ("weight", "bias")}
+    write_whole(path, save(arrays))
+    return path
 
 
 def _array(tensor: Any) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.artifacts import read_json
-from recsys.errors import ArtifactDamaged
+from recsys.errors import ArtifactDamaged, ConfigError, ShapeMismatch
+from recsys.runtime.artifact import Artifact
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoder import open_decoder
+from recsys.runtime.decoder import causal_from
 from recsys.runtime.decoding import Reply
-from recsys.runtime.models import verify
 from recsys.runtime.prefixes import Prompt
 from recsys_fine_tuned.conditioning import Conditioner, Conditioning, Rows
 from recsys_fine_tuned.rows import Layout
-from recsys_fine_tuned.tokenizer import SEP
 
-SPEC, DECODER, FORMAT = "personalised.json", "decoder", 1
+TASK = "personalised"
+WEIGHTS, VECTORS, IDS = "conditioning.safetensors", "vectors", "ids.json"
 _HEAD, _ROWS = "heads.", "conditioning."
 
 
@@ -33,45 +34,55 @@ class PersonalisedLM:
     """
 
     def __init__(
-        self, model: CausalLM, embeddings: Rows, conditioner: Conditioner, head: Mapping[str, Rows], about: Any = None
+        self,
+        model: CausalLM,
+        embeddings: Rows,
+        conditioner: Conditioner,
+        head: Mapping[str, Rows],
+        *,
+        vectors: Mapping[str, Rows] | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         if model.tokens is None:
-            raise ArtifactDamaged("a personalised model needs its tokenizer")
-        self.model, self.conditioner, self.about = model, conditioner, dict(about or {})
+            raise ConfigError("a personalised model needs its tokenizer")
+        self.model, self.conditioner = model, conditioner
+        self.vectors, self.about = dict(vectors or {}), dict(about or {})
         self._embeddings, self._head = embeddings, head
         self.layout = Layout(model.tokens, conditioner.spec, model.max_tokens)
 
     @classmethod
     def open(
-        cls, folder: Path, *, threads: int | None = None, prefix_bytes: int = 0,
-        opener: Callable[[Path], CausalLM] | None = None,
-    ) -> Self:  # fmt: skip
-        """Verify and load an artifact; ``opener`` opens its decoder instead of the runtime's own `open_decoder`.
+        cls, folder: Path, sha256: str = "", *, provider: str = "cpu", threads: int | None = None, prefix_bytes: int = 0
+    ) -> Self:
+        """Verify and load an artifact that `recsys_fine_tuned.personalised_training.Trained.export` wrote.
 
         Raises:
             ArtifactMissing, ArtifactDamaged, ShapeMismatch: files are missing, changed, or do not fit together.
+            ConfigError: it is an artifact for another task.
         """
-        spec = read_json(folder / SPEC)
+        artifact = Artifact.open(folder, sha256)
+        if artifact.spec["task"] != TASK:
+            raise ConfigError(f"{folder} is a model for {artifact.spec['task']!r}, not for {TASK!r}")
+        # The decoder inside is one like any other.
+        inside = dataclasses.replace(artifact, spec={**artifact.spec, "task": "causal"})
+        model = causal_from(inside, provider, threads, prefix_bytes)
+        tensors = _arrays(folder / WEIGHTS)
         try:
-            if spec["format"] != FORMAT:
-                raise ArtifactDamaged(f"{folder} has format {spec['format']}, this version reads {FORMAT}")
-            files, about = dict(spec["files"]), dict(spec["trained"])
-            wanted = {n: str(files[n]) for n in ("conditioning.json", "conditioning.safetensors")}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactDamaged(f"{folder / SPEC} is damaged: {error}") from error
-        for name, sha in wanted.items():
-            verify(folder / name, sha)
-        model = opener(folder / DECODER) if opener else open_decoder(
-            folder / DECODER, threads=threads, prefix_bytes=prefix_bytes
-        )  # fmt: skip
-        tensors = _arrays(folder / "conditioning.safetensors")
-        conditioner = Conditioner(
-            Conditioning(**read_json(folder / "conditioning.json")),
-            {n.removeprefix(_ROWS): t for n, t in tensors.items() if n.startswith(_ROWS)},
+            spec = Conditioning(**artifact.field("conditioning"))
+        except TypeError as error:
+            raise ArtifactDamaged(f"{folder}: the sizes of the conditioning are damaged: {error}") from error
+        conditioner = Conditioner(spec, _part(tensors, _ROWS))
+        vectors = _vectors(artifact, spec.width) if artifact.spec.get("vectors") else {}
+        about = artifact.field("trained")
+        return cls(
+            model, artifact.table("embeddings"), conditioner, _part(tensors, _HEAD), vectors=vectors, about=about
         )
-        head = {n.removeprefix(_HEAD): t for n, t in tensors.items() if n.startswith(_HEAD)}
-        embeddings = np.load(folder / DECODER / "embeddings.npy", mmap_mode="r", allow_pickle=False)
-        return cls(model, embeddings, conditioner, head, about)
+
+    def vectors_of(self, ids: Sequence[str]) -> Rows:
+        """Return the vectors kept for these items, (n, width); zeros for items that are not known."""
+        nothing = np.zeros(self.conditioner.spec.width, np.float32)
+        found = [self.vectors.get(i, nothing) for i in ids]
+        return np.array(found, np.float32).reshape(len(ids), len(nothing))
 
     def prompts(
         self,
@@ -117,9 +128,9 @@ class PersonalisedLM:
         seed: int = 0,
         deadline: float | None = None,
     ) -> list[Reply]:
-        """Return the answer to each prompt, greedily at temperature 0; an answer never holds the separator."""
+        """Return the answer to each prompt, greedily at temperature 0; slot tokens stay in its text."""
         return self.model.generate(
-            prompts, max_new_tokens=max_new_tokens, stop=(SEP,), constraint=constraint, temperature=temperature,
+            prompts, max_new_tokens=max_new_tokens, constraint=constraint, temperature=temperature,
             seed=seed, deadline=deadline,
         )  # fmt: skip
 
@@ -128,6 +139,21 @@ class PersonalisedLM:
             return np.zeros(self.conditioner.spec.hidden, np.float32)
         out: Rows = np.asarray(self._embeddings[ids], np.float32).mean(axis=0)
         return out
+
+
+def _part(tensors: Mapping[str, Rows], prefix: str) -> dict[str, Rows]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _vectors(artifact: Artifact, width: int) -> dict[str, Rows]:
+    try:
+        ids = json.loads((artifact.folder / IDS).read_text(encoding="utf-8"))
+        table = artifact.table(VECTORS)
+    except (OSError, ValueError) as error:
+        raise ArtifactDamaged(f"the item vectors in {artifact.folder} are damaged: {error}") from error
+    if not isinstance(ids, list) or table.shape != (len(ids), width):
+        raise ShapeMismatch(f"the item vectors in {artifact.folder} are {table.shape}, expected {(len(ids), width)}")
+    return dict(zip(map(str, ids), np.asarray(table, np.float32), strict=True))
 
 
 def _arrays(path: Path) -> dict[str, Rows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
-from recsys.errors import DataError
-from recsys.runtime.decoder import write_decoder
-from recsys.runtime.models import sha256_of, write_whole
+from recsys.errors import DataError, ShapeMismatch
+from recsys.runtime.artifact import seal, staged, write_table
+from recsys.runtime.decoder import decoder_files
+from recsys.runtime.quantise import Precision
 from recsys_fine_tuned import presets
+from recsys_fine_tuned.checkpoints import start_from
 from recsys_fine_tuned.conditioning import Conditioning
 from recsys_fine_tuned.decoder import PersonalisedDecoder, save_conditioning, save_decoder
-from recsys_fine_tuned.personalised import DECODER, FORMAT, SPEC
+from recsys_fine_tuned.personalised import IDS, TASK, VECTORS, WEIGHTS
 from recsys_fine_tuned.progress import Say
 from recsys_fine_tuned.report import TrainingReport
 from recsys_fine_tuned.rows import IGNORED, Encoded, Layout, batch_of, epochs, groups
@@ -37,33 +40,41 @@ class Trained:
     preset: presets.Preset
     report: TrainingReport
 
-    def export(self, folder: Path, *, about: Mapping[str, Any] | None = None, max_tokens: int | None = None) -> Path:
+    def export(
+        self,
+        folder: Path,
+        *,
+        precision: Precision = "fp32",
+        vectors: Mapping[str, NDArray[np.float32]] | None = None,
+        about: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+    ) -> Path:
         """Write the artifact that `recsys_fine_tuned.personalised.PersonalisedLM.open` reads; return ``folder``.
 
-        ``about`` is kept in its spec, for example what it was trained on. The decoder inside is in float32.
+        ``vectors`` by item id, of the width it was trained with, are kept inside (float16), so that a reranker has
+        them. ``about`` is kept in the spec, for example what it was trained on.
 
         Raises:
             ConfigError: ``folder`` exists. PluginUnavailable: the ``onnx`` package is missing.
+            ShapeMismatch: vectors of another width.
         """
-        source = folder.with_name(f".{folder.name}.source")
-        shutil.rmtree(source, ignore_errors=True)
-        try:
-            save_decoder(self.module, self.tokenizer, source)
-            write_decoder(source, folder / DECODER, max_tokens=max_tokens or self.preset.decoder.max_tokens)
-        finally:
-            shutil.rmtree(source, ignore_errors=True)
-        save_conditioning(self.module, folder)
-        names = ("conditioning.json", "conditioning.safetensors")
-        spec = {
-            "format": FORMAT,
-            "task": "personalised",
-            "files": {n: sha256_of(folder / n) for n in names},
-            "trained": {
+        with staged(folder) as made, tempfile.TemporaryDirectory() as source:
+            save_decoder(self.module, self.tokenizer, Path(source))
+            most = max_tokens or self.preset.decoder.max_tokens
+            spec = decoder_files(Path(source), made, max_tokens=most, precision=precision)
+            save_conditioning(self.module, made / WEIGHTS)
+            if vectors:
+                table = np.array(list(vectors.values()), np.float32)
+                if table.shape[1:] != (self.module.spec.width,):
+                    raise ShapeMismatch(f"vectors are {table.shape[1:]} wide, the model takes {self.module.spec.width}")
+                write_table(made, VECTORS, table, "fp16")
+                (made / IDS).write_text(json.dumps(list(vectors), ensure_ascii=False), encoding="utf-8")
+            trained = {
                 "seed": self.report.seed, "steps": self.report.steps, "best_step": self.report.best_step,
                 "validation": dict(self.report.best), "parameters": self.report.parameters, **(about or {}),
-            },
-        }  # fmt: skip
-        write_whole(folder / SPEC, (json.dumps(spec, indent=1) + "\n").encode())
+            }  # fmt: skip
+            own = {"task": TASK, "conditioning": self.module.spec.to_dict(), "vectors": bool(vectors)}
+            seal(made, {**spec, **own, "trained": trained})
         return folder
 
 
@@ -84,17 +95,20 @@ def train_language_model(
     deadline_s: float | None = None,
     threads: int | None = None,
     device: str = "cpu",
+    start: Path | None = None,
     say: Say | None = None,
 ) -> Trained:
     """Train a preset on examples and return it with its best validated weights.
 
     ``texts`` are read by the tokenizer beside those of the examples; ``width`` is that of the vectors, found in the
     examples if left out. ``passes`` over the examples give the number of steps, unless ``steps`` does. ``folder`` keeps
-    checkpoints: the same call goes on where it was cut, after ``deadline_s`` wall seconds at the latest.
+    checkpoints: the same call goes on where it was cut, after ``deadline_s`` wall seconds at the latest. A new run
+    begins with the last weights of the run in ``start``, if given: it must have been of the same texts and preset.
 
     Raises:
         DataError: no example, no validation example, or vectors of several widths.
-        ConfigError: ``folder`` holds a run with other settings.
+        ConfigError: ``folder`` holds a run with other settings. ArtifactMissing: ``start`` holds none.
+        ShapeMismatch: the run in ``start`` was of other sizes.
     """
     chosen = presets.load(preset) if isinstance(preset, str) else preset
     if not examples or not validation:
@@ -106,6 +120,8 @@ def train_language_model(
     module = PersonalisedDecoder(chosen, spec, tokenizer.get_vocab_size(), seed)
     rated = [e.rating for e in examples if e.rating is not None]
     module.start_ratings(float(np.mean(rated)) if rated else 0.0)
+    if start is not None:
+        start_from(module, start)
     layout = Layout(tokens_of(tokenizer), spec, chosen.decoder.max_tokens)
     rows, held = layout.encode(examples), layout.encode(validation)
     t = chosen.training
@@ -156,7 +172,7 @@ class Validation:
         return out | ({"rmse": out["rmse"] ** 0.5} if "rmse" in out else {})
 
 
-def _lengths(rows: Sequence[Encoded], spec: Conditioning) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _lengths(rows: Sequence[Encoded], spec: Conditioning) -> NDArray[np.int64]:
     return np.array([len(r.source) + len(r.target) + spec.rows for r in rows], np.int64)
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.splits import chosen
 from recsys.dataset import Dataset, EventLog
 from recsys.types import Review
 from recsys_fine_tuned.tokenizer import plain
@@ -54,7 +55,7 @@ def next_items(
     data: Dataset,
     vectors: Vectors,
     *,
-    per_user: int = 8,
+    per_user: int | None = None,
     seed: int = 0,
     since: int | None = None,
     titles: int = 4,
@@ -63,27 +64,34 @@ def next_items(
 ) -> list[Example]:
     """Return examples "history -> title of the item chosen next": at most ``per_user`` a shopper, drawn at random.
 
-    Choices are events that speak for an item; of one item in a row the first counts. ``since``: only choices from
-    that second on are targets. Without ``repeats`` an item that the shopper chose before is no target.
-    ``vectors`` (n_items, d).
+    Targets are what evaluation asks for: explicit choices that speak for an item. A history ends with the choice
+    before: the looks of the visit that led to the target would give it away. ``since``: only choices from that second
+    on are targets. Without ``repeats`` an item that the shopper chose before is no target. ``vectors`` (n_items, d).
     """
     rng = np.random.default_rng(seed)
     names = [title_of(t) for t in data.items.titles]
-    log = data.log.liked()
     out: list[Example] = []
-    for rows, times in _choices(log):
-        first = np.zeros(len(rows), np.bool_)
-        first[np.unique(rows, return_index=True)[1]] = True
-        usable = np.arange(len(rows)) > 0
-        usable &= first | repeats
+    for rows, ends, targets, times in _choices(data.log):
+        usable = np.ones(len(targets), np.bool_)
+        if not repeats:
+            usable[:] = False
+            usable[np.unique(targets, return_index=True)[1]] = True
+        usable[:1] = False
         if since is not None:
             usable &= times >= since
         places = np.flatnonzero(usable)
-        for at in np.sort(rng.permutation(places)[:per_user]):
-            before = rows[max(0, at - history) : at]
+        for at in np.sort(rng.permutation(places)[: len(places) if per_user is None else per_user]):
+            before = recent_rows(rows[: ends[at - 1]], history)
             source = history_text([names[r] for r in before[-titles:]], titles)
-            out.append(Example("next-item", source, names[rows[at]], vectors[before]))
+            out.append(Example("next-item", source, names[targets[at]], vectors[before]))
     return out
+
+
+def recent_rows(rows: NDArray[np.int32], most: int) -> NDArray[np.int32]:
+    """Return the latest ``most`` of liked items, oldest first; of one item several times in a row the last counts."""
+    new = np.ones(len(rows), np.bool_)
+    new[:-1] = rows[1:] != rows[:-1]
+    return rows[new][-most:]
 
 
 def ratings(data: Dataset, vectors: Vectors, *, history: int = 20) -> list[Example]:
@@ -149,14 +157,16 @@ def relexicalise(text: str, slots: Mapping[str, str]) -> str:
     return re.sub(tokens, lambda m: slots[m.group()], text)
 
 
-def _choices(log: EventLog) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-    """Yield the rows and times of every shopper's choices; of one item in a row the first counts."""
+def _choices(
+    log: EventLog,
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]]:
+    """Yield for every shopper: rows of liked events; per choice how many of them end with it, its row, its time."""
+    picks = chosen(log.events, log.owner)
+    liked = log.events.weights > 0
     for user in range(log.n_users):
         part = slice(int(log.offsets[user]), int(log.offsets[user + 1]))
-        rows, times = log.events.rows[part], log.events.times[part]
-        new = np.ones(len(rows), np.bool_)
-        new[1:] = rows[1:] != rows[:-1]
-        yield rows[new], times[new]
+        rows, picked, kept = log.events.rows[part], picks[part], liked[part]
+        yield rows[kept], np.cumsum(kept)[picked], rows[picked], log.events.times[part][picked]
 
 
 def _reviewed(
@@ -177,4 +187,4 @@ def _reviewed(
         end = len(events) if review.time is None else int(np.searchsorted(events.times, review.time))
         # The reviewed item itself must not tell that it was chosen.
         before = events.rows[:end]
-        yield review, row, vectors[before[before != row][-history:]]
+        yield review, row, vectors[recent_rows(before[before != row], history)]

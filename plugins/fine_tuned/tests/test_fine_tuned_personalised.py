@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ import fine_tuned_toys as toys
 import numpy as np
 import pytest
 from recsys_fine_tuned import presets
-from recsys_fine_tuned.personalised import SPEC, PersonalisedLM
+from recsys_fine_tuned.personalised import PersonalisedLM
 from recsys_fine_tuned.rows import Layout, batch_of
 from recsys_fine_tuned.tokenizer import tokens_of
 
 from recsys.errors import ArtifactDamaged, ConfigError, DataError, ModelError, ShapeMismatch
+from recsys.runtime.artifact import seal
 
 torch = pytest.importorskip("torch")
 from recsys_fine_tuned.decoder import PersonalisedDecoder  # noqa: E402
@@ -124,17 +126,53 @@ def test_serving_imports_no_torch(artifact: Path) -> None:
 
 
 def test_a_damaged_artifact_is_refused(model: Any, tmp_path: Path) -> None:
-    folder = model.export(tmp_path / "lm")
+    folder = model.export(tmp_path / "lm", vectors={"a": np.ones(4, np.float32)})
     with pytest.raises(ConfigError, match="exists"):
-        model.export(tmp_path / "lm")
-    path = folder / "conditioning.json"
-    path.write_text(path.read_text().replace('"recent": 2', '"recent": 1'))
-    with pytest.raises(ArtifactDamaged, match="sha256"):
+        model.export(folder)
+    with pytest.raises(ShapeMismatch, match="wide"):
+        model.export(tmp_path / "odd", vectors={"a": np.ones(5, np.float32)})
+    assert not (tmp_path / "odd").exists()
+    spec = json.loads((folder / "spec.json").read_text())
+    (folder / "spec.json").write_text(json.dumps(spec))
+    with pytest.raises(ArtifactDamaged):
         PersonalisedLM.open(folder)
-    for text in ("{}", '{"format": 9}', "[]"):
-        (folder / SPEC).write_text(text)
-        with pytest.raises(ArtifactDamaged):
+    for changed, error in (
+        ({"task": "causal"}, ConfigError),
+        ({"conditioning": {"size": 1}}, ArtifactDamaged),
+        ({"conditioning": {**spec["conditioning"], "inner": 8}}, ShapeMismatch),
+    ):
+        (folder / "manifest.json").unlink(missing_ok=True)
+        seal(folder, {**spec, **changed})
+        with pytest.raises(error):
             PersonalisedLM.open(folder)
+    (folder / "ids.json").write_text('["a", "b"]')
+    seal(folder, spec)
+    with pytest.raises(ShapeMismatch, match="vectors"):
+        PersonalisedLM.open(folder)
+    (folder / "ids.json").write_text("no")
+    seal(folder, spec)
+    with pytest.raises(ArtifactDamaged, match="vectors"):
+        PersonalisedLM.open(folder)
+
+
+def test_vectors_of_items_travel_with_the_model(model: Any, tmp_path: Path) -> None:
+    folder = model.export(tmp_path / "lm", vectors={"a": np.arange(4, dtype=np.float32), "b": np.ones(4, np.float32)})
+    lm = PersonalisedLM.open(folder, threads=1)
+    np.testing.assert_allclose(lm.vectors_of(["b", "?", "a"]), [[1] * 4, [0] * 4, [0, 1, 2, 3]])
+
+
+@pytest.mark.parametrize(("precision", "far"), [("fp16", 0.02), ("int8", 0.3)])
+def test_smaller_weights_say_nearly_the_same(
+    model: Any, lm: PersonalisedLM, tmp_path: Path, precision: Any, far: float
+) -> None:
+    small = PersonalisedLM.open(model.export(tmp_path / "lm", precision=precision), threads=1)
+    users = [toys.taste(k, seed=9 + k) for k in range(4)]
+    one, two = (
+        np.array(m.likelihoods(m.prompts("next-item", ["for the kitchen"] * 4, users), [toys.KINDS] * 4))
+        for m in (lm, small)
+    )
+    assert np.abs(one - two).max() < far
+    assert (two.argmax(1) == np.arange(4)).all()
 
 
 def test_a_cut_run_goes_on(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from recsys_fine_tuned import tasks
 from recsys_fine_tuned.conditioning import padded
 from recsys_fine_tuned.rows import IGNORED, Layout, batch_of, epochs, groups
 from recsys_fine_tuned.tokenizer import SLOTS, SPECIAL, plain, tokens_of, train_tokenizer
+from recsys_fine_tuned.vectors import collaborative_vectors
 
 from recsys.dataset import Dataset
 from recsys.errors import ModelError, ShapeMismatch
@@ -39,7 +40,7 @@ def shop() -> Dataset:
 
 def test_next_items_are_first_choices_behind_their_history() -> None:
     found = tasks.next_items(shop(), VECTORS, per_user=9)
-    # The same item twice in a row counts once; item 0 came back later: a repeat is no target.
+    # Items 1 and 0 were chosen again: repeats are no targets.
     assert [(e.source, e.target) for e in found] == [
         ("red kettle", "blue kettle"),
         ("blue kettle; red kettle", "oak table"),
@@ -47,10 +48,37 @@ def test_next_items_are_first_choices_behind_their_history() -> None:
     ]
     np.testing.assert_array_equal(found[1].user, VECTORS[[0, 1]])
     assert [e.target for e in tasks.next_items(shop(), VECTORS, since=103)] == ["oak table", "pine table"]
-    assert len(tasks.next_items(shop(), VECTORS, repeats=True)) == 4
+    assert len(tasks.next_items(shop(), VECTORS, repeats=True)) == 5
     one = tasks.next_items(shop(), VECTORS, per_user=1, seed=4)
     assert len(one) == 1
     assert one[0].target == tasks.next_items(shop(), VECTORS, per_user=1, seed=4)[0].target
+
+
+def test_looks_of_the_visit_are_no_history() -> None:
+    kinds = ("purchase", "view", "view", "cart", "purchase")
+    events = [
+        Event(user_id="u", item_id=f"i{k}", kind=kind, time=n)
+        for n, (k, kind) in enumerate(zip((0, 1, 2, 3, 3), kinds, strict=True))
+    ]
+    data = Dataset.of([Item(item_id=f"i{k}", title=t) for k, t in enumerate(toys.KINDS)], events)
+    (found,) = tasks.next_items(data, VECTORS)
+    assert (found.source, found.target) == ("red kettle", "pine table")
+
+
+def test_vectors_bring_together_what_is_chosen_together() -> None:
+    rng = np.random.default_rng(0)
+    events = [
+        Event(user_id=f"u{u}", item_id=f"i{6 * (u % 2) + rng.integers(6)}", kind="purchase", time=u * 100 + n)
+        for u in range(60)
+        for n in range(8)
+    ]
+    data = Dataset.of([Item(item_id=f"i{k}") for k in range(13)], events)
+    vectors = collaborative_vectors(data.log, 13, width=4)
+    same = vectors @ vectors.T
+    assert same[:6, :6].mean() > 0.5 > 0.1 > abs(same[:6, 6:12].mean())
+    assert not vectors[12].any()
+    np.testing.assert_array_equal(vectors, collaborative_vectors(data.log, 13, width=4))
+    assert not collaborative_vectors(data.with_log(data.log.where(np.zeros(len(data.log), bool))).log, 13).any()
 
 
 def test_reviews_give_ratings_and_summaries_without_the_item_itself() -> None:
@@ -58,7 +86,7 @@ def test_reviews_give_ratings_and_summaries_without_the_item_itself() -> None:
     assert (first.source, first.target, first.rating) == ("oak table", "4", 4.0)
     np.testing.assert_array_equal(first.items, VECTORS[[2]])
     # What came before the review, the reviewed item left out.
-    np.testing.assert_array_equal(first.user, VECTORS[[0, 1, 1, 0]])
+    np.testing.assert_array_equal(first.user, VECTORS[[0, 1, 0]])
     assert second.user is not None
     assert len(second.user) == 0
     (summary,) = tasks.summaries(shop(), VECTORS)

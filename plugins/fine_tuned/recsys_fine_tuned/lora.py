@@ -1,0 +1,202 @@
+"""LoRA of any causal language model through peft, merged into plain weights before it is exported.
+
+Hu et al. 2022 (arXiv 2106.09685); library: peft. What `fine_tune` writes is a folder as Hugging Face lays it out:
+`recsys export` takes it like any downloaded model. Only training imports torch, transformers and peft.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.errors import ConfigError, DataError
+from recsys.registry import import_optional
+from recsys.runtime.tokens import Tokens
+from recsys_fine_tuned.progress import Say
+from recsys_fine_tuned.report import TrainingReport
+from recsys_fine_tuned.rows import IGNORED, Batch, groups
+from recsys_fine_tuned.training import TrainSettings, tensors, train
+
+# What a tokenizer of such a folder may consist of: copied as it is.
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+    "vocab.json", "merges.txt",
+)  # fmt: skip
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """Size and place of the adapters: ``rank`` of each, scaled by ``alpha`` / rank, beside the named projections."""
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.05
+    targets: tuple[str, ...] = PROJECTIONS
+    batch_rows: int = 2048
+    max_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        if min(self.rank, self.batch_rows, self.max_tokens) < 1 or not self.targets:
+            raise ConfigError("LoRA: rank, batch_rows and max_tokens must be at least 1, targets not empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prompt, in which control tokens count, and the answer that is learned behind it."""
+
+    prompt: str
+    answer: str
+
+
+def fine_tune(
+    source: Path,
+    examples: Sequence[Pair],
+    validation: Sequence[Pair],
+    folder: Path,
+    checkpoints: Path,
+    settings: LoraSettings | None = None,
+    training: TrainSettings | None = None,
+    *,
+    say: Say | None = None,
+) -> TrainingReport:
+    """Train adapters on the model in ``source``, merge the best ones, write the model with its tokenizer to ``folder``.
+
+    ``source`` is a folder as Hugging Face lays it out. Only answers are learned. ``checkpoints`` keeps the run: the
+    same call goes on where it was cut.
+
+    Raises:
+        ConfigError: ``folder`` exists, or the model has none of the targets. DataError: no examples.
+        PluginUnavailable: torch, transformers or peft is missing.
+    """
+    if folder.exists():
+        raise ConfigError(f"{folder} exists already: give a folder that does not")
+    if not examples or not validation:
+        raise DataError("LoRA needs examples and validation examples")
+    chosen = settings or LoraSettings()
+    how = training or TrainSettings(steps=200, learning_rate=2e-4, weight_decay=0.0, title="LoRA")
+    tokens = Tokens.from_file(source / "tokenizer.json")
+    module = adapted(source, chosen, how.seed)
+    end = _end(module.model.config)
+    rows, held = (_encoded(part, tokens, end, chosen.max_tokens) for part in (examples, validation))
+    report = train(
+        module, lambda rng: _epoch(rows, chosen.batch_rows, rng), _Validation(held, chosen.batch_rows, how.device),
+        how, checkpoints, say=say,
+    )  # fmt: skip
+    save_merged(module, source, folder)
+    return report
+
+
+def adapted(source: Path, settings: LoraSettings, seed: int = 0) -> Any:
+    """Return a trainable module over the model in ``source``; its ``model`` is peft's.
+
+    Raises:
+        ConfigError: the model has none of the target projections.
+    """
+    torch, peft = import_optional("torch"), import_optional("peft")
+    transformers = import_optional("transformers")
+    base = transformers.AutoModelForCausalLM.from_pretrained(
+        source, dtype="float32", use_safetensors=True, trust_remote_code=False
+    )
+    present = {name.rsplit(".", 1)[-1] for name, _ in base.named_modules()}
+    targets = [t for t in settings.targets if t in present]
+    if not targets:
+        raise ConfigError(f"LoRA: the model in {source} has none of {', '.join(settings.targets)}")
+    torch.manual_seed(seed)
+    config = peft.LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
+        bias="none", task_type="CAUSAL_LM",
+    )  # fmt: skip
+    return _module(peft.get_peft_model(base, config))
+
+
+def save_merged(module: Any, source: Path, folder: Path) -> Path:
+    """Add the adapters to the weights and write the plain model with the tokenizer of ``source``."""
+    merged = module.model.merge_and_unload()
+    folder.mkdir(parents=True, exist_ok=True)
+    merged.save_pretrained(folder)
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    return folder
+
+
+def _module(model: Any) -> Any:
+    torch = import_optional("torch")
+    base: Any = torch.nn.Module
+
+    class Adapted(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def each(self, batch: Mapping[str, Any]) -> tuple[Any, Any]:
+            """Return the loss of every learned token, (n,), and how many there are an example, (b,)."""
+            # Padding stands behind what is read: causal attention never sees it, and no mask is needed.
+            logits = self.model(input_ids=batch["ids"], use_cache=False).logits
+            spoken = batch["labels"] != IGNORED
+            lost = torch.nn.functional.cross_entropy(logits[spoken].float(), batch["labels"][spoken], reduction="none")
+            return lost, spoken.sum(1)
+
+        def losses(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+            return {"loss": self.each(batch)[0].mean()}
+
+    return Adapted()
+
+
+class _Validation:
+    def __init__(self, rows: Sequence[_Row], batch_rows: int, device: str) -> None:
+        self._batches = [_batch([rows[i] for i in g]) for g in groups(_lengths(rows), batch_rows)]
+        self._device = device
+
+    def __call__(self, module: Any) -> dict[str, float]:
+        lost = [module.each(tensors(b, self._device))[0] for b in self._batches]
+        return {"loss": float(sum(float(x.sum()) for x in lost) / sum(len(x) for x in lost))}
+
+
+_Row = tuple[np.ndarray[Any, np.dtype[np.int64]], int]  # ids, and where the answer begins
+
+
+def _encoded(pairs: Sequence[Pair], tokens: Tokens, end: int | None, most: int) -> list[_Row]:
+    out = []
+    for pair in pairs:
+        answer = tokens.encode(pair.answer)[: max(1, most // 2)]
+        if end is not None:
+            answer = np.append(answer, end)
+        # The end of a prompt says what is wanted: its beginning is what is left out.
+        room = max(1, most - len(answer))
+        prompt = tokens.trusted(pair.prompt)[-room:]
+        if not len(prompt) or not len(answer):
+            raise DataError(f"an example needs a prompt and an answer, got {pair!r}")
+        out.append((np.concatenate([prompt, answer]).astype(np.int64), len(prompt)))
+    return out
+
+
+def _epoch(rows: Sequence[_Row], batch_rows: int, rng: np.random.Generator) -> Iterator[Batch]:
+    found = groups(_lengths(rows), batch_rows, rng)
+    for k in rng.permutation(len(found)):
+        yield _batch([rows[i] for i in found[k]])
+
+
+def _batch(rows: Sequence[_Row]) -> Batch:
+    n = max(len(ids) for ids, _ in rows)
+    out, labels = np.zeros((len(rows), n), np.int64), np.full((len(rows), n), IGNORED, np.int64)
+    for i, (ids, start) in enumerate(rows):
+        out[i, : len(ids)] = ids
+        labels[i, start - 1 : len(ids) - 1] = ids[start:]
+    return {"ids": out, "labels": labels}
+
+
+def _lengths(rows: Sequence[_Row]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.array([len(ids) for ids, _ in rows], np.int64)
+
+
+def _end(config: Any) -> int | None:
+    found = config.eos_token_id
+    found = found[0] if isinstance(found, list) and found else found
+    return None if found is None or isinstance(found, list) else int(found)
