@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checker_tables, quality_tables, reason_tables, speed_tables
+from benchmarks import checker_tables, quality_tables, reason_tables, speed_tables, xrec_tables
 from benchmarks.evaluations import SEARCHES, SETS
 from benchmarks.runner import ROOT
 
@@ -29,6 +29,9 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "reasons": reason_tables.causes,
     "reasons-texts": reason_tables.texts,
     "reasons-reviews": reason_tables.beside_reviews,
+    "xrec": xrec_tables.explanations,
+    "xrec-tests": xrec_tables.tests,
+    "xrec-models": xrec_tables.models,
     "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
     "quality": partial(quality_tables.summary, list(SETS)),

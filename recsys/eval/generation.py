@@ -92,7 +92,8 @@ class Generation:
 
     def _similarity(self, texts: Sequence[str]) -> Values:
         own = self._embedder.embed(list(texts), "item")
-        return np.einsum("nd,nd->n", own, self._vectors).astype(np.float64)
+        cosines: Values = np.einsum("nd,nd->n", own, self._vectors).astype(np.float64)
+        return cosines
 
 
 def taken(measured: Measured, texts: Sequence[str], references: Sequence[str], rows: NDArray[np.int64]) -> Measured:
