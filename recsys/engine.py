@@ -11,10 +11,11 @@ from typing import Any, Self
 import numpy as np
 
 from recsys.config import EngineConfig
-from recsys.data.splits import chosen, leave_one_out
+from recsys.data.splits import ChoicesBack, chosen
 from recsys.dataset import Dataset, ItemTable
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
+from recsys.fitting_rerank import with_rerankers
 from recsys.fitting_search import with_finders
 from recsys.funnel import Funnel, updated
 from recsys.profiling import Profiling
@@ -38,6 +39,9 @@ from recsys.types import (
     Item,
     ItemRows,
 )
+
+# Choices before the last of each shopper that a reranker learns from, too.
+EARLIER = (2, 3)
 
 
 class Engine(Profiling):
@@ -123,8 +127,11 @@ class Engine(Profiling):
             journal.reads(store, self)
         if not len(data.items) or not len(data.log):
             raise DataError("nothing to fit: the store needs items and events (put_items, put_events, or fit(data))")
-        fold = leave_one_out(data.log).refit
-        fitted = fit_all(self.config, self.registry, data, fold, data.log, options, progress)
+        back = ChoicesBack.of(data.log)
+        fitted = fit_all(self.config, self.registry, data, back.fold(1, 1), data.log, options, progress)
+        fitted = with_rerankers(
+            self.config, self.registry, data, fitted, options, progress, [back.fold(k, k) for k in EARLIER]
+        )  # fmt: skip
         fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
         with self._lock:
             self._journal = self._held = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.candidates.fuse import Fusion
 from recsys.config import EngineConfig, Variant
@@ -30,13 +31,19 @@ def silent(message: str) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Everything that was learned, by name, and how long each part took in seconds."""
+    """Everything that was learned, by name, and how long each part took in seconds.
+
+    ``made`` is what each ranker learned from, kept for rerankers that are still to learn; ``calibrations`` says what
+    validation found of each reranker (`recsys.calibrating.Calibration`).
+    """
 
     generators: Mapping[str, Any]
     rankers: Mapping[str, Any]
     fit_s: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     rerankers: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, RankingData] = field(default_factory=dict)
+    calibrations: Mapping[str, Any] = field(default_factory=dict)
 
 
 def deps_for(
@@ -96,16 +103,35 @@ def _reranked(config: EngineConfig, fitted: Fitted, variant: Variant) -> dict[st
     return {"reranker": fitted.rerankers[name], "reranker_name": name, "top": config.rerank[name].top}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """Requests with their candidates, ``labels`` (m,) of these, and whose they are: ``users`` (b,) of the log."""
+
+    requests: list[Request]
+    slates: Slates
+    labels: NDArray[np.float32]
+    users: NDArray[np.int64]
+
+
 def training_slates(
     funnel: Funnel, fold: Fold, n_items: int, hide_seen: bool
-) -> tuple[list[Request], Slates, np.ndarray[Any, np.dtype[np.float32]]]:
+) -> tuple[list[Request], Slates, NDArray[np.float32]]:
+    """Return requests, candidates and labels of `labelled`."""
+    found = labelled(funnel, fold, n_items, hide_seen)
+    return found.requests, found.slates, found.labels
+
+
+def labelled(funnel: Funnel, fold: Fold, n_items: int, hide_seen: bool) -> Labelled:
     """Return the requests of a fold that have a hit among their candidates, these candidates, and labels.
 
     The other requests teach a ranker nothing, and leaving them out early keeps the memory small.
+
+    Raises:
+        DataError: no request has a hit.
     """
     requests: list[Request] = []
     parts: list[Slates] = []
-    labels = []
+    labels, users = [], []
     for part, chunk in fold_requests(fold, n_items, hide_seen):
         slates = funnel.candidates(chunk)
         y = labels_of(slates.items, slates.request_index, fold, part)
@@ -120,12 +146,13 @@ def training_slates(
             columns[POSITION] = _positions(slates, fold, part)[keep]
         parts.append(Slates(slates.items[keep], slates.scores[keep], offsets_of(slates.lengths[hit]), columns))
         labels.append(y[keep])
+        users.append(fold.users[part][hit])
     if not requests:
         raise DataError("no candidate list holds what its shopper chose next: too few events to train a ranker")
-    return requests, Slates.joined(parts), np.concatenate(labels)
+    return Labelled(requests, Slates.joined(parts), np.concatenate(labels), np.concatenate(users))
 
 
-def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dtype[np.int32]]:
+def _positions(slates: Slates, fold: Fold, part: slice) -> NDArray[np.int32]:
     """Return (m,) where each candidate was last shown on the way to its request's target, 0 = it was not."""
     out = np.zeros(len(slates.items), dtype=np.int32)
     assert fold.shown is not None
@@ -144,31 +171,57 @@ def _positions(slates: Slates, fold: Fold, part: slice) -> np.ndarray[Any, np.dt
     return out
 
 
-def fit_ranker(
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingData:
+    """What a ranker learned from: ``lists`` of generators that were fitted on ``fold.fit``, the base of ``deps``."""
+
+    fold: Fold
+    generators: Mapping[str, Any]
+    variant: Variant
+    lists: Labelled
+    deps: Deps
+
+
+def ranking_data(
     config: EngineConfig, registry: Registry, data: Dataset, fold: Fold, name: str, options: FitOptions,
     progress: Progress = silent, generators: Mapping[str, Any] | None = None,
-) -> Any:  # fmt: skip
-    """Return the ranker ``name`` trained on candidates of generators that were fitted on ``fold.fit`` alone."""
+) -> RankingData:  # fmt: skip
+    """Return what the ranker ``name`` learns from; ``generators`` are fitted on ``fold.fit``, None = fit them."""
     variant = next((v for v in config.variants.values() if v.rank == name), Variant())
     if generators is None:
         generators, _ = fit_generators(config, registry, data, fold.fit, options, progress, variant.candidates)
     funnel = Funnel(plan_for(config, Fitted(generators, {}), Variant(candidates=variant.candidates)), strict=True)
     progress("collecting candidates for the ranker")
     some = fold.sample(config.rank_requests, options.seed)
-    requests, slates, labels = training_slates(funnel, some, len(data.items), config.hide_seen)
-    ranker = registry.build("rankers", config.rank[name].options, deps_for(data, registry, fold.fit), f"rank.{name}")
-    progress(f"fitting {name} on {len(requests)} requests")
-    return ranker.fit(requests, slates, labels, options)
+    lists = labelled(funnel, some, len(data.items), config.hide_seen)
+    return RankingData(fold, generators, variant, lists, deps_for(data, registry, fold.fit, config))
+
+
+def fit_ranker(
+    config: EngineConfig, registry: Registry, made: RankingData, name: str, options: FitOptions,
+    progress: Progress = silent,
+) -> Any:  # fmt: skip
+    """Return the ranker ``name`` trained on the candidates of ``made``."""
+    ranker = registry.build("rankers", config.rank[name].options, made.deps, f"rank.{name}")
+    progress(f"fitting {name} on {len(made.lists.requests)} requests")
+    return ranker.fit(made.lists.requests, made.lists.slates, made.lists.labels, options)
 
 
 def fit_all(
     config: EngineConfig, registry: Registry, data: Dataset, rank_fold: Fold | None, log: EventLog, options: FitOptions,
     progress: Progress = silent, given: Mapping[str, Any] | None = None,
 ) -> Fitted:  # fmt: skip
-    """Fit rankers on ``rank_fold`` and generators on ``log``: two fits of the generators, so that no label leaks."""
+    """Fit rankers on ``rank_fold`` and generators on ``log``: two fits of the generators, so that no label leaks.
+
+    Rerankers are built, not fitted: see `recsys.fitting_rerank.with_rerankers`, for which the data of the rankers are
+    kept where there is one to fit.
+    """
     rankers: dict[str, Any] = dict(given or {})
     seconds: dict[str, float] = {}
     warnings: list[str] = []
+    kept: dict[str, RankingData] = {}
+    rerankers = build_rerankers(config, registry, deps_for(data, registry, log, config))
+    learns = any(is_untrained(r) for r in rerankers.values())
     listed = {variant.rank for variant in config.variants.values()}
     for name, stage in config.rank.items():
         if name in rankers:
@@ -179,7 +232,11 @@ def fit_all(
             # A ranker of searches alone learns from searches, see `recsys.fitting_search`.
             begin = time.perf_counter()
             try:
-                rankers[name] = fit_ranker(config, registry, data, rank_fold, name, options, progress)
+                made = ranking_data(config, registry, data, rank_fold, name, options, progress)
+                rankers[name] = fit_ranker(config, registry, made, name, options, progress)
+                if learns:
+                    kept[name] = made
+                del made
             except DataError as error:
                 warnings.append(f"{name} was not fitted: {error}")
                 progress(warnings[-1])
@@ -187,8 +244,12 @@ def fit_all(
     generators, more = fit_generators(config, registry, data, log, options, progress)
     final = deps_for(data, registry, log)
     rankers = {name: on_final(ranker, final) for name, ranker in rankers.items()}
-    rerankers = build_rerankers(config, registry, replace(final, models=config.models))
-    return Fitted(generators, rankers, {**seconds, **more}, tuple(warnings), rerankers)
+    return Fitted(generators, rankers, {**seconds, **more}, tuple(warnings), rerankers, kept)
+
+
+def is_untrained(reranker: Any) -> bool:
+    """Whether a reranker has yet to learn: it has ``fit``, and its ``trained`` is false."""
+    return hasattr(reranker, "fit") and not reranker.trained
 
 
 def build_rerankers(config: EngineConfig, registry: Registry, deps: Deps) -> dict[str, Any]:

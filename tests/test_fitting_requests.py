@@ -8,7 +8,7 @@ from recsys.config import EngineConfig
 from recsys.data.shop import make_shop
 from recsys.data.splits import leave_one_out
 from recsys.errors import ConfigError
-from recsys.fitting import fit_ranker
+from recsys.fitting import fit_ranker, ranking_data
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 
@@ -26,7 +26,9 @@ def data():
 def figures(data, most, seed=0):
     config = EngineConfig.of({**PLAN, "rank_requests": most})
     fold = leave_one_out(data.log).refit
-    return fit_ranker(config, Registry(), data, fold, "lightgbm", FitOptions(seed=seed, threads=1)).figures
+    options, registry = FitOptions(seed=seed, threads=1), Registry()
+    made = ranking_data(config, registry, data, fold, "lightgbm", options)
+    return fit_ranker(config, registry, made, "lightgbm", options).figures
 
 
 def test_a_ranker_learns_from_at_most_so_many_shoppers(data):

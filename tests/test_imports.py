@@ -34,6 +34,7 @@ LEVELS = [
         "funnel",
         "fitting",
         "fitting_search",
+        "fitting_rerank",
         "answers",
         "searching",
         "explaining",

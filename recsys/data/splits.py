@@ -77,7 +77,8 @@ class Split:
 
     Base regime: rankers learn on ``rank``; ``valid`` only tunes and accepts; ``test`` is looked at once, with
     generators fitted on the same events as for ``valid``. Refit regime: rankers learn on ``refit_rank``, and
-    ``refit`` is the test with everything before it fitted.
+    ``refit`` is the test with everything before it fitted. ``older`` makes folds of choices before those of ``rank``:
+    what learns behind a ranker needs more of them.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Split:
     test: Fold
     refit_rank: Fold
     refit: Fold
+    older: Callable[[], list[Fold]] = list
 
 
 def leave_one_out(log: EventLog) -> Split:
@@ -94,31 +96,50 @@ def leave_one_out(log: EventLog) -> Split:
     A history ends with the last choice before its target: the looks and carts of the visit that led to the target
     would give it away. A shopper with too few choices for a fold is left out of that fold only.
     """
-    picks = chosen(log.events, log.owner)
-    owner = log.owner
-    # places[i] = how many choices follow event i, itself included; 1 = the last choice and what led to it.
-    total = np.bincount(owner[picks], minlength=log.n_users)
-    before: NDArray[np.int64] = np.cumsum(picks) - picks
-    first = np.concatenate([[0], np.cumsum(total)])[:-1]
-    left = total[owner] - (before - first[owner])
+    fold = ChoicesBack.of(log).fold
+    return Split(
+        "leave-one-out", fold(3, 3), fold(2, 2), fold(2, 1), fold(2, 2), fold(1, 1),
+        lambda: [fold(4, 4), fold(4, 3), fold(5, 5)],
+    )  # fmt: skip
 
-    impressions = (log.events.kinds == KIND_CODES["impression"]) & (log.events.positions > 0)
 
-    def cut(k: int) -> EventLog:
-        # Keep the choices with more than k left, and what came before the last of them.
-        keep_choice = picks & (left > k)
+@dataclass(frozen=True, slots=True, eq=False)
+class ChoicesBack:
+    """A log by how many choices follow: ``left`` (n,) of each event, itself included, 1 = the last and what led to it.
+
+    ``picks`` (n,) are the choices.
+    """
+
+    log: EventLog
+    picks: NDArray[np.bool_]
+    left: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, log: EventLog) -> ChoicesBack:
+        """Count the choices of every shopper from the end."""
+        picks, owner = chosen(log.events, log.owner), log.owner
+        total = np.bincount(owner[picks], minlength=log.n_users)
+        before: NDArray[np.int64] = np.cumsum(picks) - picks
+        first = np.concatenate([[0], np.cumsum(total)])[:-1]
+        return cls(log, picks, total[owner] - (before - first[owner]))
+
+    def cut(self, k: int) -> EventLog:
+        """Return the choices with more than ``k`` left, and what came before the last of them."""
+        log, owner = self.log, self.log.owner
         last = np.full(log.n_users, -1, dtype=np.int64)
-        np.maximum.at(last, owner[keep_choice], np.flatnonzero(keep_choice))
+        keep = self.picks & (self.left > k)
+        np.maximum.at(last, owner[keep], np.flatnonzero(keep))
         return log.as_of(np.arange(len(log)) <= last[owner])
 
-    def fold(fitted: int, k: int) -> Fold:
-        history = cut(k)
-        at = np.flatnonzero(picks & (left == k) & (np.diff(history.offsets)[owner] > 0))
-        target = log.events.rows[at]
-        shown = log.where(impressions & (left == k)) if impressions.any() else None
-        return Fold(cut(fitted), history, owner[at], log.events.times[at], Targets.single(target), shown)
-
-    return Split("leave-one-out", fold(3, 3), fold(2, 2), fold(2, 1), fold(2, 2), fold(1, 1))
+    def fold(self, fitted: int, k: int) -> Fold:
+        """Return the requests for everybody's ``k``-th last choice; all but the last ``fitted`` are fitted."""
+        log, events = self.log, self.log.events
+        history = self.cut(k)
+        at = np.flatnonzero(self.picks & (self.left == k) & (np.diff(history.offsets)[log.owner] > 0))
+        impressions = (events.kinds == KIND_CODES["impression"]) & (events.positions > 0)
+        shown = log.where(impressions & (self.left == k)) if impressions.any() else None
+        targets = Targets.single(events.rows[at])
+        return Fold(self.cut(fitted), history, log.owner[at], events.times[at], targets, shown)
 
 
 def global_time(log: EventLog, shares: tuple[float, float, float] = (0.7, 0.8, 0.9)) -> Split:

@@ -18,12 +18,13 @@ from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
 from recsys.eval.compare import Comparison, compare
-from recsys.eval.measure import CONTROLS, DEPTH, Extra, RowFigures, Table
+from recsys.eval.measure import CASCADE, CONTROLS, DEPTH, Extra, RowFigures, Table
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
 from recsys.eval.results import Results, Row
 from recsys.eval.runfile import read_run
 from recsys.eval.slices import history_slices, repeat_slices, slice_means, target_popularity_slices
-from recsys.fitting import Fitted, Progress, deps_for, fit_all, fit_generators, fit_ranker, silent
+from recsys.fitting import Fitted, Progress, deps_for, fit_all, fit_generators, fit_ranker, ranking_data, silent
+from recsys.fitting_rerank import with_rerankers
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import seen
@@ -62,6 +63,7 @@ def evaluate(
     refit: bool = True,
     latency: bool = True,
     progress: Progress = silent,
+    registry: Registry | None = None,
 ) -> Evaluation:
     """Return the table of one data set under one split, `DESIGN` section "evaluation protocol" of the docs.
 
@@ -76,14 +78,14 @@ def evaluate(
     Raises:
         ConfigError: an unknown row or split. DataError: too little data for the split.
     """
-    registry = Registry()
+    registry = registry or Registry()
     folds = split(data.log, split_name)
     share = _repeat_share(folds.valid)
     shown = repeats == "shown" or (repeats == "auto" and share >= 0.01)
     config = config or evaluation_config(data, repeats=shown)
     config = config.model_copy(update={"hide_seen": not shown, "seed": seed})
     variant = config.variants[config.variant]
-    known = [*config.candidates, "fusion", "identity", "shuffle", "cascade"]
+    known = [*config.candidates, "fusion", "identity", "shuffle", CASCADE, *(f"{CASCADE}+{n}" for n in config.rerank)]
     wanted = list(rows or known)
     if unknown := [r for r in wanted if r not in known]:
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
@@ -136,8 +138,11 @@ def _fit_base(
     config: EngineConfig, registry: Registry, data: Dataset, folds: Split, wanted: Sequence[str],
     options: FitOptions, progress: Progress,
 ) -> Fitted:  # fmt: skip
-    if "cascade" in wanted:
-        return fit_all(config, registry, data, folds.rank, folds.test.fit, options, progress)
+    asked = {row.removeprefix(f"{CASCADE}+") for row in wanted}
+    config = config.model_copy(update={"rerank": {n: s for n, s in config.rerank.items() if n in asked}})
+    if CASCADE in wanted or config.rerank:
+        fitted = fit_all(config, registry, data, folds.rank, folds.test.fit, options, progress)
+        return with_rerankers(config, registry, data, fitted, options, progress, folds.older(), folds.valid)
     generators, seconds = fit_generators(config, registry, data, folds.test.fit, options, progress)
     return Fitted(generators, {}, seconds)
 
@@ -151,9 +156,8 @@ def _refit(
     if "cascade" in rows and variant.rank is not None and variant.rank in base.rankers:
         progress("refit: ranker")
         # These very generators were fitted on what precedes the refit ranker's labels: no second fit is needed.
-        rankers[variant.rank] = fit_ranker(
-            config, registry, data, folds.refit_rank, variant.rank, options, progress, base.generators
-        )
+        made = ranking_data(config, registry, data, folds.refit_rank, variant.rank, options, progress, base.generators)
+        rankers[variant.rank] = fit_ranker(config, registry, made, variant.rank, options, progress)
     names = [n for n in config.candidates if n in rows or variant.candidates is None or n in variant.candidates]
     smaller = config.model_copy(update={"candidates": {n: config.candidates[n] for n in names}})
     fitted = fit_all(smaller, registry, data, None, folds.refit.fit, options, progress, rankers)
@@ -202,7 +206,7 @@ def _chosen_before(fold: Fold) -> tuple[ItemRows, Offsets]:
 
 
 def _fit_seconds(row: str, seconds: Mapping[str, float]) -> float | None:
-    if row in ("fusion", "identity", "shuffle", "cascade"):
+    if row in ("fusion", "identity", "shuffle", CASCADE):
         return round(sum(seconds.values()), 2)
     return round(seconds[row], 3) if row in seconds else None
 
@@ -262,7 +266,8 @@ def _ablations(
         progress(f"without {out}")
         less = variant.model_copy(update={"candidates": tuple(n for n in names if n != out)})
         smaller = config.model_copy(update={"variants": {**config.variants, config.variant: less}})
-        ranker = fit_ranker(smaller, registry, data, folds.rank, variant.rank, options, generators=earlier)
+        made = ranking_data(smaller, registry, data, folds.rank, variant.rank, options, generators=earlier)
+        ranker = fit_ranker(smaller, registry, made, variant.rank, options)
         fitted = Fitted(base.generators, {variant.rank: ranker.on_snapshot(final)})
         table = Table(smaller, fitted, less, ["cascade"], {}, registry)
         figures[f"cascade-without-{out}"] = table.measure(folds.test, len(data.items))["cascade"]
@@ -300,4 +305,5 @@ def _notes(folds: Split, shown: bool, base: Fitted) -> tuple[str, ...]:
         if folds.name == "leave-one-out"
         else "Periods by time: fit, ranking labels, validation, test. Rows @refit: validation fitted too.",
     ]
+    notes += [f"{CASCADE}+{name}: calibrated on validation, {one}." for name, one in base.calibrations.items()]
     return (*notes, *base.warnings)

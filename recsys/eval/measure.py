@@ -24,6 +24,7 @@ from recsys.types import ItemRows, Request, Slates
 
 DEPTH = 500  # how deep single lists go: the candidate ceiling is recall at 100 and at 500
 CONTROLS = ("identity", "shuffle")
+CASCADE = "cascade"
 TOP = 10  # how much of a list the beyond-accuracy figures look at
 
 
@@ -43,7 +44,7 @@ Extra = Callable[[slice], Slates]
 
 
 class Table:
-    """The rows of one evaluation: single generators, fusion, controls and the cascade.
+    """The rows of one evaluation: single generators, fusion, controls, the cascade, and rerankers on top of it.
 
     ``found`` lists are made once a chunk and shared by the rows that use them, exactly as a plan would make them.
     """
@@ -56,8 +57,13 @@ class Table:
         self.fitted = fitted
         self.rows = (*rows, *(extra or {}))
         self.extra = dict(extra or {})
-        plan = plan_for(config, fitted, variant)
+        plan = plan_for(config, fitted, variant.model_copy(update={"rerank": None}))
         self.cascade = Funnel(plan, strict=True)
+        self.reranked = {
+            row: Funnel(plan_for(config, fitted, variant.model_copy(update={"rerank": name})), strict=True)
+            for name in fitted.rerankers
+            if (row := f"{CASCADE}+{name}") in rows
+        }
         deps = Deps()
         self.controls = {
             name: (registry or Registry()).build("rankers", {"use": name}, deps) for name in CONTROLS if name in rows
@@ -107,14 +113,21 @@ class Table:
             fused = deep.ordered(deep.scores, plan.n_fused)
             for name, ranker in self.controls.items():
                 answers[name] = ranker.rank(requests, fused, DEPTH)
-            if "cascade" in self.rows:
-                answers["cascade"] = self.cascade.rank(requests, fused, DEPTH)
+            if self._ranks():
+                ranked = self.cascade.prerank(requests, fused, DEPTH)
+                if CASCADE in self.rows:
+                    answers[CASCADE] = ranked
+                for row, funnel in self.reranked.items():
+                    answers[row] = funnel.rerank(requests, ranked)
         for name, extra in self.extra.items():
             answers[name] = extra(part)
         return answers
 
     def _needs_fusion(self) -> bool:
-        return bool({"fusion", "identity", "shuffle", "cascade"} & set(self.rows))
+        return self._ranks() or bool({"fusion", "identity", "shuffle"} & set(self.rows))
+
+    def _ranks(self) -> bool:
+        return CASCADE in self.rows or bool(self.reranked)
 
     def answer(self, row: str) -> Answer | None:
         """Return what answers one request of a row the way it would be served; None for an extra row."""
@@ -122,8 +135,10 @@ class Table:
             return lambda requests: self.fitted.generators[row].generate(requests, TOP)
         if row == "fusion":
             return self.cascade.candidates
-        if row == "cascade":
+        if row == CASCADE:
             return lambda requests: self.cascade.run(requests, TOP)
+        if row in self.reranked:
+            return lambda requests: self.reranked[row].run(requests, TOP)
         if row in self.controls:
             return lambda requests: self.controls[row].rank(requests, self.cascade.candidates(requests), TOP)
         return None

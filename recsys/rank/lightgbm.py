@@ -86,6 +86,42 @@ class LightGBMRanker:
         generators = [c.removesuffix("_score") for c in slates.columns if c.endswith("_score") and c != "fused_score"]
         generators = [g for g in generators if f"{g}_rank" in slates.columns]
         builder = FeatureBuilder(generators, Queries.of(requests, slates, self.facts))
+        wanted, kept, x, y = self._examples(builder, requests, slates, labels, options)
+        position = kept.columns.get(POSITION)
+        held = self._held_out(wanted, options)
+        rounds, figures = self._rounds(x, y, kept, position, options, held)
+        final = self._train(x, y, kept.lengths, position, rounds, options)
+        self.builder = builder
+        self.figures = {"requests": len(wanted), "rounds": rounds, **figures}
+        if position is not None:
+            self.figures["share_with_position"] = float((position > 0).mean())
+        self._use(final.model_to_string(), _to_onnx(final, len(builder.names)))
+        return self
+
+    def again(
+        self, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], options: FitOptions
+    ) -> Self:
+        """Return a twin with as many trees over the same features, learned from these requests instead.
+
+        Its scores of requests that it did not learn from are honest where this ranker's are not: what comes behind a
+        ranker and reads its scores must learn from such.
+
+        Raises:
+            DataError: as in `fit`.
+        """
+        builder, _ = self.fitted()
+        _, kept, x, y = self._examples(builder, requests, slates, labels, options)
+        position = kept.columns.get(POSITION)
+        model = self._train(x, y, kept.lengths, position, self.figures["rounds"], options)
+        twin = self._on(self.facts)
+        twin._use(model.model_to_string(), _to_onnx(model, len(builder.names)))
+        return twin
+
+    def _examples(
+        self, builder: FeatureBuilder, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32],
+        options: FitOptions,
+    ) -> tuple[list[Request], Slates, NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
+        """Return the requests that have a positive and a negative label, their slates, features and labels."""
         useful = _mixed(slates, labels)
         if int(useful.sum()) < self.config.folds:
             raise DataError(
@@ -99,16 +135,7 @@ class LightGBMRanker:
         if self.config.negatives is not None:
             some = _thinned(kept, y, self.config.negatives, options.seed)
             x, y, kept = x[some], y[some], _kept(kept, some)
-        position = kept.columns.get(POSITION)
-        held = self._held_out(wanted, options)
-        rounds, figures = self._rounds(x, y, kept, position, options, held)
-        final = self._train(x, y, kept.lengths, position, rounds, options)
-        self.builder = builder
-        self.figures = {"requests": len(wanted), "rounds": rounds, **figures}
-        if position is not None:
-            self.figures["share_with_position"] = float((position > 0).mean())
-        self._use(final.model_to_string(), _to_onnx(final, len(builder.names)))
-        return self
+        return wanted, kept, x, y
 
     def _held_out(self, requests: Sequence[Request], options: FitOptions) -> list[NDArray[np.bool_]]:
         """Return (b,) masks, one a model to be stopped early: the latest requests, else random folds."""

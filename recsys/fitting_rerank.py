@@ -1,0 +1,205 @@
+"""Rerankers that learn: from lists whose scores saw no label of theirs, accepted and bounded on others.
+
+A ranker's scores of its own training requests know the answer. A reranker that learned from them would trust the
+incoming order more than it deserves, so shoppers are dealt into parts, and each part is ranked by a twin of the ranker
+that learned from all other parts. Earlier choices of the same shoppers make more lists: for each of them the
+generators are fitted on what came before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.calibrating import Calibration, calibrated
+from recsys.config import EngineConfig, Variant
+from recsys.data.splits import Fold
+from recsys.dataset import Dataset
+from recsys.errors import DataError
+from recsys.fitting import (
+    Fitted,
+    Labelled,
+    Progress,
+    RankingData,
+    deps_for,
+    fit_generators,
+    is_untrained,
+    labelled,
+    on_final,
+    plan_for,
+    silent,
+)
+from recsys.funnel import Funnel
+from recsys.protocols import FitOptions
+from recsys.registry import Registry
+from recsys.requests import fold_requests, labels_of
+from recsys.rerank.base import Reranker
+from recsys.types import Slates, offsets_of
+
+PARTS = 5
+DEPTH = 50  # of a training list: an item that stands too far down for the reranker teaches it, too
+LABEL = "label"
+HELD_OUT = 0.15  # of the shoppers, where there is no validation fold
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crossed:
+    """Twins of a ranker, each of which learned without one part of the shoppers."""
+
+    twins: tuple[Any, ...]
+    seed: int
+
+    @classmethod
+    def of(cls, ranker: Any, lists: Labelled, options: FitOptions, parts: int = PARTS) -> Crossed:
+        """Teach the twins. Raises `DataError` where a part leaves too few requests."""
+        part = parts_of(lists.users, parts, options.seed)
+        twins = []
+        for k in range(parts):
+            others = subset(lists, part != k)
+            twins.append(ranker.again(others.requests, others.slates, others.labels, options))
+        return cls(tuple(twins), options.seed)
+
+    def ranked(self, lists: Labelled, deps: Any) -> Labelled:
+        """Return the lists, ordered by the twin that did not learn from their shopper; ``deps`` as at their time."""
+        part = parts_of(lists.users, len(self.twins), self.seed)
+        out = []
+        for k, twin in enumerate(self.twins):
+            mine = subset(lists, part == k)
+            if len(mine.requests):
+                given = replace(mine.slates, columns={**mine.slates.columns, LABEL: mine.labels})
+                ordered = on_final(twin, deps).rank(mine.requests, given, max(1, len(mine.labels)))
+                columns = dict(ordered.columns)
+                out.append(Labelled(mine.requests, replace(ordered, columns=columns), columns.pop(LABEL), mine.users))
+        return joined(out)
+
+
+def with_rerankers(
+    config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, options: FitOptions,
+    progress: Progress = silent, older: Sequence[Fold] = (), valid: Fold | None = None,
+) -> Fitted:  # fmt: skip
+    """Return what was fitted with its rerankers taught, accepted and bounded; a warning names those that were not.
+
+    Args:
+        older: folds of choices before those that the ranker learned from: more lists to learn from.
+        valid: requests to accept by, with ``fitted`` generators; untrained rerankers do without it, on shoppers that
+            are held out, and others are then taken as they are. Who names a ``max_move`` is not asked.
+    """
+    rerankers, warnings, seconds = dict(fitted.rerankers), list(fitted.warnings), dict(fitted.fit_s)
+    said: dict[str, Calibration] = {}
+    for name, reranker in fitted.rerankers.items():
+        untrained = is_untrained(reranker)
+        if not untrained and valid is None:
+            continue
+        begin = time.perf_counter()
+        variant = next((n for n, v in config.variants.items() if v.rerank == name), config.variant)
+        held = None
+        try:
+            if untrained:
+                rank = config.variants[variant].rank or ""
+                if rank not in fitted.made:
+                    raise DataError(f"the variant {variant} has no fitted ranker ({rank or 'none'}) to learn behind")
+                progress(f"collecting lists for {name}")
+                made, ranker = fitted.made[rank], fitted.rankers[rank]
+                train, held = _lists(config, registry, data, made, ranker, older, options, progress)
+                progress(f"fitting {name} on {len(train.requests)} requests")
+                reranker = reranker.fit(train.requests, train.slates, train.labels, options)  # noqa: PLW2901
+            rerankers[name] = on_final(reranker, deps_for(data, registry, data.log, config))
+            top = config.rerank[name].top
+            if valid is not None:
+                plan = plan_for(config, replace(fitted, rerankers={}), config.variants[variant])
+                held = validation_lists(config, data, Funnel(plan, strict=True), valid, top)
+            if held is not None and isinstance(reranker, Reranker) and reranker.config.max_move is None:
+                progress(f"calibrating {name}")
+                lists = head(held, top)
+                rerankers[name], said[name] = calibrated(
+                    rerankers[name], lists.requests, lists.slates, lists.labels, seed=options.seed
+                )
+                progress(f"{name}: {said[name]}")
+        except DataError as error:
+            warnings.append(f"{name} was not fitted: {error}")
+            del rerankers[name]
+            progress(warnings[-1])
+        seconds[name] = time.perf_counter() - begin
+    warnings += [f"{name} changes nothing: {one}" for name, one in said.items() if not one.accepted]
+    return replace(
+        fitted, rerankers=rerankers, warnings=tuple(warnings), fit_s=seconds, made={}, calibrations=said
+    )  # fmt: skip
+
+
+def _lists(
+    config: EngineConfig, registry: Registry, data: Dataset, made: RankingData, ranker: Any, older: Sequence[Fold],
+    options: FitOptions, progress: Progress,
+) -> tuple[Labelled, Labelled]:  # fmt: skip
+    """Return lists to learn from, and those of shoppers that are held out."""
+    crossed = Crossed.of(on_final(ranker, made.deps), made.lists, options)
+    parts = [crossed.ranked(made.lists, made.deps)]
+    names = made.variant.candidates
+    for fold in older:
+        generators, _ = fit_generators(config, registry, data, fold.fit, options, progress, names)
+        funnel = Funnel(plan_for(config, Fitted(generators, {}), Variant(candidates=names)), strict=True)
+        some = fold.sample(config.rank_requests, options.seed)
+        try:
+            found = labelled(funnel, some, len(data.items), config.hide_seen)
+        except DataError:  # so early a choice that nobody's list held it: nothing to learn from
+            continue
+        parts.append(crossed.ranked(found, deps_for(data, registry, fold.fit, config)))
+    every = joined([with_hit(head(part, DEPTH)) for part in parts])
+    held = parts_of(every.users, round(1 / HELD_OUT), options.seed + 1) == 0
+    return subset(every, ~held), subset(every, held)
+
+
+def validation_lists(
+    config: EngineConfig, data: Dataset, funnel: Funnel, fold: Fold, top: int, requests: int = 0, seed: int = 0
+) -> Labelled:
+    """Return the first ``top`` of every request of a fold as ``funnel`` ranks them; ``requests`` > 0 takes some."""
+    some = fold.sample(requests, seed) if requests else fold
+    parts = []
+    for part, chunk in fold_requests(some, len(data.items), config.hide_seen):
+        ranked = funnel.prerank(chunk, funnel.candidates(chunk), top)
+        y = labels_of(ranked.items, ranked.request_index, some, part)
+        bare = [replace(r, allowed=None) for r in chunk]
+        parts.append(Labelled(bare, ranked, y, some.users[part]))
+    return joined(parts)
+
+
+def parts_of(users: NDArray[np.int64], n: int, seed: int) -> NDArray[np.int64]:
+    """Return (b,) which of ``n`` parts each shopper is dealt to; one shopper is in one part, whatever the fold."""
+    if not len(users):
+        return np.empty(0, dtype=np.int64)
+    return np.random.default_rng(seed).integers(n, size=int(users.max()) + 1)[users]
+
+
+def subset(lists: Labelled, keep: NDArray[np.bool_]) -> Labelled:
+    """Return the lists of some requests (b,)."""
+    entries = keep[lists.slates.request_index]
+    slates = lists.slates
+    columns = {name: values[entries] for name, values in slates.columns.items()}
+    kept = Slates(slates.items[entries], slates.scores[entries], offsets_of(slates.lengths[keep]), columns)
+    requests = [r for r, k in zip(lists.requests, keep, strict=True) if k]
+    return Labelled(requests, kept, lists.labels[entries], lists.users[keep])
+
+
+def head(lists: Labelled, n: int) -> Labelled:
+    """Return the first ``n`` entries of every list."""
+    place = np.arange(len(lists.labels)) - np.repeat(lists.slates.offsets[:-1], lists.slates.lengths)
+    return Labelled(lists.requests, lists.slates.head(n), lists.labels[place < n], lists.users)
+
+
+def with_hit(lists: Labelled) -> Labelled:
+    """Return the lists that hold what they should find."""
+    hits = np.bincount(lists.slates.request_index, weights=lists.labels > 0, minlength=len(lists.slates))
+    return subset(lists, hits > 0)
+
+
+def joined(parts: Sequence[Labelled]) -> Labelled:
+    """Return all lists, one part after the other."""
+    return Labelled(
+        [r for p in parts for r in p.requests], Slates.joined([p.slates for p in parts]),
+        np.concatenate([np.empty(0, np.float32), *(p.labels for p in parts)]),
+        np.concatenate([np.empty(0, np.int64), *(p.users for p in parts)]),
+    )  # fmt: skip
