@@ -102,6 +102,8 @@ class Assembler:
         self._encoded = lru_cache(maxsize=65536)(tokens.encode)
         self._begin = np.concatenate([np.asarray(begin, np.int64), tokens.trusted(before)])
         self.after = tokens.trusted(after)
+        # One more than its tokens: a space may be told apart from its word.
+        self._answer = max((len(self._encoded(text)) + 1 for text in template.answers.values()), default=0)
         needed = self.smallest()
         if needed > self.budget:
             listed = f", {window} of the shortest candidates" if "candidates" in template.lines else ""
@@ -113,7 +115,7 @@ class Assembler:
     def smallest(self) -> int:
         """Return the tokens that a prompt may need when everything in it is as short as it can be."""
         t = self.template
-        total = len(self._begin) + len(self.after)
+        total = len(self._begin) + len(self.after) + self._answer
         for part in t.part:
             total += sum(len(p) for p in self._pieces(part, {}) if not isinstance(p, str))
             total += sum(self._cap(slot) for slot, _ in pieces(part.text) if slot and slot not in LISTS)
@@ -124,10 +126,11 @@ class Assembler:
 
     @property
     def each_most(self) -> int:
-        """Rows that what one candidate has for itself may take, the model's turn included."""
+        """Rows that what one candidate has for itself may take, the model's turn and the answer included."""
         own = [p for p in self.template.part if p.each]
         fixed = sum(len(x) for p in own for x in self._pieces(p, {}) if not isinstance(x, str))
-        return fixed + sum(self._cap(s) for p in own for s, _ in pieces(p.text) if s) + len(self.after)
+        slots = sum(self._cap(s) for p in own for s, _ in pieces(p.text) if s)
+        return fixed + slots + len(self.after) + self._answer
 
     def shared(self, values: Values, reserve: int = 0, closed: bool = False) -> Assembled:
         """Return the part that all candidates share, leaving ``reserve`` rows; ``closed`` opens the model's turn.
@@ -156,14 +159,21 @@ class Assembler:
         found = [p for p in own if not isinstance(p, str)]
         return np.concatenate([np.empty(0, np.int64), *found, *([self.after] if closed else [])])
 
-    def answer_ids(self) -> NDArray[np.int64]:
-        """Return the first token of each answer, in the order of the file. Raises `PromptError` if two are equal."""
-        answers = self.template.answers
-        encoded = [self._encoded(text) for text in answers.values()]
-        firsts = [int(ids[0]) if len(ids) else -1 for ids in encoded]
-        if len(set(firsts)) < len(firsts) or -1 in firsts:
-            raise PromptError(f"{self.template.source}: answers: this tokenizer begins two of {list(answers)} alike")
-        return np.array(firsts, np.int64)
+    def answers(self) -> tuple[Ids, NDArray[np.int64]]:
+        """Return the tokens that all answers begin with, and the first token of each in which they differ.
+
+        Many tokenizers write " 1" and " 2" as a space and a digit: the space then belongs to the question.
+
+        Raises:
+            PromptError: one answer is the beginning of another, or two are equal.
+        """
+        texts = list(self.template.answers.values())
+        for lead, rest in (("", texts), (" ", [text.removeprefix(" ") for text in texts])):
+            found = _told_apart([self._encoded(text) for text in rest])
+            if found is not None and all(self._tokens.decode([i]).strip() for i in found[1]):
+                return np.concatenate([self._encoded(lead), found[0]]), found[1]
+        names = ", ".join(self.template.answers)
+        raise PromptError(f"{self.template.source}: answers: this tokenizer cannot tell {names} apart by one token")
 
     def _pieces(self, part: Part, texts: Mapping[str, str]) -> list[Ids | str]:
         """Return ids of plain text and single slots, and the names of lists, in their order."""
@@ -241,3 +251,11 @@ def even_cap(lengths: NDArray[np.int64], total: int) -> int:
         if before[n] + left * length > total:
             return max(int((total - before[n]) // left), 0)
     return int(rising[-1]) if len(rising) else 0
+
+
+def _told_apart(encoded: Sequence[Ids]) -> tuple[Ids, NDArray[np.int64]] | None:
+    """Return what all texts begin with and the token in which each differs; None where one does not."""
+    shortest = min(map(len, encoded), default=0)
+    same = next((k for k in range(shortest) if len({int(ids[k]) for ids in encoded}) > 1), shortest)
+    firsts = [int(ids[same]) for ids in encoded if len(ids) > same]
+    return (encoded[0][:same], np.array(firsts, np.int64)) if 0 < len(set(firsts)) == len(encoded) else None

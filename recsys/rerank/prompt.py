@@ -18,7 +18,7 @@ from recsys.rerank.foreign import clean
 Task = Literal["rating", "sequential", "direct", "explanation", "review-summary"]
 Shape = Literal["pointwise", "pairwise", "matching", "reranking", "choosing", "writing"]
 When = Literal[
-    "always", "history", "no-history", "query", "vague", "specific", "stated", "disliked", "seeds", "examples"
+    "always", "history", "no-history", "query", "vague", "specific", "stated", "disliked", "seeds", "chosen", "examples"
 ]  # fmt: skip
 ItemField = Literal["title", "brand", "category", "price", "text"]
 TASKS: tuple[Task, ...] = get_args(Task)

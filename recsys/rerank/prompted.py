@@ -24,7 +24,7 @@ from recsys.runtime.causal import CausalLM
 from recsys.types import Notes, Request, Scores, Slates
 
 # Slots that every prompted reranker fills.
-FILLED = frozenset({"query", "stated", "recent", "seeds", "history", "ratings", "disliked", "examples"})
+FILLED = frozenset({"query", "stated", "recent", "count", "seeds", "history", "ratings", "disliked", "examples"})
 # Liked items that are looked through for those worth a place in the prompt, and past items of one worked example.
 READ, EXAMPLE_ITEMS = 200, 5
 
@@ -85,7 +85,7 @@ class Prompted(Reranker):
         """Read the template. Raises `PromptError` for a wrong one, `ConfigError` for a model without tokenizer."""
         super().__init__(config, items)
         self.model = model
-        self.template = Template.read(Path(config.template) if config.template else self.pack)
+        self.template = Template.read(self.find(config.template) if config.template else self.pack)
         self.template.require(self.tasks, self.form, FILLED | self.fills, self.answers)
         self.assembler = self.assembler_of(self.template)
 
@@ -95,6 +95,11 @@ class Prompted(Reranker):
         if deps.items is None:
             raise ConfigError(f"the reranker {cls.__name__} needs the catalogue (deps.items)")
         return cls(config, deps.items, causal_model(config.model, deps))
+
+    @classmethod
+    def find(cls, template: str) -> Path:
+        """Return the file of a template by the name in the settings."""
+        return Path(template)
 
     def assembler_of(self, template: Template, reply: int = 0) -> Assembler:
         """Return what fills a template for this model, leaving ``reply`` tokens."""
@@ -136,29 +141,35 @@ class Prompted(Reranker):
         """Return what is asked, as a schema."""
         return schema_of(asked.request, self.items, np.array(asked.rows, np.int32), self.form, stated, READ)
 
-    def values(self, asked: Asked, stated: str = "") -> Values:
-        """Return what fills the part of the template that all candidates of a request share."""
-        schema = self.schema(asked, stated)
+    def history(self, schema: RequestSchema, asked: Asked) -> tuple[list[int], list[int]]:
+        """Return the liked rows that a prompt holds, oldest first, and their places in the order of their use."""
         question = words(schema.query)
         if self.whole_list:
             question = question.union(*(naming_words(self.items, row) for row in asked.rows))
         kept = keep_order([naming_words(self.items, r) for r in schema.liked], question, self.config.retrieval)
         kept = kept[: self.config.history]
         shown = sorted(kept)
+        return [schema.liked[place] for place in shown], [shown.index(place) for place in kept]
+
+    def values(self, asked: Asked, stated: str = "", **lists: Entries) -> Values:
+        """Return what fills the part of the template that all candidates share; ``lists`` are added or replaced."""
+        schema = self.schema(asked, stated)
+        liked, keep = self.history(schema, asked)
         latest = schema.acts[-self.config.history :] if self.config.history else ()
-        lists = {
-            "history": Entries([self.line(schema.liked[p]) for p in shown], [shown.index(p) for p in kept]),
+        own = {
+            "history": Entries([self.line(row) for row in liked], keep),
             "ratings": Entries([self.line(row, act=act) for row, act in latest], range(len(latest))[::-1]),
             "disliked": Entries([self.line(r) for r in schema.disliked], range(len(schema.disliked))[::-1]),
             "seeds": Entries([self.line(r) for r in schema.seeds]),
             "examples": Entries(self.examples(schema, asked.rows)),
+            **lists,
         }
         texts = {"query": schema.query, "stated": schema.stated, "count": str(len(asked.rows))}
         if schema.liked:
             texts["recent"] = self.text(schema.liked[-1])
         used = self.template.slots()
-        lists = {name: entries for name, entries in lists.items() if name in used and entries.lines}
-        return Values(texts, lists, frozenset({schema.intention}) - {"none"})
+        filled = {name: entries for name, entries in own.items() if name in used and entries.lines}
+        return Values(texts, filled, frozenset({schema.intention}) if schema.query else frozenset())
 
     def text(self, row: int) -> str:
         """Return what prompts say of an item."""

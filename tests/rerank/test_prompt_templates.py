@@ -152,11 +152,17 @@ def test_a_chat_template_surrounds_the_prompt(tokens):
     assert (ids[0], int((ids == 2).sum()), int((ids == 1).sum())) == (1, 1, 1)
 
 
-def test_answers_begin_with_tokens_of_their_own(tokens):
+def test_answers_are_told_apart_by_one_token(tokens):
     text = GOOD.replace("[item]", '[answers]\nyes = " yes"\nno = " no"\n[item]')
-    assert len(set(Assembler(template(text), tokens).answer_ids().tolist())) == 2
-    with pytest.raises(PromptError, match="begins two of"):
-        Assembler(template(text.replace('" no"', '" yes!"')), tokens).answer_ids()
+    lead, ids = Assembler(template(text), tokens).answers()
+    assert len(set(ids.tolist())) == 2
+    whole = tokens.encode(" yes")
+    assert [*lead.tolist(), int(ids[0])] == whole[: len(lead) + 1].tolist()
+    digits = text.replace('" yes"', '" 1"').replace('" no"', '" 2"')
+    lead, ids = Assembler(template(digits), tokens).answers()
+    assert [tokens.decode([*lead, i]) for i in ids] == [" 1", " 2"]
+    with pytest.raises(PromptError, match="cannot tell yes, no apart"):
+        Assembler(template(text.replace('" no"', '" yes"')), tokens).answers()
 
 
 names = st.text(st.characters(codec="utf-8"), max_size=40)

@@ -45,7 +45,8 @@ class Encoded(Reranker):
         Attributes:
             embedder, options: the encoder: a kind of embedder and its own settings.
             fields: what is read of an item.
-            weight: how much the similarity counts against the incoming order.
+            weight: how much the similarity counts against the incoming order; chosen, with ``decay``, on validation
+                of the sample shop, where more of it only hurts a trained order.
             decay: what an event counts against the one after it. limit: latest events that count.
             query_weight: in a search, how much the query counts against the history.
             chunk: lists that are judged between two looks at the clock.
@@ -54,8 +55,8 @@ class Encoded(Reranker):
         embedder: str = "minilm"
         options: dict[str, Any] = Field(default_factory=dict)
         fields: tuple[ItemField, ...] = Field(("title", "brand", "category"), min_length=1)
-        weight: float = Field(0.5, ge=0, le=1)
-        decay: float = Field(0.8, gt=0, le=1)
+        weight: float = Field(0.1, ge=0, le=1)
+        decay: float = Field(0.95, gt=0, le=1)
         limit: int = Field(20, ge=1, le=200)
         query_weight: float = Field(0.7, ge=0, le=1)
         chunk: int = Field(256, ge=1)
