@@ -67,6 +67,7 @@ def available(folder: Path) -> list[str]:
         if all((folder / p).exists() for p in place.split(","))
     ]
     names += [f"s3rec:{p.parent.name}" for p in folder.glob("s3rec/*/sequences.txt*")]
+    names += [f"xrec:{p.parent.name}" for p in folder.glob("xrec/*/test.jsonl*")]
     return sorted({*names, "shop"})
 
 

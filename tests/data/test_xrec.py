@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.data.source import available
 from recsys.data.xrec import INFO_KEY, Pair, XRec, part_of
 from recsys.data.xrec.pairs import leaking
 from recsys.data.xrec.reader import HELD_OUT, LEAKS, TWICE
@@ -152,3 +153,8 @@ def test_counts_of_the_published_explanations(data_folder, name):
     assert found == COUNTS[name]
     assert report.repaired == 0
     assert set(report.reasons) == {LEAKS, HELD_OUT}
+
+
+def test_domains_that_are_there_are_listed(tmp_path):
+    written(tmp_path / "xrec" / "yelp")
+    assert "xrec:yelp" in available(tmp_path)
