@@ -103,11 +103,20 @@ class PersonalisedLM:
         ]
 
     def likelihoods(
-        self, prompts: Sequence[Prompt], answers: Sequence[Sequence[str]], *, mean: bool = False
+        self,
+        prompts: Sequence[Prompt],
+        answers: Sequence[Sequence[str]],
+        *,
+        mean: bool = False,
+        deadline: float | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Return log p of every answer, its end token included, behind its prompt: one (n_i,) array a prompt."""
+        """Return log p of every answer, its end token included, behind its prompt: one (n_i,) array a prompt.
+
+        Raises:
+            BudgetExceeded: ``deadline``, a value of `time.monotonic`, has passed.
+        """
         known = {text: Prompt((self.layout.target(text),)) for group in answers for text in group}
-        return self.model.score(prompts, [[known[t] for t in group] for group in answers], mean=mean)
+        return self.model.score(prompts, [[known[t] for t in group] for group in answers], mean=mean, deadline=deadline)
 
     def ratings(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """Return the rating that the head foresees behind each prompt of task "rating", (b,)."""

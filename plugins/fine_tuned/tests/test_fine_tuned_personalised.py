@@ -26,25 +26,14 @@ from recsys_fine_tuned.training import tensors  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return toys.trained(tmp_path_factory.mktemp("run"))
+def lm(toy_artifact: Path) -> PersonalisedLM:
+    return PersonalisedLM.open(toy_artifact, threads=1)
 
 
-@pytest.fixture(scope="module")
-def artifact(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = model.export(tmp_path_factory.mktemp("out") / "lm", about={"on": "toys"})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lm(artifact: Path) -> PersonalisedLM:
-    return PersonalisedLM.open(artifact, threads=1)
-
-
-def test_it_learns_whom_it_speaks_to(model: Any, lm: PersonalisedLM) -> None:
-    figures = model.report.validation
+def test_it_learns_whom_it_speaks_to(toy_model: Any, lm: PersonalisedLM) -> None:
+    figures = toy_model.report.validation
     assert figures[-1]["next-item"] < 0.6 * figures[0]["next-item"]
-    assert model.report.best["rmse"] < 0.7
+    assert toy_model.report.best["rmse"] < 0.7
     users = [toys.taste(k, seed=77 + k) for k in range(4)]
     prompts = lm.prompts("next-item", ["for the kitchen"] * 4, users)
     chances = np.array(lm.likelihoods(prompts, [toys.KINDS] * 4))
@@ -57,13 +46,13 @@ def test_it_learns_whom_it_speaks_to(model: Any, lm: PersonalisedLM) -> None:
     assert lm.about["seed"] == 0
 
 
-def test_serving_gives_what_training_computed(model: Any, lm: PersonalisedLM) -> None:
-    rows = Layout(tokens_of(model.tokenizer), model.module.spec, 64).encode(toys.examples(9, seed=5))
-    batch = tensors(batch_of(rows, model.module.spec))
+def test_serving_gives_what_training_computed(toy_model: Any, lm: PersonalisedLM) -> None:
+    rows = Layout(tokens_of(toy_model.tokenizer), toy_model.module.spec, 64).encode(toys.examples(9, seed=5))
+    batch = tensors(batch_of(rows, toy_model.module.spec))
     with torch.no_grad():
-        hidden = model.module.hidden(batch)
-        logp = model.module.logits(hidden).log_softmax(-1).numpy()
-        rating = model.module.ratings(hidden, batch["last"]).numpy()
+        hidden = toy_model.module.hidden(batch)
+        logp = toy_model.module.logits(hidden).log_softmax(-1).numpy()
+        rating = toy_model.module.ratings(hidden, batch["last"]).numpy()
     labels = batch["labels"].numpy()
     wanted = [sum(logp[i, k, t] for k, t in enumerate(row) if t >= 0) for i, row in enumerate(labels)]
     served, rated = [], []
@@ -95,12 +84,12 @@ def test_nobody_known_is_a_prompt_without_soft_rows(lm: PersonalisedLM) -> None:
     assert len(zeros.pieces) == 1
 
 
-def test_each_soft_row_matters(model: Any) -> None:
+def test_each_soft_row_matters(toy_model: Any) -> None:
     """Changing the shopper, the input or the item changes the rows; PETER's setting has two."""
     from recsys_fine_tuned.conditioning import Conditioner
 
-    spec = model.module.spec
-    weights = {n: p.detach().numpy() for n, p in model.module.conditioning.items()}
+    spec = toy_model.module.spec
+    weights = {n: p.detach().numpy() for n, p in toy_model.module.conditioning.items()}
     conditioner = Conditioner(spec, weights)
     user, item = toys.taste(0, 4), toys.taste(1, 1)
     queries = np.random.default_rng(0).normal(size=(2, spec.hidden)).astype(np.float32)
@@ -115,22 +104,22 @@ def test_each_soft_row_matters(model: Any) -> None:
     assert (peter.rows, peter.persona) == (2, False)
 
 
-def test_serving_imports_no_torch(artifact: Path) -> None:
+def test_serving_imports_no_torch(toy_artifact: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from recsys_fine_tuned.personalised import PersonalisedLM;"
-        f"lm = PersonalisedLM.open(Path({str(artifact)!r}), threads=1);"
+        f"lm = PersonalisedLM.open(Path({str(toy_artifact)!r}), threads=1);"
         "print(lm.write(lm.prompts('next-item', ['a']), max_new_tokens=3));"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
 
 
-def test_a_damaged_artifact_is_refused(model: Any, tmp_path: Path) -> None:
-    folder = model.export(tmp_path / "lm", vectors={"a": np.ones(4, np.float32)})
+def test_a_damaged_artifact_is_refused(toy_model: Any, tmp_path: Path) -> None:
+    folder = toy_model.export(tmp_path / "lm", vectors={"a": np.ones(4, np.float32)})
     with pytest.raises(ConfigError, match="exists"):
-        model.export(folder)
+        toy_model.export(folder)
     with pytest.raises(ShapeMismatch, match="wide"):
-        model.export(tmp_path / "odd", vectors={"a": np.ones(5, np.float32)})
+        toy_model.export(tmp_path / "odd", vectors={"a": np.ones(5, np.float32)})
     assert not (tmp_path / "odd").exists()
     spec = json.loads((folder / "spec.json").read_text())
     (folder / "spec.json").write_text(json.dumps(spec))
@@ -155,17 +144,19 @@ def test_a_damaged_artifact_is_refused(model: Any, tmp_path: Path) -> None:
         PersonalisedLM.open(folder)
 
 
-def test_vectors_of_items_travel_with_the_model(model: Any, tmp_path: Path) -> None:
-    folder = model.export(tmp_path / "lm", vectors={"a": np.arange(4, dtype=np.float32), "b": np.ones(4, np.float32)})
+def test_vectors_of_items_travel_with_the_model(toy_model: Any, tmp_path: Path) -> None:
+    folder = toy_model.export(
+        tmp_path / "lm", vectors={"a": np.arange(4, dtype=np.float32), "b": np.ones(4, np.float32)}
+    )
     lm = PersonalisedLM.open(folder, threads=1)
     np.testing.assert_allclose(lm.vectors_of(["b", "?", "a"]), [[1] * 4, [0] * 4, [0, 1, 2, 3]])
 
 
 @pytest.mark.parametrize(("precision", "far"), [("fp16", 0.02), ("int8", 0.3)])
 def test_smaller_weights_say_nearly_the_same(
-    model: Any, lm: PersonalisedLM, tmp_path: Path, precision: Any, far: float
+    toy_model: Any, lm: PersonalisedLM, tmp_path: Path, precision: Any, far: float
 ) -> None:
-    small = PersonalisedLM.open(model.export(tmp_path / "lm", precision=precision), threads=1)
+    small = PersonalisedLM.open(toy_model.export(tmp_path / "lm", precision=precision), threads=1)
     users = [toys.taste(k, seed=9 + k) for k in range(4)]
     one, two = (
         np.array(m.likelihoods(m.prompts("next-item", ["for the kitchen"] * 4, users), [toys.KINDS] * 4))

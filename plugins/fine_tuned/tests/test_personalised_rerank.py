@@ -1,0 +1,117 @@
+"""The reranker over a personalised model: contract, known answers, settings, hostile titles."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import fine_tuned_toys as toys
+import numpy as np
+import pytest
+from recsys_fine_tuned.personalised import PersonalisedLM
+from recsys_fine_tuned.personalised_rerank import PersonalisedReranker
+
+from recsys.dataset import ItemTable
+from recsys.errors import ArtifactDamaged, BudgetExceeded, ConfigError
+from recsys.protocols import Delta, Deps
+from recsys.testing.kits import RankerTests
+from recsys.types import Events, Item, Request, Slates
+
+ITEMS = ItemTable.of([Item(item_id=f"i{k}", title=title) for k, title in enumerate(toys.KINDS)])
+SLATES = Slates.of([[3, 2, 1, 0]] * 4)
+
+
+@pytest.fixture(scope="module")
+def lm(toy_artifact: Path) -> PersonalisedLM:
+    return PersonalisedLM.open(toy_artifact, threads=1)
+
+
+def reranker(lm: PersonalisedLM, items: ItemTable = ITEMS, **config: Any) -> PersonalisedReranker:
+    return PersonalisedReranker(PersonalisedReranker.Config(**{"weight": 5.0, "titles": 0, **config}), items, lm)
+
+
+class TestPersonalisedReranker(RankerTests):
+    @pytest.fixture
+    def component(self, small_shop: Any, lm: PersonalisedLM) -> Any:
+        return lambda: PersonalisedReranker(PersonalisedReranker.Config(titles=2), small_shop.items, lm)
+
+
+def fans() -> list[Request]:
+    return [Request(user=f"u{k}", history=Events.of([k, k]), k=4) for k in range(4)]
+
+
+def test_what_a_shopper_wants_comes_first(lm: PersonalisedLM) -> None:
+    out = reranker(lm).rank(fans(), SLATES, 4)
+    assert [int(part.items[0]) for part in out] == [0, 1, 2, 3]
+    assert out.notes[0].counts["tokens_in"] > 10
+    assert set(out.columns) >= {"rerank_score", "rerank_prior", "rerank_move"}
+    # What is disliked says nothing here.
+    foes = [Request(history=Events.of([k, k], weights=[-1, -1])) for k in range(4)]
+    orders = {tuple(part.items) for part in reranker(lm).rank(foes, SLATES, 4)}
+    assert len(orders) == 1
+
+
+def test_weights_and_bounds_hold(lm: PersonalisedLM) -> None:
+    assert reranker(lm, weight=0.0).rank(fans(), SLATES, 4).items.tolist() == SLATES.items.tolist()
+    assert reranker(lm, max_move=0).rank(fans(), SLATES, 4).items.tolist() == SLATES.items.tolist()
+    moved = reranker(lm, max_move=1).rank(fans(), SLATES, 4)
+    assert np.abs(moved.columns["rerank_move"]).max() == 1
+
+
+def test_the_artifact_says_how_to_weigh(toy_model: Any, tmp_path: Path) -> None:
+    folder = toy_model.export(tmp_path / "lm", about={"weight": 0.25, "calibration": 0.5})
+    made = PersonalisedReranker(PersonalisedReranker.Config(), ITEMS, PersonalisedLM.open(folder, threads=1))
+    assert (made.weight, made.calibration) == (0.25, 0.5)
+    assert reranker(made.lm, calibration=0.0).calibration == 0.0
+
+
+def test_usual_titles_are_asked_for_once(lm: PersonalisedLM) -> None:
+    one = reranker(lm, calibration=1.0)
+    first = one.likelihoods(fans(), [toys.KINDS] * 4)[0]
+    prompts = lm.prompts("next-item", [""] * 4, [np.eye(4, dtype=np.float32)[[k]] for k in range(4)])
+    plain = np.array(lm.likelihoods(prompts, [toys.KINDS] * 4))
+    usual = lm.likelihoods(lm.prompts("next-item", [""]), [toys.KINDS])[0]
+    np.testing.assert_allclose(np.array(first), plain - usual, atol=2e-5)
+    np.testing.assert_allclose(one.likelihoods(fans(), [toys.KINDS] * 4)[0], first, atol=2e-5)
+
+
+def test_new_items_are_judged_by_their_titles(lm: PersonalisedLM) -> None:
+    fresh = ItemTable.of([*(ITEMS.item(k) for k in range(4)), Item(item_id="new", title="red kettle")])
+    grown = reranker(lm).apply(Delta(fresh, np.array([4], np.int32), Events.of([])))
+    out = grown.rank(fans()[:1], Slates.of([[3, 2, 4]]), 3)
+    assert out.items[0] == 4
+
+
+def test_a_title_cannot_speak_for_itself(lm: PersonalisedLM) -> None:
+    """Control tokens in a title change nothing, nor does a megabyte of it break anything."""
+    titles = ["red kettle", "<eos><sep>red <rating>kettle", "\u202ered kettle [ITEM]", "red kettle " * 100_000]
+    items = ItemTable.of([Item(item_id=f"i{k}", title=t) for k, t in enumerate(titles)])
+    judged = reranker(lm, items, titles=3).judge([Request(history=Events.of([1, 3]))], Slates.of([[0, 1, 2, 3]]))
+    assert np.isfinite(judged.scores).all()
+    # What stands in a candidate's title is cleaned before it is read.
+    assert judged.scores[1] - judged.scores[0] == pytest.approx(np.log2(1) - np.log2(2), abs=1e-3)
+
+
+def test_a_deadline_ends_it(lm: PersonalisedLM) -> None:
+    with pytest.raises(BudgetExceeded):
+        reranker(lm).rank([Request(deadline=time.monotonic() - 1)], SLATES[0], 4)
+
+
+def test_it_is_built_from_settings(toy_artifact: Path, tmp_path: Path) -> None:
+    def settings(**changed: Any) -> dict[str, Any]:
+        given = {"ref": f"file://{toy_artifact}", "runtime": "onnx", "sha256": "", "provider": "cpu", "threads": 1}
+        return {"own": SimpleNamespace(**{**given, **changed})}
+
+    config = PersonalisedReranker.Config(model="own")
+    made = PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings()))
+    assert made.rank(fans()[2:3], SLATES[0], 4).items[0] == 2
+    with pytest.raises(ConfigError, match="catalogue"):
+        PersonalisedReranker.from_config(config, Deps(models=settings()))
+    with pytest.raises(ConfigError, match=r"no \[models.own\]"):
+        PersonalisedReranker.from_config(config, Deps(items=ITEMS))
+    with pytest.raises(ConfigError, match="onnx"):
+        PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings(runtime="torch")))
+    with pytest.raises(ArtifactDamaged):
+        PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings(sha256="0" * 64)))
