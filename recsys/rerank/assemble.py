@@ -19,10 +19,10 @@ from recsys.runtime.tokens import Ids, Tokens
 
 # Tokens of a text that stands alone, and of what stands beside the main text of a line.
 SCALAR_TOKENS: Mapping[str, int] = {"query": 64, "stated": 96, "count": 4}
-BESIDE_TOKENS = 16
+BESIDE_TOKENS: Mapping[str, int] = {"act": 16, "answer": 64}
 # An entry that would keep fewer tokens than this is left out; a candidate, which must be there, keeps at least `LEAST`.
 ENTRY_TOKENS, LEAST = 8, 4
-LINE_TOKENS: Mapping[str, int] = {"facts": 64, "reviews": 160, "examples": 160}
+LINE_TOKENS: Mapping[str, int] = {"facts": 128, "reviews": 160, "examples": 160}
 # The part of what is free that a list may take, in the order in which they are served.
 SHARE: Mapping[str, float] = {
     "candidates": 1.0, "seeds": 0.3, "chosen": 1.0, "facts": 1.0, "reviews": 1.0, "examples": 0.4, "disliked": 0.2,
@@ -222,7 +222,7 @@ class Assembler:
         return lines, tuple(keep)
 
     def _beside(self, name: str, entry: Line) -> int:
-        return sum(len(self._text(s, entry.get(s, ""))[:BESIDE_TOKENS]) for s in LISTS[name][1:] if s != "place")
+        return sum(len(self._text(s, entry.get(s, ""))[: BESIDE_TOKENS[s]]) for s in LISTS[name][1:] if s != "place")
 
     def _line(self, name: str, entry: Line, main: Ids, place: int) -> Ids:
         out = [np.empty(0, np.int64)]
@@ -231,8 +231,10 @@ class Assembler:
                 out.append(self._encoded(plain))
             elif slot == LISTS[name][0]:
                 out.append(main)
+            elif slot == "place":
+                out.append(self._encoded(str(place)))
             else:
-                out.append(self._text(slot, str(place) if slot == "place" else entry.get(slot, ""))[:BESIDE_TOKENS])
+                out.append(self._text(slot, entry.get(slot, ""))[: BESIDE_TOKENS[slot]])
         return np.concatenate(out)
 
 

@@ -189,7 +189,7 @@ class Prompted(Reranker):
         elif len(out) < shots:
             for past, after in own_examples(schema, shots - len(out), set(rows)):
                 given = ", ".join(f'"{self.text(row)}"' for row in past[-EXAMPLE_ITEMS:])
-                out.append({"given": given, "answer": f'"{self.text(after)}"'})
+                out.append({"given": given, "answer": self.text(after)})
         return out
 
 

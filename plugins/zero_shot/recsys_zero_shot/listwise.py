@@ -143,8 +143,8 @@ def gathered(said: Sequence[tuple[Parsed, Mapping[str, float]]], n: int) -> Answ
 
 def _heights(parsed: Parsed, n: int) -> Scores:
     out = np.empty(n, np.float32)
-    out[list(parsed.order)] = np.arange(n, 0, -1)
-    return out / n
+    out[list(parsed.order)] = np.arange(n, 0, -1) / n
+    return out
 
 
 def added(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:

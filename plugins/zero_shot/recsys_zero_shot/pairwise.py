@@ -71,7 +71,8 @@ def preferences(logits: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     """
     lead = np.zeros((n, n), np.float32)
     lead[~np.eye(n, dtype=np.bool_)] = logits[:, 0] - logits[:, 1]
-    return (lead - lead.T) / 2
+    turned: NDArray[np.float32] = (lead - lead.T) * np.float32(0.5)
+    return turned
 
 
 def _chances(preferred: NDArray[np.float32]) -> Scores:
