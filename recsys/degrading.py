@@ -145,6 +145,17 @@ class Guard:
         """Whether the reranker declares that it is."""
         return bool(getattr(self.reranker, "cheap", False))
 
+    @property
+    def reads_queries(self) -> bool:
+        """Whether the reranker declares that it does."""
+        return bool(getattr(self.reranker, "reads_queries", False))
+
+    def strictly(self) -> Guard:
+        """Return a strict guard that shares all else with this one."""
+        twin = self.over(self.reranker)
+        twin.strict = True
+        return twin
+
     def over(self, reranker: Any) -> Guard:
         """Return a guard of the reranker of a new snapshot; failures, costs and busy workers go on being counted."""
         twin = Guard(
@@ -179,10 +190,13 @@ class Guard:
         half = False
         if deadline is not None:
             left = deadline - self.clock()
-            fits = width if self.strict or width < 2 else self.cost.width(before, left)
-            if left <= 0 or not fits:
+            if left <= 0:
                 self.breaker.abandoned()  # it was not asked: that says nothing about it
-                return self._kept(before, "timeout" if left <= 0 else "slow", None)
+                return self._kept(before, "timeout", None)
+            fits = width if self.strict or width < 2 else self.cost.width(before, left)
+            if not fits:
+                self.breaker.abandoned()
+                return self._kept(before, "slow", None)
             half, width = fits < width, fits
         try:
             after = self._run(requests, before, width, deadline)
