@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -42,7 +42,10 @@ class RemoteWriter:
     The text is a stranger's: an engine checks every statement of it against the evidence and lets the template say
     what does not hold. Where the server gives no text for a case the template speaks; where it fails all of a batch
     the error is raised. Sent are titles, quotes and acts ("you bought ... in May"); no ids and no names of shoppers.
+    ``slow`` tells an engine that lists do not wait for it: its texts join later ones.
     """
+
+    slow: ClassVar[bool] = True
 
     class Config(Server):
         """Where the server is, and what it is sent.
