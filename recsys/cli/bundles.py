@@ -1,4 +1,4 @@
-"""``recsys models`` and ``recsys export``: what a bundle holds, its versions, a copy of the current one."""
+"""``recsys models``: what a bundle holds and its versions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="What `re
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the verb."""
     app.command("models")(models)
-    app.command("export")(export)
 
 
 def models(
@@ -56,21 +55,3 @@ def _show(facts: dict[str, Any]) -> None:
     largest = sorted(facts["files"], key=lambda entry: -entry["bytes"])[:12]
     files = [(e["path"], f"{e['bytes'] / 2**10:,.0f}", e["sha256"][:16]) for e in largest]
     out.print(table("largest files", ("file", "KiB", "sha256"), files, numbers=(1,)))
-
-
-def export(
-    path: BundleArgument,
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="New folder for the copy.")],
-    as_json: Json = False,
-) -> None:
-    """Copy the current version to a new folder, checked before and after: ONNX models, arrays, settings, manifest."""
-    from recsys.bundle import copy_bundle
-
-    bundle = copy_bundle(path, to)
-    files = [entry["path"] for entry in bundle.manifest["files"]]
-    facts = {"version": bundle.id, "to": str(to), "files": files, "onnx": [f for f in files if f.endswith(".onnx")]}
-    if as_json:
-        print_json(facts)
-    else:
-        typer.echo(f"copied version {bundle.id}, {len(files)} files, to {to}")
-        typer.echo(f"next:  recsys models {to}")

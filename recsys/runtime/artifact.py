@@ -64,7 +64,13 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
 
         return open_torch(settings)
     artifact = Artifact.open(ModelRef.parse(settings.ref).fetch(), settings.sha256)
-    provider, threads = settings.provider or "cpu", settings.threads
+    return model_from(artifact, settings.provider or "cpu", settings.threads)
+
+
+def model_from(
+    artifact: Artifact, provider: str = "cpu", threads: int | None = None
+) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
+    """Return the ready model of a checked artifact by its task. Raises `ConfigError` for a task of a plug-in."""
     match artifact.spec["task"]:
         case "causal":
             from recsys.runtime.decoder import causal_from
@@ -83,7 +89,7 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
 
             return seq2seq_from(artifact, provider, threads)
         case task:
-            raise ConfigError(f"{settings.ref}: a model for {task!r} is opened by the plug-in that wrote it")
+            raise ConfigError(f"{artifact.folder}: a model for {task!r} is opened by the plug-in that wrote it")
 
 
 @dataclass(frozen=True, slots=True)

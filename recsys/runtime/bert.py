@@ -19,6 +19,8 @@ from recsys.runtime.weights import WeightFile, Weights
 # Raised whenever the graph below changes, so that a cached file of an older shape is not used.
 GRAPH_VERSION = 2
 FAMILIES = ("bert", "roberta", "xlm-roberta")
+# No GELU, exact or by tanh, goes below this.
+GELU_FLOOR = 0.1701
 # Activation -> the fused operator that adds the bias as well.
 _ACTIVATIONS = {"gelu": "BiasGelu", "gelu_new": "FastGelu", "gelu_pytorch_tanh": "FastGelu"}
 
@@ -164,7 +166,7 @@ class _Bert:
         wide = g.dense(f"{at}.wide", hidden, self._take(f"{at}.intermediate.dense.weight", a.inner, a.hidden).T)
         bias = self._put(f"{at}.intermediate.dense.bias", a.inner)
         wide = g.node(_ACTIVATIONS[a.activation], wide, bias, domain=FUSED)
-        return self._sublayer(f"{at}.output", wide, hidden, a.inner, name)
+        return self._sublayer(f"{at}.output", wide, hidden, a.inner, name, GELU_FLOOR)
 
     def _attention(self, at: str, hidden: str) -> str:
         a, g, parts = self._a, self.graph, ("query", "key", "value")
@@ -178,9 +180,9 @@ class _Bert:
         q, k, v = g.nodes("Split", three, g.constant([a.hidden] * 3), outputs=3, axis=-1)
         return g.node("MultiHeadAttention", q, k, v, "", self._mask, domain=FUSED, num_heads=a.heads)
 
-    def _sublayer(self, at: str, source: str, skip: str, width: int, name: str = "") -> str:
+    def _sublayer(self, at: str, source: str, skip: str, width: int, name: str = "", floor: float | None = None) -> str:
         a, g = self._a, self.graph
-        made = g.dense(f"{at}.dense", source, self._take(f"{at}.dense.weight", a.hidden, width).T)
+        made = g.dense(f"{at}.dense", source, self._take(f"{at}.dense.weight", a.hidden, width).T, floor=floor)
         inputs = (made, skip, *self._norm(f"{at}.LayerNorm"), self._put(f"{at}.dense.bias", a.hidden))
         return g.node("SkipLayerNormalization", *inputs, domain=FUSED, name=name, epsilon=a.epsilon)
 

@@ -48,9 +48,10 @@ class Encoder:
         pad: int = 0,
     ) -> None:
         self._session = session
-        self._tokenise = tokenise
+        self.tokenise = tokenise
         self.dim = dim
         self._pooling = pooling
+        self.mute = frozenset(mute)
         self._mute = np.array(sorted(mute), dtype=np.int64)
         self._pad = pad
         self._dtype = np.dtype(session.spec.inputs[0].dtype)
@@ -86,7 +87,7 @@ class Encoder:
             return
         # Half a surrogate pair is no UTF-8: tokenisers refuse it.
         clean = [t.encode("utf-8", "replace").decode("utf-8") for t in texts]
-        ids = [np.asarray(i, dtype=np.int64) for i in self._tokenise(clean)]
+        ids = [np.asarray(i, dtype=np.int64) for i in self.tokenise(clean)]
         speaking = [k for k, i in enumerate(ids) if not np.isin(i, self._mute).all()]
         # Texts of like length share a batch, so that almost nothing is padding.
         for batch in batches([len(ids[k]) for k in speaking], BATCH_TOKENS):

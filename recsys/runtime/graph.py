@@ -86,10 +86,16 @@ class Graph:
         self._nodes.append(self._onnx.helper.make_node(op, list(inputs), names, domain=domain, **attributes))
         return names
 
-    def dense(self, name: str, source: str, weight: NDArray[np.float32], output: str = "") -> str:
-        """Multiply rows (..., k) by ``weight`` (k, n), kept and computed as `precision` says; return (..., n)."""
+    def dense(
+        self, name: str, source: str, weight: NDArray[np.float32], output: str = "", floor: float | None = None
+    ) -> str:
+        """Multiply rows (..., k) by ``weight`` (k, n), kept and computed as `precision` says; return (..., n).
+
+        ``floor`` says that no number of the rows is below its negative, as after a ReLU (0) or a GELU (0.1701): in
+        eight bits their steps are then half as wide.
+        """
         if self.precision == "int8":
-            return self._dense_int8(name, source, weight, output)
+            return self._dense_int8(name, source, weight, output, floor)
         if self.precision == "int4":
             packed, scales = blocks_int4(weight)
             inputs = (source, self.weight(f"{name}.int4", packed), self.weight(f"{name}.scale", scales.reshape(-1)))
@@ -113,29 +119,37 @@ class Graph:
         wide = self.node("Cast", self.weight(f"{name}.int8", kept), to=self._type("float32"))
         return self.node("Mul", wide, self.weight(f"{name}.scale", scale))
 
-    def _dense_int8(self, name: str, source: str, weight: NDArray[np.float32], output: str) -> str:
+    def _dense_int8(self, name: str, source: str, weight: NDArray[np.float32], output: str, floor: float | None) -> str:
         kept, scale = columns_int8(weight)
-        rows, lead = self._rows_int8(source, weight.shape[0])
-        zero, one = self.constant(128, "uint8"), self.constant(1, "float32")
+        flat = self.reshape(source, -1, weight.shape[0])
+        lead = self.node("Slice", self.node("Shape", source), self.constant([0]), self.constant([-1]))
+        zero = 128 if floor is None else 0
+        whole, step = self._rows_int8(flat, zero, floor)
         made = self.node(
-            "MatMulIntegerToFloat", rows[0], self.weight(f"{name}.int8", kept), one,
-            self.weight(f"{name}.scale", scale), zero, domain=FUSED,
+            "MatMulIntegerToFloat", whole, self.weight(f"{name}.int8", kept), self.constant(1, "float32"),
+            self.weight(f"{name}.scale", scale), self.constant(zero, "uint8"), domain=FUSED,
         )  # fmt: skip
-        made = self.node("Mul", made, rows[1])
+        made = self.node("Mul", made, self.node("Unsqueeze", step, self.constant([1])))
+        if floor:
+            # The rows were lifted by ``floor`` before: what that adds to each column is the same for all of them.
+            lifted = -np.float32(floor) * scale * kept.sum(axis=0, dtype=np.int64).astype(np.float32)
+            made = self.node("Add", made, self.weight(f"{name}.floor", lifted))
         shape = self.node("Concat", lead, self.constant([weight.shape[1]]), axis=0)
         return self.node("Reshape", made, shape, name=output)
 
-    def _rows_int8(self, source: str, width: int) -> tuple[tuple[str, str], str]:
-        """Return the rows as whole numbers around 128 (r, k), the scale of each (r, 1), and the shape before k."""
-        flat = self.reshape(source, -1, width)
-        far = self.node("ReduceMax", self.node("Abs", flat), axes=[-1], keepdims=0)
-        # A row of zeros needs some scale, too.
+    def _rows_int8(self, flat: str, zero: int, floor: float | None) -> tuple[str, str]:
+        """Return rows (r, k) as whole numbers, ``zero`` standing for none, and how much one step of each is (r,)."""
+        if floor is None:
+            far, steps = self.node("Abs", flat), 127
+        else:
+            flat = self.node("Add", flat, self.constant(floor, "float32")) if floor else flat
+            far, steps = flat, 255
+        far = self.node("ReduceMax", far, axes=[-1], keepdims=0)
+        # A row of zeros needs some step, too.
         far = self.node("Max", far, self.constant(1e-12, "float32"))
-        scale = self.node("Mul", far, self.constant(1 / 127, "float32"))
-        zeros = self.node("Expand", self.constant(128, "uint8"), self.node("Shape", scale))
-        whole = self.node("QuantizeLinear", flat, scale, zeros, axis=0)
-        lead = self.node("Slice", self.node("Shape", source), self.constant([0]), self.constant([-1]))
-        return (whole, self.node("Unsqueeze", scale, self.constant([1]))), lead
+        step = self.node("Mul", far, self.constant(1 / steps, "float32"))
+        zeros = self.node("Expand", self.constant(zero, "uint8"), self.node("Shape", step))
+        return self.node("QuantizeLinear", flat, step, zeros, axis=0), step
 
     def size(self, of: str, axis: int) -> str:
         """Return one dimension of a tensor as a (1,) int64 tensor."""

@@ -253,4 +253,5 @@ class _T5:
             made = g.node("Mul", g.node("FastGelu", gate, domain=FUSED), up)
         else:
             made = g.node("Relu", made)
-        return g.dense(f"{dense}.wo", made, self._w.take(f"{dense}.wo.weight", a.hidden, a.inner).T)
+        weight_out = self._w.take(f"{dense}.wo.weight", a.hidden, a.inner).T
+        return g.dense(f"{dense}.wo", made, weight_out, floor=None if a.gated else 0.0)

@@ -1,0 +1,57 @@
+"""``recsys export`` on models: JSON, exit codes, and what it says when it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys.testing.tiny import tiny_encoder
+
+TEXTS = ["a red kettle for tea", "a quiet desk lamp, not too bright", "a soft chair and a long cable"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_encoder(tmp_path_factory.mktemp("hub") / "model", TEXTS, labels=1, num_hidden_layers=1)
+
+
+def test_a_model_is_written_and_shown(answer: Any, call: Any, model: Path, tmp_path: Path) -> None:
+    facts = answer("export", model, "--to", tmp_path / "a", "--max-tokens", 32, "--json")
+    assert facts["spec"]["task"] == "cross-encoder"
+    assert facts["spec"]["max_tokens"] == 32
+    assert facts["parity"]["max_abs"] < 1e-4
+    assert len(facts["sha256"]) == 64
+    shown = call("export", f"file://{model}", "--to", tmp_path / "b", "--precision", "fp16", "--no-parity").stdout
+    assert "fp16" in shown
+    assert f"file://{tmp_path / 'b'}" in shown
+
+
+def test_a_refusal_has_figures_and_exit_code_1(call: Any, model: Path, tmp_path: Path) -> None:
+    first = call("export", model, "--to", tmp_path / "out", "--precision", "int4", code=1)
+    assert "--gate" in first.stderr
+    assert "--ungated" in first.stderr
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.permutation(" ".join(TEXTS).split())[:6]) for _ in range(200)]
+    labels = np.tile([1.0, *[0.0] * 9], 20)
+    data = tmp_path / "data.npz"
+    np.savez(data, queries=np.array(texts[:20]), texts=np.array(texts), starts=np.arange(0, 201, 10), labels=labels)
+    second = call("export", model, "--to", tmp_path / "out", "--precision", "int4", "--gate", data, code=1)
+    assert "Kendall" in second.stderr
+    assert "20 lists" in second.stderr
+    assert not (tmp_path / "out").exists()
+    third = call("export", model, "--to", tmp_path / "out", "--precision", "int4", "--ungated")
+    assert "int4" in third.stdout
+
+
+def test_options_of_models_mean_nothing_for_bundles(call: Any, tmp_path: Path) -> None:
+    assert "--precision" in call("export", tmp_path, "--to", tmp_path / "x", "--precision", "int8", code=2).stderr
+    assert "--ungated" in call("export", tmp_path, "--to", tmp_path / "x", "--ungated", code=2).stderr
+
+
+def test_what_cannot_be_fetched(call: Any, tmp_path: Path) -> None:
+    assert "nothing is at" in call("export", f"file://{tmp_path}/none", "--to", tmp_path / "x", code=1).stderr
+    assert "file:// or hf://" in call("export", "ftp://a/b", "--to", tmp_path / "x", code=2).stderr
+    assert list(tmp_path.iterdir()) == []
