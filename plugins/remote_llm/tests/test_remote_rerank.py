@@ -301,6 +301,14 @@ def test_settings_come_from_a_table(server, monkeypatch):
         Registry().build("rerankers", table, Deps(), "rerank.chat")
 
 
+@pytest.mark.parametrize("typed", [{"api_key": "very-secret"}, {"url": "http://shop:very-secret@localhost/v1"}])
+def test_secrets_typed_into_settings_are_refused_and_not_repeated(typed):
+    table = {"use": "remote-chat", "url": "http://localhost/v1", "model": "m", **typed}
+    with pytest.raises(ConfigError) as caught:
+        Registry().build("rerankers", table, Deps(items=ITEMS), "rerank.chat")
+    assert "secret" not in str(caught.value)
+
+
 def test_text_embeddings_inference_has_other_names(server):
     server.usual = lambda h: h.json([{"index": 1, "score": 0.9}, {"index": 0, "score": 0.2}])
     got = made(RemoteRerank, server, ITEMS, documents_field="texts").rank([asks()], Slates.of([[0, 1]]), 2)
