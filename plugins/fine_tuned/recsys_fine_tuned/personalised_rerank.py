@@ -52,7 +52,6 @@ class PersonalisedReranker(Reranker):
         self.weight = _chosen(config.weight, lm.about.get("weight"), 0.5)
         self.calibration = _chosen(config.calibration, lm.about.get("calibration"), 1.0)
         super().__init__(config, items)
-        self._read(items)
 
     @classmethod
     def from_config(cls, config: Any, deps: Deps) -> Self:
@@ -69,15 +68,6 @@ class PersonalisedReranker(Reranker):
             raise ConfigError(f"[models.{config.model}] runtime: a personalised model runs on onnx, not {m.runtime}")
         folder = ModelRef.parse(m.ref).path()
         return cls(config, deps.items, PersonalisedLM.open(folder, m.sha256, provider=m.provider, threads=m.threads))
-
-    def _with_items(self, items: ItemTable) -> Self:
-        twin = super()._with_items(items)
-        twin._read(items)
-        return twin
-
-    def _read(self, items: ItemTable) -> None:
-        # Items that came after the training have no vector: their titles still speak for them.
-        self._vectors = self.lm.vectors_of(items.ids)
 
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Ask the model about every list; entries that are no items of the catalogue stay without a score."""
@@ -107,9 +97,7 @@ class PersonalisedReranker(Reranker):
             history_text([title_of(self.items.titles[r]) for r in rows[len(rows) - min(most, len(rows)) :]], most)
             for rows in histories
         ]
-        prompts = self.lm.prompts(
-            "next-item", sources, [self._vectors[rows] for rows in histories], tags=[r.user or "" for r in requests]
-        )
+        prompts = self.lm.prompts("next-item", sources, self._vectors(histories), tags=[r.user or "" for r in requests])
         found = self.lm.likelihoods(prompts, titles, deadline=deadline)
         if self.calibration:
             usual = self._usual_for([t for some in titles for t in some], deadline)
@@ -125,6 +113,12 @@ class PersonalisedReranker(Reranker):
         h = request.history
         rows = h.rows[(h.weights > 0) & (h.rows >= 0) & (h.rows < len(self.items))]
         return recent_rows(rows, self.lm.conditioner.spec.history)
+
+    def _vectors(self, histories: Sequence[NDArray[np.int32]]) -> list[NDArray[np.float32]]:
+        """Return the vectors of each history; items that came after the training have none, their titles speak."""
+        flat = np.concatenate([*histories, np.empty(0, np.int32)]).astype(np.int32)
+        found = self.lm.vectors_of(self.items.vocabulary.ids(flat))
+        return np.split(found, np.cumsum([len(h) for h in histories])[:-1]) if histories else []
 
     def _usual_for(self, titles: Sequence[str], deadline: float | None) -> dict[str, float]:
         """Return the likelihood of each title for somebody of whom nothing is known."""

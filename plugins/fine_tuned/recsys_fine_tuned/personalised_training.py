@@ -96,6 +96,7 @@ def train_language_model(
     threads: int | None = None,
     device: str = "cpu",
     start: Path | None = None,
+    frozen: bool = False,
     say: Say | None = None,
 ) -> Trained:
     """Train a preset on examples and return it with its best validated weights.
@@ -104,6 +105,8 @@ def train_language_model(
     examples if left out. ``passes`` over the examples give the number of steps, unless ``steps`` does. ``folder`` keeps
     checkpoints: the same call goes on where it was cut, after ``deadline_s`` wall seconds at the latest. A new run
     begins with the last weights of the run in ``start``, if given: it must have been of the same texts and preset.
+    ``frozen`` trains soft rows and heads alone, behind a language model that stays as it is: the first stage of
+    PEPLER's sequential tuning, whose second one starts from it.
 
     Raises:
         DataError: no example, no validation example, or vectors of several widths.
@@ -122,6 +125,7 @@ def train_language_model(
     module.start_ratings(float(np.mean(rated)) if rated else 0.0)
     if start is not None:
         start_from(module, start)
+    module.lm.requires_grad_(not frozen)
     layout = Layout(tokens_of(tokenizer), spec, chosen.decoder.max_tokens)
     rows, held = layout.encode(examples), layout.encode(validation)
     t = chosen.training

@@ -166,7 +166,7 @@ def _choices(
     for user in range(log.n_users):
         part = slice(int(log.offsets[user]), int(log.offsets[user + 1]))
         rows, picked, kept = log.events.rows[part], picks[part], liked[part]
-        yield rows[kept], np.cumsum(kept)[picked], rows[picked], log.events.times[part][picked]
+        yield rows[kept], np.cumsum(kept, dtype=np.int64)[picked], rows[picked], log.events.times[part][picked]
 
 
 def _reviewed(

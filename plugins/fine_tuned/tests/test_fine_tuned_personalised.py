@@ -16,7 +16,7 @@ from recsys_fine_tuned.personalised import PersonalisedLM
 from recsys_fine_tuned.rows import Layout, batch_of
 from recsys_fine_tuned.tokenizer import tokens_of
 
-from recsys.errors import ArtifactDamaged, ConfigError, DataError, ModelError, ShapeMismatch
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, DataError, ModelError, ShapeMismatch
 from recsys.runtime.artifact import seal
 
 torch = pytest.importorskip("torch")
@@ -174,6 +174,20 @@ def test_a_cut_run_goes_on(tmp_path: Path) -> None:
     assert again.report.training == whole.report.training
     one, two = again.module.state_dict(), whole.module.state_dict()
     assert all(torch.equal(one[n], two[n]) for n in one)
+
+
+def test_prompts_are_tuned_before_the_model(toy_model: Any, tmp_path: Path) -> None:
+    """Sequential tuning: soft rows first, behind a model that stays as it is; then all."""
+    first = toys.trained(tmp_path / "a", steps=2)
+    second = toys.trained(tmp_path / "b", steps=2, start=tmp_path / "a", frozen=True)
+    third = toys.trained(tmp_path / "c", steps=2, start=tmp_path / "b")
+    assert second.report.parameters < 0.4 * third.report.parameters
+    states = [m.module.state_dict() for m in (first, second, third)]
+    for name in (n for n in states[0] if not n.startswith("heads.")):
+        assert torch.equal(states[0][name], states[1][name]) == name.startswith("lm."), name
+    assert not torch.equal(states[1]["lm.model.norm.weight"], states[2]["lm.model.norm.weight"])
+    with pytest.raises(ArtifactMissing, match="no run"):
+        toys.trained(tmp_path / "d", start=tmp_path / "nothing")
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_usual_titles_are_asked_for_once(lm: PersonalisedLM) -> None:
 
 def test_new_items_are_judged_by_their_titles(lm: PersonalisedLM) -> None:
     fresh = ItemTable.of([*(ITEMS.item(k) for k in range(4)), Item(item_id="new", title="red kettle")])
-    grown = reranker(lm).apply(Delta(fresh, np.array([4], np.int32), Events.of([])))
+    grown = reranker(lm).apply(Delta(items=fresh, changed=np.array([4], np.int32), events=Events.of([])))
     out = grown.rank(fans()[:1], Slates.of([[3, 2, 4]]), 3)
     assert out.items[0] == 4
 
