@@ -14,7 +14,6 @@ from recsys.errors import ArtifactDamaged, ConfigError
 from recsys.runtime.architectures import read_json
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph
-from recsys.runtime.packing import batches
 from recsys.runtime.quantise import Precision
 from recsys.runtime.segments import Segments
 from recsys.runtime.session import Session
@@ -90,11 +89,23 @@ class Encoder:
         ids = [np.asarray(i, dtype=np.int64) for i in self.tokenise(clean)]
         speaking = [k for k, i in enumerate(ids) if not np.isin(i, self._mute).all()]
         # Texts of like length share a batch, so that almost nothing is padding.
-        for batch in batches([len(ids[k]) for k in speaking], BATCH_TOKENS):
+        for batch in by_length([len(ids[k]) for k in speaking]):
             chosen = [speaking[k] for k in batch]
             tokens, mask = padded([ids[k] for k in chosen], self._pad, self._dtype)
             inputs = {"input_ids": tokens, "attention_mask": mask.astype(self._dtype)}
             yield chosen, self._session.run(inputs)[self._output], mask, tokens
+
+
+def by_length(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Cut 0..len(sizes), sorted by size, so that no padded batch exceeds `BATCH_TOKENS` (one text always fits)."""
+    batch: list[int] = []
+    for k in sorted(range(len(sizes)), key=lambda k: sizes[k]):
+        if batch and (len(batch) + 1) * sizes[k] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(k)
+    if batch:
+        yield batch
 
 
 def padded(ids: Sequence[NDArray[np.int64]], pad: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from recsys.errors import ConfigError
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph, labels_of
-from recsys.runtime.encoder import BATCH_TOKENS, check_graph, padded
-from recsys.runtime.packing import batches
+from recsys.runtime.encoder import by_length, check_graph, padded
 from recsys.runtime.quantise import Precision
 from recsys.runtime.segments import Segments
 from recsys.runtime.session import Session, in_time
@@ -46,7 +45,7 @@ class CrossEncoder:
         texts = {text: k for k, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
         ids = self.tokens.encode_all(list(texts))
         read = [self._segments.double(ids[texts[a]], ids[texts[b]], self.max_tokens) for a, b in pairs]
-        for batch in batches([len(r[0]) for r in read], BATCH_TOKENS):
+        for batch in by_length([len(r[0]) for r in read]):
             in_time(deadline)
             out[batch] = self._run([read[k] for k in batch])
         return out

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.embed import encoder as module
 from recsys.embed.encoder import Encoder
+from recsys.runtime import encoder as module
 from recsys.runtime.session import SessionSpec, TensorSpec
 
 SPEC = SessionSpec(
