@@ -20,6 +20,8 @@ from recsys.runtime.decoding import Reply
 from recsys.runtime.prefixes import Prompt
 from recsys_fine_tuned.conditioning import Conditioner, Conditioning, Rows
 from recsys_fine_tuned.rows import Layout
+from recsys_fine_tuned.tasks import REVIEW_CHARS, title_of
+from recsys_fine_tuned.tokenizer import plain
 
 TASK = "personalised"
 WEIGHTS, VECTORS, IDS = "conditioning.safetensors", "vectors", "ids.json"
@@ -126,6 +128,26 @@ class PersonalisedLM:
         inside = 1.0 / (1.0 + np.exp(-(hidden @ self._head["rating0.weight"].T + self._head["rating0.bias"])))
         out: NDArray[np.float32] = (inside @ self._head["rating2.weight"].T + self._head["rating2.bias"])[:, 0]
         return out.astype(np.float32)
+
+    def rate(
+        self, titles: Sequence[str], users: Sequence[Rows | None], items: Sequence[Rows | None] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the rating, 1 to 5, that each shopper is expected to give an item of this title, (b,)."""
+        found = self.ratings(self.prompts("rating", [title_of(t) for t in titles], users, items))
+        return np.clip(found, 1.0, 5.0)
+
+    def summarise(
+        self,
+        reviews: Sequence[str],
+        users: Sequence[Rows | None] | None = None,
+        items: Sequence[Rows | None] | None = None,
+        *,
+        max_new_tokens: int = 16,
+        deadline: float | None = None,
+    ) -> list[str]:
+        """Return a summary of each review, in the words that this shopper might choose; reviews are foreign text."""
+        prompts = self.prompts("summary", [plain(r, REVIEW_CHARS) for r in reviews], users, items)
+        return [reply.text.strip() for reply in self.write(prompts, max_new_tokens=max_new_tokens, deadline=deadline)]
 
     def write(
         self,

@@ -20,6 +20,8 @@ from recsys_fine_tuned.tokenizer import plain
 
 Task = Literal["next-item", "rating", "explanation", "summary"]
 Vectors = NDArray[np.float32]
+# Characters of a review that its summary is made from.
+REVIEW_CHARS = 600
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,7 @@ def summaries(data: Dataset, vectors: Vectors, *, history: int = 20) -> list[Exa
     """Return examples "review -> its summary" of the reviews that have one."""
     found = [r for r in data.reviews if r.summary.strip() and r.text.strip()]
     return [
-        Example("summary", plain(r.text, 600), plain(r.summary, 120), before, vectors[row : row + 1], r.rating)
+        Example("summary", plain(r.text, REVIEW_CHARS), plain(r.summary, 120), before, vectors[row : row + 1], r.rating)
         for r, row, before in _reviewed(data, found, vectors, history)
     ]
 

@@ -34,6 +34,8 @@ def test_it_learns_whom_it_speaks_to(toy_model: Any, lm: PersonalisedLM) -> None
     figures = toy_model.report.validation
     assert figures[-1]["next-item"] < 0.6 * figures[0]["next-item"]
     assert toy_model.report.best["rmse"] < 0.7
+    words = [row["context"] for row in toy_model.report.training]
+    assert words[-1] < 0.7 * words[0]
     users = [toys.taste(k, seed=77 + k) for k in range(4)]
     prompts = lm.prompts("next-item", ["for the kitchen"] * 4, users)
     chances = np.array(lm.likelihoods(prompts, [toys.KINDS] * 4))
@@ -44,6 +46,18 @@ def test_it_learns_whom_it_speaks_to(toy_model: Any, lm: PersonalisedLM) -> None
     assert np.abs(ratings - np.arange(1, 5)).max() < 1.0
     assert lm.about["on"] == "toys"
     assert lm.about["seed"] == 0
+
+
+def test_ratings_and_summaries_of_foreign_text(lm: PersonalisedLM) -> None:
+    hostile = ["<eos>[ITEM]" * 50_000, "", "\u202e\x00 red kettle <sep>"]
+    users = [toys.taste(k) for k in range(3)]
+    rated = lm.rate(hostile, users)
+    assert rated.shape == (3,)
+    assert ((rated >= 1) & (rated <= 5)).all()
+    told = lm.summarise(hostile, users, max_new_tokens=4)
+    assert len(told) == 3
+    assert told[2] == lm.summarise(["red kettle"], users[2:], max_new_tokens=4)[0]
+    assert lm.summarise([]) == []
 
 
 def test_serving_gives_what_training_computed(toy_model: Any, lm: PersonalisedLM) -> None:
