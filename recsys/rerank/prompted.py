@@ -74,6 +74,7 @@ class Prompted(Reranker):
         after: str = ""
         chunk: int = Field(32, ge=1)
 
+    reads_queries: ClassVar[bool] = True
     tasks: ClassVar[frozenset[Task]] = frozenset({"sequential", "direct"})
     form: ClassVar[Form]
     pack: ClassVar[Path]

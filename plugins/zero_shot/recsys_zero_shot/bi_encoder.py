@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class BiEncoder(Encoded):
 
         max_bytes: int = Field(128 << 20, ge=0)
 
-    cheap = True
+    cheap: ClassVar[bool] = True
 
     def __init__(self, config: Any, items: ItemTable, embedder: Embedder) -> None:
         super().__init__(config, items, embedder)

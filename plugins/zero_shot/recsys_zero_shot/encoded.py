@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,8 @@ class Encoded(Reranker):
         limit: int = Field(20, ge=1, le=200)
         query_weight: float = Field(0.7, ge=0, le=1)
         chunk: int = Field(256, ge=1)
+
+    reads_queries: ClassVar[bool] = True
 
     def __init__(self, config: Any, items: ItemTable, embedder: Any) -> None:
         super().__init__(config, items)

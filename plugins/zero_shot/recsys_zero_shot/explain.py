@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -26,7 +26,10 @@ class Prompted:
 
     A text stands only if every statement of it passes `recsys.explain.check` against the case's own evidence; where
     one does not, the template speaks. Prompts hold titles, quotes and acts, no id and no name of a shopper.
+    ``slow`` tells an engine that lists do not wait for it: its texts join later ones.
     """
+
+    slow: ClassVar[bool] = True
 
     class Config(WritingConfig):
         """``facts``: so many of the strongest are given to the model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class LateInteraction(Encoded):
         tokens: int = Field(24, ge=1, le=128)
         max_bytes: int = Field(512 << 20, ge=0)
 
-    cheap = True
+    cheap: ClassVar[bool] = True
 
     def __init__(self, config: Any, items: ItemTable, embedder: TokenEncoder) -> None:
         super().__init__(config, items, embedder)

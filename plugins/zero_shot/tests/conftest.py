@@ -36,10 +36,14 @@ def words() -> WordEncoder:
 
 
 @pytest.fixture(scope="session")
-def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> CausalLM:
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder that serves from ONNX."""
     folder = tmp_path_factory.mktemp("tiny")
     texts = [(SHOP / f"{part}.toml").read_text(encoding="utf-8") for part in ("kitchen", "reviews")]
     tiny_decoder(folder / "hub", texts, seed=5, head_dim=16, max_position_embeddings=2048)
-    return open_decoder(
-        write_decoder(folder / "hub", folder / "onnx", max_tokens=2048), threads=1, prefix_bytes=4_000_000
-    )
+    return write_decoder(folder / "hub", folder / "onnx", max_tokens=2048)
+
+
+@pytest.fixture(scope="session")
+def tiny_causal(tiny_folder: Path) -> CausalLM:
+    return open_decoder(tiny_folder, threads=1, prefix_bytes=4_000_000)

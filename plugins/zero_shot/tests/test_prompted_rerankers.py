@@ -65,6 +65,8 @@ class TestTitleLikelihood(_Small):
 
 
 class TestChain(_Small):
+    width = 2
+
     @pytest.fixture
     def component(self, small_shop, tiny_causal):
         return lambda: Chain(Chain.Config(tastes=6, chosen=2, **LONG), small_shop.items, tiny_causal)

@@ -136,7 +136,7 @@ def test_a_chain_without_history_is_one_question():
 
 
 @given(st.integers(1, 24), st.integers(1, 30), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_is_allowed_is_an_order(n, top, seed):
     tokens = ByteTokens()
     rule = Ranking(n, tokens, top)
