@@ -7,7 +7,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -52,7 +52,10 @@ class Generate:
     The model sees no name, value or quote, and has to place each of them once (`recsys.explain.slots`). A text is
     shown as "generated" if the checker supports every statement of it; else the template speaks, and `counts` tells
     why. One model serves as it is downloaded (``prompt = "instruct"``) or as it was trained (``"writer"``).
+    ``slow`` tells an engine that lists do not wait for it: see `recsys.writing.Desk`.
     """
+
+    slow: ClassVar[bool] = True
 
     class Config(BaseModel):
         """Settings.
@@ -190,7 +193,7 @@ class Generate:
             temperature=c.temperature, seed=c.seed, deadline=deadline,
         )  # fmt: skip
         return [
-            Wording(reply.text.strip(), "" if reply.reason in ("stop", "constraint") else reply.reason)
+            Wording(reply.text.strip(), "" if reply.complete else reply.reason)
             for reply in replies
         ]  # fmt: skip
 
@@ -208,8 +211,9 @@ class Generate:
         )
 
     def _count(self, name: str, times: int = 1) -> None:
-        with self._lock:
-            self._counts[name] += times
+        if times:
+            with self._lock:
+                self._counts[name] += times
 
 
 def judged(one: Draft, text: str) -> Checked:

@@ -1,0 +1,145 @@
+"""Pairs that the explanation writer learns from: facts of a shop's shoppers, varied, and reasons out of the grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from zlib import crc32
+
+import numpy as np
+from pydantic import BaseModel
+
+from recsys.data.shop import Shop
+from recsys.engine import Engine
+from recsys.explain.slots import TURNS, Draft, draft
+from recsys.explain.template import Template
+from recsys.explanation import Case, Explanation, Fact
+from recsys.protocols import Deps
+from recsys_fine_tuned.corpus import Grammar, kept
+
+TONES = ("plain", "friendly", "brief")
+ACTS = ("purchase", "view", "click", "cart", "rating", "like", "interaction")
+# Every so many-th combination of facts is never learnt: validation reads those alone.
+HELD_OUT = 10
+_BATCH = 50
+_LISTED = 10
+_FOUND = 6
+_SEARCHES = (
+    "rain jacket", "steel kettle", "fountain pen", "dog harness", "wool blanket", "board game", "headphones",
+    "garden gloves", "yoga mat", "hand cream", "trekking poles", "cotton shirt", "desk lamp", "water bottle",
+    "running shoes", "oak shelf", "leather wallet", "cat bed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What the writer reads, ``draft`` without names, and a reason with slots; ``held`` ones are for validation."""
+
+    draft: Draft
+    text: str
+    held: bool
+
+
+@dataclass(slots=True)
+class Kept:
+    """How many reasons the grammar gave, and how many of them the checker supports in every statement."""
+
+    given: int = 0
+    kept: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part that was kept."""
+        return self.kept / self.given if self.given else 0.0
+
+
+class _Cases:
+    """An explainer that keeps what it is given; the template speaks."""
+
+    class Config(BaseModel):
+        """There is nothing to set."""
+
+    seen: list[Case]
+
+    @classmethod
+    def from_config(cls, config: Config, deps: Deps) -> Self:
+        """Build."""
+        return cls()
+
+    def explain(self, cases: Sequence[Case]) -> list[Explanation]:
+        """Return the template's words, and remember the cases."""
+        type(self).seen.extend(cases)
+        return Template().explain(cases)
+
+
+def shop_cases(shop: Shop, engine: Engine, now: int, shoppers: Sequence[str], searches: int = 0) -> list[Case]:
+    """Return the cases of the lists that an engine fitted on a shop gives these shoppers.
+
+    Args:
+        shop: the sample shop. engine: fitted on it.
+        now: epoch seconds of the requests.
+        shoppers: user ids.
+        searches: so many of them also search for something.
+    """
+    collecting: Any = type("Collecting", (_Cases,), {"seen": []})
+    name = f"collecting-{id(collecting)}"
+    engine.registry.register("explainers", name, collecting)
+    for at in range(0, len(shoppers), _BATCH):
+        engine.recommend_batch(list(shoppers[at : at + _BATCH]), _LISTED, now=now, explain=name, strict=True)
+    for place, user in enumerate(shoppers[:searches]):
+        engine.search(_SEARCHES[place % len(_SEARCHES)], user, _FOUND, now=now, explain=name, strict=True)
+    return list(collecting.seen)
+
+
+def shoppers_of(shop: Shop, n: int, *, learnt: bool, seed: int = 0) -> list[str]:
+    """Return ``n`` shoppers drawn by seed: even-numbered ones are learnt from, odd-numbered ones are reported on."""
+    users = list(shop.dataset.log.users)
+    order = np.random.default_rng(seed).permutation(len(users))
+    return [users[i] for i in order.tolist() if i % 2 != int(learnt)][:n]
+
+
+def varied(case: Case, rng: np.random.Generator) -> Case:
+    """Return the case in a drawn tone, with some of its facts in another order, and maybe other acts in them."""
+    act = None if rng.random() < 0.4 else ACTS[int(rng.integers(len(ACTS)))]
+    facts = [_acted(f, act) for f in case.facts if rng.random() < 0.75]
+    # What is public keeps its strength: it never comes before what is personal.
+    facts = [f if f.kind in ("popularity", "novelty") else replace(f, strength=float(rng.random())) for f in facts]
+    return replace(
+        case, facts=tuple(facts), register=TONES[int(rng.integers(len(TONES)))], seed=int(rng.integers(TURNS))
+    )
+
+
+def frame(one: Draft) -> str:
+    """Return which facts a draft tells in which tone: what it has in common with drafts about other items."""
+    lines = (f"{line.kind}/{line.act}/{line.family}/{'when' in line.roles}" for line in one.lines)
+    return f"{one.tone} {' '.join(lines)}"
+
+
+def held_out(one: Draft) -> bool:
+    """Whether this combination of facts and tone is kept for validation."""
+    return crc32(frame(one).encode()) % HELD_OUT == 0
+
+
+def pairs(cases: Sequence[Case], grammar: Grammar, n: int, seed: int, counted: Kept | None = None) -> Iterator[Pair]:
+    """Yield at most ``n`` pairs whose reasons hold, of cases drawn by seed, a third of them as they are."""
+    template, counted = Template(), counted or Kept()
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        case = cases[int(rng.integers(len(cases)))]
+        case = replace(case, seed=int(rng.integers(TURNS))) if rng.random() < 1 / 3 else varied(case, rng)
+        one = draft(case, template.phrases_for(case))
+        if one is None:
+            continue
+        text = grammar.say(one, rng)
+        good = kept(one, text)
+        counted.given += 1
+        counted.kept += good
+        if good:
+            yield Pair(one, text, held_out(one))
+
+
+def _acted(fact: Fact, act: str | None) -> Fact:
+    if act is None:
+        return fact
+    return replace(fact, evidence=tuple(replace(e, event_kind=act) if e.kind == "event" else e for e in fact.evidence))
