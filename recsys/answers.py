@@ -72,11 +72,12 @@ def with_matches(result: Result, found: Answer, items: ItemTable, price: str = "
 
 def with_reasons(lists: Sequence[Result], said: Said) -> list[Result]:
     """Return the results with a reason on each row; ``said`` has one for each row of all lists, in their order."""
-    left = iter(said.explanations)
+    left, late = iter(said.explanations), iter(said.pending or (False,) * len(said.explanations))
     return [
         replace(
             one,
             items=tuple(replace(row, explanation=next(left)) for row in one.items),
+            pending=sum(next(late) for _ in one.items),
             trace=replace(one.trace, degraded=one.trace.degraded + said.degraded),
         )
         for one in lists

@@ -46,7 +46,8 @@ class Asking(Reasoning):
     def recommend(
         self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
         exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
-        explain: bool | str = False, variant: str | None = None, now: Any = None, strict: bool = False,
+        explain: bool | str = False, variant: str | None = None, now: Any = None, budget_ms: float | None = None,
+        strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
 
@@ -63,25 +64,28 @@ class Asking(Reasoning):
                 what the score would lose without an event costs one more ranking of the list.
             variant: the plan, None = that of the settings.
             now: of the request, an aware datetime or epoch seconds; None is now.
+            budget_ms: how long the list may take; a reranker that would take longer is left out, and the trace says so.
             strict: whether a stage that fails raises, instead of being left out and named in the trace.
         """
         return self.recommend_batch(
             [user], k, where=where, context=context, exclude=exclude, rules=rules, page=page, explain=explain,
-            variant=variant, now=now, strict=strict,
+            variant=variant, now=now, budget_ms=budget_ms, strict=strict,
         )[0]  # fmt: skip
 
     def recommend_batch(
         self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
         exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
-        explain: bool | str = False, variant: str | None = None, now: Any = None, strict: bool = False,
+        explain: bool | str = False, variant: str | None = None, now: Any = None, budget_ms: float | None = None,
+        strict: bool = False,
     ) -> list[Result]:  # fmt: skip
-        """Return one list per user; the same answers as one by one, in less time.
+        """Return one list per user; the same answers as one by one, in less time. ``budget_ms`` is of the whole batch.
 
         Raises:
             ConfigError: a page and more than one user: a page is one shopper's.
         """
         if page is not None and len(users) != 1:
             raise ConfigError("a page belongs to one shopper: give one user with it")
+        deadline = deadline_of(budget_ms)
         snapshot, items = self._pinned()
         asked = self._merged(rules)
         base = self._base(items, where, asked, self._now(now))
@@ -92,7 +96,7 @@ class Asking(Reasoning):
         if exclude is None and self.config.hide_seen:
             exclude = self.config.exclusions
         hider = None if exclude is None else exclude.over(items)
-        requests = [self._request(snapshot, user, base, seeds, k, now, hider) for user in users]
+        requests = [self._request(snapshot, user, base, seeds, k, now, hider, deadline) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
         if not explain:
@@ -211,7 +215,7 @@ class Asking(Reasoning):
 
     def rank(
         self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
-        now: Any = None, strict: bool = False,
+        now: Any = None, budget_ms: float | None = None, strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the given items in the order in which ``user`` would want them; none is added, filtered or lost.
 
@@ -221,7 +225,8 @@ class Asking(Reasoning):
         snapshot, items = self._pinned()
         rows = self._distinct(snapshot, items, item_ids)
         everything = np.ones(len(items), dtype=np.bool_)
-        request = self._request(snapshot, user, everything, NO_ROWS, max(1, len(rows)) if k is None else k, now)
+        size, deadline = max(1, len(rows)) if k is None else k, deadline_of(budget_ms)
+        request = self._request(snapshot, user, everything, NO_ROWS, size, now, deadline=deadline)
         given = _unfound(rows)
         funnel = self._funnel(snapshot, variant, strict)
         watch = Stopwatch()
@@ -239,11 +244,16 @@ class Asking(Reasoning):
         name = variant or self.config.variant
         if name not in snapshot.funnels:
             raise ConfigError(f"variant must be one of {', '.join(snapshot.funnels)}; got {name!r}")
-        return Funnel(snapshot.funnels[name].plan, strict=True) if strict else snapshot.funnels[name]
+        if not strict:
+            return snapshot.funnels[name]
+        plan = snapshot.funnels[name].plan
+        if plan.reranker is not None:
+            plan = replace(plan, reranker=plan.reranker.strictly())
+        return Funnel(plan, strict=True)
 
     def _request(
         self, snapshot: Snapshot, user: str | None, base: RowMask, page: ItemRows, k: int, now: Any,
-        hider: Hider | None = None,
+        hider: Hider | None = None, deadline: float | None = None,
     ) -> Request:  # fmt: skip
         moment = self._now(now)
         history = Events.of(())
@@ -259,7 +269,7 @@ class Asking(Reasoning):
         allowed[len(snapshot.items) :] = False  # what came since is unknown to the parts of this snapshot
         return Request(
             user=user, history=history, context=page, allowed=allowed,
-            now=moment, k=_checked(k),
+            now=moment, deadline=deadline, k=_checked(k),
         )  # fmt: skip
 
     @staticmethod
@@ -273,6 +283,13 @@ class Asking(Reasoning):
         if unknown.any():
             raise DataError(f"unknown item_id {item_ids[int(np.argmax(unknown))]!r}")
         return rows
+
+
+def deadline_of(budget_ms: float | None) -> float | None:
+    """Return when a call that begins now has to be done, of `time.monotonic`."""
+    if budget_ms is not None and not budget_ms > 0:
+        raise ConfigError(f"budget_ms must be above 0, got {budget_ms}")
+    return None if budget_ms is None else time.monotonic() + budget_ms / 1000
 
 
 def _checked(k: int) -> int:

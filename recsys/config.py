@@ -98,7 +98,8 @@ class SearchSettings(_Section):
 class ExplainSettings(_Section):
     """How reasons are given.
 
-    ``use`` names the explainer, ``options`` are its own. ``candidates`` are generators that only reasons use (aspects
+    ``use`` names the explainer, ``options`` are its own, ``others`` those of other ones by name, which variants and
+    calls may ask for: [explain.others.generate]. ``candidates`` are generators that only reasons use (aspects
     of reviews). ``measured`` events of each item get their causal drop measured; ``facts`` are limits, see
     `recsys.explain.facts_settings.FactSettings`. ``tone`` ("plain", "friendly", "brief") and ``locale`` pick the
     wording.
@@ -106,6 +107,7 @@ class ExplainSettings(_Section):
 
     use: str = "template"
     options: dict[str, Any] = Field(default_factory=dict)
+    others: dict[str, dict[str, Any]] = Field(default_factory=dict)
     candidates: dict[str, Stage] = Field(default_factory=lambda: {"aspects": Stage(use="aspects")})
     measured: int = Field(2, ge=0)
     facts: dict[str, Any] = Field(default_factory=dict)

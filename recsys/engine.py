@@ -13,11 +13,12 @@ import numpy as np
 from recsys.config import EngineConfig
 from recsys.data.splits import ChoicesBack, chosen
 from recsys.dataset import Dataset, ItemTable
+from recsys.degrading import Guard
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.fitting_rerank import with_rerankers
 from recsys.fitting_search import with_finders
-from recsys.funnel import Funnel, updated
+from recsys.funnel import Funnel, Plan, updated
 from recsys.profiling import Profiling
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
@@ -64,6 +65,8 @@ class Engine(Profiling):
         self._bind(store if store is not None else MemoryStore(weights=self.config.events.weights))
         self._snapshot: Snapshot | None = None
         self._suggests = self._held = self._profiler = None
+        self._desks = {}
+        self._guards: dict[str, Guard] = {}
         self._lock = threading.RLock()  # of all changes; calls that only read take none
         self._fitting = threading.Lock()
         self._journal: Journal | None = None  # of a fit that is under way
@@ -170,10 +173,21 @@ class Engine(Profiling):
         return store
 
     def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> Snapshot:
-        plans = {name: plan_for(self.config, fitted, variant) for name, variant in self.config.variants.items()}
+        plans = {name: self._guarded(plan_for(self.config, fitted, v)) for name, v in self.config.variants.items()}
         funnels = {name: Funnel(plan) for name, plan in plans.items()}
         searches = {name: search_plan(self.config, fitted, funnel) for name, funnel in funnels.items()}
         return Snapshot(items, fitted, funnels, searches, self.store, bundle_id)
+
+    def _guarded(self, plan: Plan) -> Plan:
+        """Return the plan with its reranker under its budget; what is known of its failures outlives snapshots."""
+        name = plan.reranker_name
+        if not name:
+            return plan
+        if name in self._guards:
+            guard = self._guards[name].over(plan.reranker)
+        else:
+            guard = self._guards[name] = Guard(plan.reranker, name, self.config.rerank[name].budget_ms)
+        return replace(plan, reranker=guard)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -256,6 +270,11 @@ class Engine(Profiling):
         self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
         if self._held is not None:
             self._held = self._held.updated(items, fitted, changed)
+
+    def close(self) -> None:
+        """End what works in the background: reasons that are still being worded are dropped."""
+        for desk in self._desks.values():
+            desk.close()
 
     # -- keeping -------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from recsys.profile.sensitive import SensitiveWords
 from recsys.protocols import Deps
 from recsys.registry import Registry
 from recsys.types import ItemRows, Request, Review, Slates
+from recsys.writing import Desk
 
 T = TypeVar("T")
 ASPECTS = "aspects"
@@ -36,10 +37,14 @@ PUBLIC = ("query", "popularity", "novelty")  # kinds of facts that hold whoever 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Reasons of a batch, one for each listed entry, and which parts fell back, "explain:<name>:<error>"."""
+    """Reasons of a batch, one for each listed entry, and which parts fell back, "explain:<name>:<error>".
+
+    ``pending`` has one entry each, too, where a slow explainer was asked: whether its words are still to come.
+    """
 
     explanations: list[Explanation]
     degraded: tuple[str, ...] = ()
+    pending: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +74,7 @@ class Reasons:
         )  # fmt: skip
 
         def build(name: str) -> Any:
-            options = settings.options if name == settings.use else {}
+            options = settings.options if name == settings.use else settings.others.get(name, {})
             return registry.build(
                 "explainers", {"use": name, **options}, Deps(items=items, models=config.models), "explain"
             )
@@ -149,6 +154,7 @@ class Reasons:
     def said(
         self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
         words: MatchedWords | None = None, use: str | None = None, *, personal: bool = True, strict: bool = False,
+        desk: Desk | None = None,
     ) -> Said:  # fmt: skip
         """Return one reason for each entry of ``listed`` (m,), and what fell back on the way.
 
@@ -163,6 +169,7 @@ class Reasons:
             personal: whether what the shopper did has a part in the order of ``listed``. It has none where they chose
                 the order (by price, say): then no event is a reason, and nothing is measured.
             strict: whether a part that fails raises `StageError`.
+            desk: of an explainer that a list does not wait for: what it has ready is used, else the template's words.
         """
         explainers = self._explainers(use)
         degraded: list[str] = []
@@ -174,11 +181,21 @@ class Reasons:
         cases = _tried("facts", facts, strict, degraded)
         if cases is None:
             return Said([Explanation() for _ in listed.items.tolist()], tuple(degraded))
+        if desk is not None:
+            said = _tried(PLAIN, partial(_in_passing, desk, cases, explainers[PLAIN]), strict, degraded)
+            return said or Said([Explanation() for _ in cases], tuple(degraded))
         for name, explainer in explainers.items():
             spoken = _tried(name, partial(_spoken, explainer, cases, explainers[PLAIN]), strict, degraded)
             if spoken is not None:
                 return Said(spoken, tuple(degraded))
         return Said([Explanation() for _ in listed.items.tolist()], tuple(degraded))
+
+
+def _in_passing(desk: Desk, cases: Sequence[Case], plain: Any) -> Said:
+    """Return what is ready, the template's words for the rest, and what is still to come."""
+    ready, spoken = desk.ask(cases), _spoken(plain, cases, plain)
+    words = [said if one is None else one for one, said in zip(ready, spoken, strict=True)]
+    return Said(words, (), tuple(one is None and bool(c.facts) for one, c in zip(ready, cases, strict=True)))
 
 
 def _tried(part: str, work: Callable[[], T], strict: bool, degraded: list[str]) -> T | None:

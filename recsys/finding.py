@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.answers import results, with_matches, with_reasons
-from recsys.asking import Asking
+from recsys.asking import Asking, deadline_of
 from recsys.candidates.popularity import DecayedCounts, Popularity
 from recsys.dataset import ItemTable
 from recsys.errors import DataError
@@ -38,7 +38,8 @@ class Finding(Asking):
     def search(
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
         fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
-        explain: bool | str = False, variant: str | None = None, now: Any = None, strict: bool = False,
+        explain: bool | str = False, variant: str | None = None, now: Any = None, budget_ms: float | None = None,
+        strict: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
 
@@ -55,6 +56,7 @@ class Finding(Asking):
         """
         if not text.strip():
             raise DataError("text must not be empty: recommend() answers without one")
+        deadline = deadline_of(budget_ms)
         snapshot, items = self._pinned()
         funnel = self._funnel(snapshot, variant, strict)
         ruled = self._merged(rules)
@@ -63,7 +65,7 @@ class Finding(Asking):
         base = self._base(items, where, ruled, self._now(now), text)
         read = self._priced(plan, text)
         request = self._request(snapshot, user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
-        request = replace(request, text=read.text)
+        request = replace(request, text=read.text, deadline=deadline)
         asked = Asked(
             k=self._pool(ruled, k, page), sort=sort, folded=fold, facets=facets,
             refound=self._chosen_before(snapshot, items, user, text, now),
@@ -71,7 +73,7 @@ class Finding(Asking):
         )  # fmt: skip
         found = search(plan, request, items, asked, watch)
         if read and not found.matches.totals[0]:  # at any price, rather than nothing
-            request = replace(self._request(snapshot, user, base, NO_ROWS, k, now), text=text)
+            request = replace(self._request(snapshot, user, base, NO_ROWS, k, now), text=text, deadline=deadline)
             found, read = search(plan, request, items, asked, watch), Priced(text)
         by_relevance = sort == "relevance"
         slates = self._ruled(

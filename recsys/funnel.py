@@ -148,6 +148,8 @@ class Funnel:
                 "rerank", plan.reranker_name, int(np.minimum(slates.lengths, plan.top).sum()),
                 lambda: rerank_top(plan.reranker, requests, slates, plan.top),
             )  # fmt: skip
+        except StageError:  # of a guard, which names stage and plug-in itself
+            raise
         except Exception as error:  # as in generate: the incoming order is a good list too
             if self.strict:
                 raise StageError("rerank", plan.reranker_name, str(error)) from error

@@ -13,6 +13,7 @@ from recsys.explanation import Explanation
 from recsys.finding import Finding
 from recsys.profile.builder import Profiler
 from recsys.profile.lines import Profile
+from recsys.protocols import Forgetful
 from recsys.snapshot import Snapshot
 from recsys.store.dump import dump, restore
 from recsys.store.edits import Edits
@@ -178,12 +179,20 @@ class Profiling(Finding):
         """
         with self._lock:
             before = self.store.history(user)
+            written = [r.review_id for r in self.store.reviews() if r.user_id == user]
             gone: int = self.store.erase(user)
             self.searches.erase(user)
             self.edits.erase(user)
             self._recount([before], ())
             self._suggests, self._profiler = None, None
             self._held = None if self._held is None else self._held.over(self.store.reviews())
+            for desk in self._desks.values():
+                desk.forget(user, written)
+            if self._snapshot is not None:
+                made = () if self._held is None else self._held.made.values()
+                for part in (*self._snapshot.fitted.rerankers.values(), *made):
+                    if isinstance(part, Forgetful):
+                        part.forget(user)
             self._note("erase", user)
             return gone
 

@@ -203,6 +203,15 @@ class Live(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """Declared ability: what is kept of people to answer quickly, in memory alone, can be dropped."""
+
+    def forget(self, user: str) -> int:
+        """Drop all that is kept of ``user``; return how much that was."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DropReport:
     """What a reader did with its input; ``read == kept + dropped`` and repaired ones are among the kept.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from threading import RLock
@@ -16,6 +17,7 @@ from recsys.registry import Registry
 from recsys.result import StageTrace
 from recsys.snapshot import Snapshot
 from recsys.types import Request, Slates
+from recsys.writing import Desk
 
 
 class Reasoning:
@@ -26,6 +28,7 @@ class Reasoning:
     _snapshot: Snapshot | None
     _lock: RLock
     _held: Reasons | None
+    _desks: dict[str, Desk]
 
     def _current(self) -> Snapshot:
         if self._snapshot is None:
@@ -44,8 +47,10 @@ class Reasoning:
         """
         usual = (plan.explain if plan is not None else "") or self.config.explain.use
         begin, name = time.perf_counter(), use if isinstance(use, str) else usual
-        said = self._reasons(snapshot).said(
-            requests, listed, ranked, rescore, words, name, personal=personal, strict=strict
+        reasons = self._reasons(snapshot)
+        desk = self._desk(name) if getattr(reasons.explainer(name), "slow", False) else None
+        said = reasons.said(
+            requests, listed, ranked, rescore, words, name, personal=personal, strict=strict, desk=desk
         )  # fmt: skip
         took_ms = (time.perf_counter() - begin) * 1000
         watch.stages.append(StageTrace("explain", name, took_ms, len(listed.items), len(said.explanations)))
@@ -65,6 +70,22 @@ class Reasoning:
                 self._held = self._made_of(now)
             self._held = self._held.over(now.store.reviews())
             return self._held
+
+    def _desk(self, name: str) -> Desk:
+        """Return who words the reasons of a slow explainer in the background, made when first asked for."""
+        with self._lock:
+            if name not in self._desks:
+                made_by = repr((name, self.config.explain, self.config.models)).encode()
+                self._desks[name] = Desk(
+                    lambda cases: self._reasons(self._current()).worded(cases, name),
+                    hashlib.sha256(made_by).hexdigest(),
+                )
+            return self._desks[name]
+
+    def wait_for_reasons(self, timeout_s: float = 10.0) -> bool:
+        """Wait until no reason is being worded in the background; return whether that came about in time."""
+        until = time.monotonic() + timeout_s
+        return all(desk.wait(max(0.0, until - time.monotonic())) for desk in list(self._desks.values()))
 
     def _made_of(self, one: Snapshot) -> Reasons:
         return Reasons.of(self.config, self.registry, one.items, one.fitted, one.store.log())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +28,9 @@ EXTRAS: Mapping[str, str] = {
     "torch": "train", "transformers": "train", "peft": "train", "accelerate": "train", "onnx": "onnx",
     "pyarrow": "parquet", "matplotlib": "report",
 }  # fmt: skip
+
+
+SECRET = re.compile(r"key|secret|token|password|://[^/\s]*@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,9 @@ def validation_text(error: Any, where: str) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         path = ".".join(str(p) for p in (where, *problem["loc"]) if str(p))
-        got = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
+        # A secret that was typed into the settings must not end in a log.
+        quiet = problem["type"] == "missing" or SECRET.search(path) or SECRET.search(str(problem["input"]))
+        got = "" if quiet else f" (got {problem['input']!r})"
         lines.append(f"{path}: {problem['msg']}{got}")
     return "; ".join(lines)
 

@@ -70,6 +70,7 @@ class Result:
         relaxed: of a search: what had to be given up to find anything, in words.
         refound: of a search: ids of listed items that this shopper chose for this query before.
         price: of a search: the bounds that its text named, as a filter's text, "price <= 50"; "" where it named none.
+        pending: how many reasons are still being worded; until then the template speaks, later lists have them.
     """
 
     items: tuple[Recommendation, ...]
@@ -80,6 +81,7 @@ class Result:
     relaxed: tuple[str, ...] = ()
     refound: tuple[str, ...] = ()
     price: str = ""
+    pending: int = 0
 
     def __len__(self) -> int:
         return len(self.items)
