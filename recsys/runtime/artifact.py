@@ -20,6 +20,7 @@ from recsys.runtime.architectures import read_json
 from recsys.runtime.models import ModelRef, sha256_of
 from recsys.runtime.onnx import OnnxSession, shared_session
 from recsys.runtime.tokens import Tokens
+from recsys.runtime.weights import KeptTable, Table
 
 if TYPE_CHECKING:
     from recsys.runtime.causal import CausalLM
@@ -140,16 +141,20 @@ class Artifact:
         """Return the tokenizer."""
         return Tokens.from_file(self.folder / TOKENIZER)
 
-    def table(self, name: str) -> NDArray[np.float32]:
-        """Return an array written by `write_table`, float32: memory-mapped if it was kept so, else widened."""
-        array = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        if array.dtype == np.float32:
-            return array  # type: ignore[no-any-return]
-        out: NDArray[np.float32] = array.astype(np.float32)
-        scale = self.folder / f"{name}.scale.npy"
-        if scale.is_file():
-            out *= np.load(scale, allow_pickle=False)
-        return out
+    def table(self, name: str) -> Table:
+        """Return what `write_table` wrote, memory-mapped: rows are widened when they are asked for.
+
+        Raises:
+            ArtifactDamaged: it is no array.
+        """
+        path, scale = self.folder / f"{name}.npy", self.folder / f"{name}.scale.npy"
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            return KeptTable(array, np.load(scale, mmap_mode="r", allow_pickle=False)) if scale.is_file() else array
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"{path.name} is missing in {self.folder}") from error
+        except (ValueError, EOFError) as error:
+            raise ArtifactDamaged(f"{path.name} in {self.folder} is no array: {error}") from error
 
     def field(self, *names: str) -> Any:
         """Return a value deep in the spec. Raises `ArtifactDamaged` where there is none."""

@@ -18,6 +18,7 @@ from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stack
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
 from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
+from recsys.runtime.weights import Table
 
 # Calls' worth of prefix rows whose states are held at a time, so that thousands of users fit in memory.
 HELD_CALLS = 4
@@ -47,7 +48,7 @@ class CausalLM:
     def __init__(
         self,
         body: Session,
-        embeddings: NDArray[np.float32],
+        embeddings: Table,
         architecture: Architecture,
         *,
         tokens: Tokens | None = None,

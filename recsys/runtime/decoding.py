@@ -17,6 +17,7 @@ from recsys.runtime.packing import block_inputs, run, stacked
 from recsys.runtime.prefixes import PrefixState
 from recsys.runtime.session import Session
 from recsys.runtime.tokens import Tokens
+from recsys.runtime.weights import Table
 
 # Places by which the store of keys and values grows: a view of exact size would be copied at every step.
 STEP = 64
@@ -153,7 +154,7 @@ def decode(
 class BodySteps:
     """The steps of a decoder ``body`` behind prompts that it has read."""
 
-    def __init__(self, body: Session, states: Sequence[PrefixState], embeddings: NDArray[np.float32]) -> None:
+    def __init__(self, body: Session, states: Sequence[PrefixState], embeddings: Table) -> None:
         self._body, self._embeddings = body, embeddings
         past, self._lengths = stacked(states)
         self._past = grown(past, STEP)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.runtime.packing import Rows
 from recsys.runtime.session import Session, in_time
+from recsys.runtime.weights import Table
 
 Ids = NDArray[np.int64]
 # Logits that are held at a time, 64 MB, within bounds: fewer rows read the matrix too often, more gain nothing.
@@ -20,7 +21,7 @@ class Head(Protocol):
     """The last product of a language model, (d,) -> (vocabulary,). Many threads may use one."""
 
     @property
-    def matrix(self) -> NDArray[np.float32]:
+    def matrix(self) -> Table:
         """One row a token, (vocabulary, d), possibly memory-mapped."""
         ...
 
@@ -36,11 +37,11 @@ class Head(Protocol):
 class ArrayHead:
     """The product by numpy: for bodies without a graph of the head, and what the graph is compared with."""
 
-    def __init__(self, matrix: NDArray[np.float32]) -> None:
-        self._matrix = matrix
+    def __init__(self, matrix: Table) -> None:
+        self._matrix: NDArray[np.float32] = np.asarray(matrix, np.float32)
 
     @property
-    def matrix(self) -> NDArray[np.float32]:
+    def matrix(self) -> Table:
         """One row a token."""
         return self._matrix
 
@@ -61,11 +62,11 @@ class ArrayHead:
 class GraphHead:
     """The product by a session of `recsys.runtime.decoder_graph.head_graph`: about twice as fast as numpy."""
 
-    def __init__(self, session: Session, matrix: NDArray[np.float32]) -> None:
+    def __init__(self, session: Session, matrix: Table) -> None:
         self._session, self._matrix = session, matrix
 
     @property
-    def matrix(self) -> NDArray[np.float32]:
+    def matrix(self) -> Table:
         """One row a token."""
         return self._matrix
 

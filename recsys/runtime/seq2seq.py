@@ -18,6 +18,7 @@ from recsys.runtime.prefixes import Prompt
 from recsys.runtime.session import Session, in_time
 from recsys.runtime.t5_graph import T5Architecture
 from recsys.runtime.tokens import Tokens
+from recsys.runtime.weights import Table
 
 Rows = NDArray[np.float32]
 # Rows of continuations that are read side by side: every row of them is compared with every other.
@@ -50,7 +51,7 @@ class Seq2Seq:
         self,
         encoder: Session,
         decoder: Session,
-        embeddings: Rows,
+        embeddings: Table,
         architecture: T5Architecture,
         head: Head,
         *,

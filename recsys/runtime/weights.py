@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,51 @@ def _place(path: Path, entry: Mapping[str, Any], start: int, size: int) -> _Plac
     if min((*shape, first), default=0) < 0 or last - first != wanted or start + last > size:
         raise ValueError("a tensor lies outside the file")
     return _Place(path, kind, shape, start + first)
+
+
+class Table(Protocol):
+    """Rows that are looked up, (rows, width): an array, or one that is kept in fewer bits and widened row by row."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and width."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """Return the rows asked for, float16 or float32."""
+        ...
+
+
+class KeptTable:
+    """A table in whole numbers with one scale a row: (rows, width) int8 and (rows, 1) float32, both memory-mapped.
+
+    Only the rows that are asked for are widened: of a vocabulary of 150,000 words, those of a text.
+
+    Raises:
+        ShapeMismatch: the arrays do not fit together.
+    """
+
+    def __init__(self, kept: NDArray[np.int8], scale: NDArray[np.float32]) -> None:
+        if kept.ndim != 2 or scale.shape != (len(kept), 1):
+            raise ShapeMismatch(f"a table of shape {kept.shape} has scales of shape {scale.shape}")
+        self._kept, self._scale = kept, scale
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and width."""
+        return self._kept.shape
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        widened: NDArray[np.float32] = self._kept[rows] * self._scale[rows]
+        return widened
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
 
 
 class WeightFile:

@@ -41,7 +41,7 @@ def test_a_sealed_folder_opens(sealed: Path) -> None:
     artifact = Artifact.open(sealed)
     assert artifact.spec["task"] == "demo"
     assert artifact.field("size", "rows") == 4
-    assert artifact.table("rows").tolist() == np.arange(12.0).reshape(4, 3).tolist()
+    assert np.asarray(artifact.table("rows")).tolist() == np.arange(12.0).reshape(4, 3).tolist()
     assert Artifact.open(sealed, artifact.sha256.upper()) == artifact
     with pytest.raises(ArtifactDamaged, match="expected 00"):
         Artifact.open(sealed, "0" * 64)
@@ -62,8 +62,12 @@ def test_tables_of_every_precision(tmp_path: Path, precision: str) -> None:
     rows[3] = 0
     write_table(tmp_path, "rows", rows, precision)
     seal(tmp_path, {"task": "demo"})
-    got = Artifact.open(tmp_path).table("rows")
-    assert got.dtype == np.float32
+    table = Artifact.open(tmp_path).table("rows")
+    assert table.shape == (7, 32)
+    assert len(table) == 7
+    got = np.asarray(table, np.float32)
+    np.testing.assert_array_equal(np.asarray(table[[4, 0, 4]], np.float32), got[[4, 0, 4]])
+    np.testing.assert_array_equal(np.asarray(table[2], np.float32), got[2])
     bound = {"fp32": 0.0, "fp16": 2e-3}.get(precision, float(np.abs(rows).max()) / 254 + 1e-6)
     assert np.abs(got - rows).max() <= bound
     assert not got[3].any()
