@@ -136,19 +136,23 @@ class Assembler:
         """Return the part that all candidates share, leaving ``reserve`` rows; ``closed`` opens the model's turn.
 
         Raises:
-            PromptError: more candidates than the window.
+            PromptError: more candidates than the window, or than ``reserve`` leaves room for.
         """
-        lists = values.lists
-        if "candidates" in lists and len(lists["candidates"].lines) > self.window:
-            raise PromptError(f"{len(lists['candidates'].lines)} candidates are more than the window of {self.window}")
+        listed = values.lists["candidates"].lines if "candidates" in values.lists else ()
         parts = [p for p in self.template.part if not p.each and values.holds(p.when)]
         pattern = [piece for p in parts for piece in self._pieces(p, values.texts)]
         end = len(self.after) if closed else 0
         free = self.budget - reserve - end - len(self._begin) - sum(len(p) for p in pattern if not isinstance(p, str))
         filled: dict[str, tuple[list[Ids], tuple[int, ...]]] = {}
         for name in sorted((p for p in pattern if isinstance(p, str)), key=list(SHARE).index):
-            filled[name] = self._list(name, lists.get(name, Entries(())), int(free * SHARE[name]))
+            filled[name] = self._list(name, values.lists.get(name, Entries(())), int(free * SHARE[name]))
             free -= sum(len(line) for line in filled[name][0])
+        # A reply names candidates by their place: a list that lost one would be read wrongly.
+        if len(listed) > self.window or ("candidates" in filled and len(filled["candidates"][0]) < len(listed)):
+            raise PromptError(
+                f"{self.template.source}: {len(listed)} candidates are too many for a window of {self.window} "
+                f"and {self.budget - reserve} tokens"
+            )
         body = [x for p in pattern for x in (filled[p][0] if isinstance(p, str) else [p])]
         tail = [self.after] if closed else []
         return Assembled(np.concatenate([self._begin, *body, *tail]), {n: kept for n, (_, kept) in filled.items()})

@@ -132,6 +132,14 @@ def test_a_budget_too_small_is_refused_when_it_is_set(tokens):
         Assembler(template(), tokens, budget=90)
 
 
+def test_a_candidate_is_never_left_out(tokens):
+    assembler = Assembler(template(), tokens, window=3)
+    with pytest.raises(PromptError, match="4 candidates are too many for a window of 3 and 400 tokens"):
+        assembler.shared(Values({}, {"candidates": lines(*"abcd")}))
+    with pytest.raises(PromptError, match="3 candidates are too many for a window of 3 and 50 tokens"):
+        assembler.shared(Values({}, {"candidates": lines(*["Steel saucepan"] * 3)}), reserve=350)
+
+
 def test_history_loses_what_is_kept_last(tokens):
     history = Entries([{"item": f"Steel saucepan number {n}"} for n in range(40)], keep=[7, 3, *range(8, 40)])
     made = Assembler(template(), tokens, budget=360).shared(
