@@ -19,6 +19,7 @@ from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelEr
 from recsys.runtime.architectures import read_json
 from recsys.runtime.models import ModelRef, sha256_of
 from recsys.runtime.onnx import OnnxSession, shared_session
+from recsys.runtime.quantise import check_exact, rows_int8
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import KeptTable, Table
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "recsys-model", 1
 MANIFEST, SPEC, PARITY, TOKENIZER = "manifest.json", "spec.json", "parity.json", "tokenizer.json"
+# Beside a model in eight bits: whether this processor multiplies them exactly.
+EXACT_GRAPH = "exact.onnx"
 MAX_MANIFEST_BYTES = 1 << 20
 
 
@@ -71,7 +74,13 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
 def model_from(
     artifact: Artifact, provider: str = "cpu", threads: int | None = None
 ) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
-    """Return the ready model of a checked artifact by its task. Raises `ConfigError` for a task of a plug-in."""
+    """Return the ready model of a checked artifact by its task.
+
+    Raises:
+        ConfigError: a task of a plug-in. ModelError: a model in eight bits on a processor that gets them wrong.
+    """
+    if (artifact.folder / EXACT_GRAPH).is_file():
+        check_exact(artifact.session(EXACT_GRAPH, provider, 1))
     match artifact.spec["task"]:
         case "causal":
             from recsys.runtime.decoder import causal_from
@@ -168,8 +177,6 @@ class Artifact:
 
 def write_table(folder: Path, name: str, array: NDArray[np.float32], precision: str) -> None:
     """Write a (rows, width) array for `Artifact.table`: in eight bits a row for "int8" and "int4"."""
-    from recsys.runtime.quantise import rows_int8
-
     kept: NDArray[Any] = array
     if precision == "fp16":
         kept = array.astype(np.float16)

@@ -11,14 +11,14 @@ from typing import Any
 
 from recsys.errors import ArtifactMissing, ConfigError, QuantisationRefused
 from recsys.runtime.architectures import read_json
-from recsys.runtime.artifact import PARITY, Artifact, model_from, seal, staged
+from recsys.runtime.artifact import EXACT_GRAPH, PARITY, Artifact, model_from, seal, staged
 from recsys.runtime.decoder import decoder_files
 from recsys.runtime.encoder import encoder_files
 from recsys.runtime.gate import Bounds, GateData, compare
 from recsys.runtime.models import ModelRef, sha256_of
 from recsys.runtime.pairs import cross_encoder_files
 from recsys.runtime.parity import check, measure
-from recsys.runtime.quantise import PRECISIONS, Precision
+from recsys.runtime.quantise import PRECISIONS, Precision, exact_graph
 from recsys.runtime.reference import TASKS, task_of
 from recsys.runtime.t5 import seq2seq_files
 
@@ -101,6 +101,8 @@ def export(
 def _written(source: Path, folder: Path, task: str, precision: Precision, max_tokens: int | None) -> dict[str, Any]:
     options = {} if max_tokens is None else {"max_tokens": max_tokens}
     spec = _WRITERS[task](source, folder, precision=precision, **options)
+    if precision == "int8":
+        (folder / EXACT_GRAPH).write_bytes(exact_graph())
     template = _template(source)
     if template:
         # JSON's strings are TOML's, but for characters that JSON writes as halves: so it writes none of those.

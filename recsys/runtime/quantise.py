@@ -13,10 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import ModelError
+from recsys.runtime.session import Session
+
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
 # Rows of a column that share a scale in four bits.
 BLOCK = 32
+# Terms of the sum that tells exact processors from others.
+EXACT = 64
 # Columns packed at a time: bounds the memory beside a large matrix.
 _COLUMNS = 4096
 
@@ -57,3 +62,32 @@ def blocks_int4(weight: NDArray[np.float32], block: int = BLOCK) -> tuple[NDArra
         packed[part] = steps[..., ::2] | (steps[..., 1::2] << 4)
         scales[part] = scale[..., 0]
     return packed, scales
+
+
+def exact_graph() -> bytes:
+    """Return a graph that multiplies the largest whole numbers: ``x`` (1, 64) of ones -> ``y`` (1, 1) of 64.
+
+    Raises:
+        PluginUnavailable: the ``onnx`` package is not installed.
+    """
+    from recsys.runtime.graph import Graph
+
+    graph = Graph("exact", precision="int8")
+    rows = graph.input("x", "float32", [1, EXACT])
+    graph.dense("ones", rows, np.ones((EXACT, 1), np.float32), output="y", floor=0.0)
+    graph.output("y", "float32", [1, 1])
+    return graph.finish()
+
+
+def check_exact(session: Session) -> None:
+    """Refuse processors whose sums of 8-bit products stop at 32,767 (x86 before VNNI): scores would be wrong.
+
+    Raises:
+        ModelError: this one does; the message says what to do.
+    """
+    found = float(session.run({"x": np.ones((1, EXACT), np.float32)})["y"][0, 0])
+    if abs(found - EXACT) > 0.01 * EXACT:
+        raise ModelError(
+            "this processor cuts off sums of 8-bit products, so a model in int8 would be wrong on it: "
+            "export it in fp16 or int4 (recsys export --help)"
+        )

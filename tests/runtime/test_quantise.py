@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnxruntime.capi._pybind_state import quantize_matmul_4bits
 
+from recsys.errors import ModelError
 from recsys.runtime.graph import Graph
 from recsys.runtime.onnx import OnnxSession
-from recsys.runtime.quantise import BLOCK, Precision, blocks_int4, columns_int8, rows_int8
+from recsys.runtime.quantise import (
+    BLOCK,
+    EXACT,
+    Precision,
+    blocks_int4,
+    check_exact,
+    columns_int8,
+    exact_graph,
+    rows_int8,
+)
+from recsys.runtime.session import SessionSpec, TensorSpec
 from recsys.runtime.weights import WeightFile
 
 
@@ -107,3 +120,19 @@ def test_a_row_does_not_depend_on_its_neighbours(
         assert np.array_equal(whole, alone)
     else:
         assert (np.abs(whole - alone) <= 1e-5 * np.abs(whole).max(axis=1, keepdims=True)).all()
+
+
+class Saturating:
+    """A processor that stops at the largest 16-bit number, as vpmaddubsw does."""
+
+    spec = SessionSpec((TensorSpec("x", "float32", (1, EXACT)),), (TensorSpec("y", "float32", (1, 1)),))
+
+    def run(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, Any]:
+        pairs = min(2 * 255 * 127, 32767) * EXACT // 2
+        return {"y": np.array([[pairs / 255 / 127]], np.float32)}
+
+
+def test_processors_that_cut_sums_off_are_found_out() -> None:
+    check_exact(OnnxSession(exact_graph(), threads=1))
+    with pytest.raises(ModelError, match="fp16 or int4"):
+        check_exact(Saturating())
