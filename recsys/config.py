@@ -49,7 +49,7 @@ class RerankStage(Stage):
 
 
 class ModelSettings(_Section):
-    """A model that stages share: ``ref`` is file://FOLDER or hf://OWNER/NAME, ``sha256`` that of its weights.
+    """A model that stages share: ``ref`` is file://FOLDER, package://MODULE/FOLDER or hf://OWNER/NAME, ``sha256`` that of its weights.
 
     ``provider`` is ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads`` bounds its cores.
     """

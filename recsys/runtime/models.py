@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -18,10 +19,11 @@ _FILES = ("*.safetensors", "*.json", "*.toml", "*.jinja", "*.onnx", "*.data", "*
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model by reference: ``file://path`` (file or folder) or ``hf://organisation/name[@revision]``.
+    """A model by reference: ``file://path`` (file or folder), ``package://module/path`` or ``hf://owner/name[@revision]``.
 
     Attributes:
-        scheme: "file" or "hf". place: the path, or the repository name on the hub.
+        scheme: "file", "package" or "hf". place: the path, an installed module and the path inside its folder, or the
+            repository name on the hub.
         revision: branch, tag or commit of the repository; "" = its main branch, always "" for files.
     """
 
@@ -37,8 +39,8 @@ class ModelRef:
             ConfigError: another scheme, or no place after it.
         """
         scheme, found, place = text.partition("://")
-        if not found or scheme not in ("file", "hf"):
-            raise ConfigError(f"model ref must start with file:// or hf://, got {text!r}")
+        if not found or scheme not in ("file", "package", "hf"):
+            raise ConfigError(f"model ref must start with file://, package:// or hf://, got {text!r}")
         revision = ""
         if scheme == "hf":
             place, _, revision = place.partition("@")
@@ -47,26 +49,28 @@ class ModelRef:
                 raise ConfigError(f"model ref must read hf://organisation/name[@revision], got {text!r}")
         if not place:
             raise ConfigError(f"model ref names no place: {text!r}")
+        if scheme == "package" and (".." in place.split("/") or not place.split("/")[0].isidentifier()):
+            raise ConfigError(f"model ref must read package://module/path, got {text!r}")
         return cls(scheme, place, revision)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.place}" + (f"@{self.revision}" if self.revision else "")
 
     def path(self) -> Path:
-        """Return the path of a file reference.
+        """Return the path of a file, or of what an installed package brings along.
 
         Raises:
-            ArtifactMissing: nothing is there. ConfigError: the reference is no file.
+            ArtifactMissing: nothing is there. ConfigError: the reference is on the hub.
         """
-        if self.scheme != "file":
+        if self.scheme == "hf":
             raise ConfigError(f"{self} is no file:// reference")
-        path = Path(self.place).expanduser()
+        path = Path(self.place).expanduser() if self.scheme == "file" else _inside_package(self)
         if not path.exists():
             raise ArtifactMissing(f"{self}: nothing is at {path}")
         return path
 
     def fetch(self) -> Path:
-        """Return the folder of the model: the path of a file reference, or where the hub's copy was put.
+        """Return the folder of the model: its path here, or where the hub's copy was put.
 
         Only safetensors, JSON, TOML and our own formats are fetched: never a pickle, never code.
 
@@ -74,13 +78,22 @@ class ModelRef:
             ArtifactMissing: nothing is there, or the hub cannot be reached and holds no copy here.
             PluginUnavailable: ``huggingface_hub`` is not installed.
         """
-        if self.scheme == "file":
+        if self.scheme != "hf":
             return self.path()
         hub = import_optional("huggingface_hub")
         try:
             return Path(hub.snapshot_download(self.place, revision=self.revision or None, allow_patterns=list(_FILES)))
         except Exception as error:  # the library has no base class of its own errors
             raise ArtifactMissing(f"{self} cannot be fetched: {error}") from error
+
+
+def _inside_package(ref: ModelRef) -> Path:
+    module, _, inside = ref.place.partition("/")
+    # The package is found, not imported: what it would load is not wanted here.
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise ArtifactMissing(f"{ref}: no package {module} is installed")
+    return Path(next(iter(spec.submodule_search_locations))) / inside
 
 
 def sha256_of(path: Path) -> str:

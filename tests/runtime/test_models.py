@@ -86,3 +86,16 @@ def test_write_whole_that_fails_keeps_the_old_content(tmp_path: Path) -> None:
         write_whole(tmp_path / "file", "text is no bytes")  # type: ignore[arg-type]
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_package_brings_along():
+    ref = ModelRef.parse("package://recsys/tuned/shop.toml")
+    assert ref.fetch().name == "shop.toml"
+    assert str(ref) == "package://recsys/tuned/shop.toml"
+    with pytest.raises(ArtifactMissing, match="no package nobody_made_this"):
+        ModelRef.parse("package://nobody_made_this/model").path()
+    with pytest.raises(ArtifactMissing, match="nothing is at"):
+        ModelRef.parse("package://recsys/nowhere").path()
+    for wrong in ("package://recsys/../../etc", "package:///etc", "package://a-b/c"):
+        with pytest.raises(ConfigError, match="package://module/path"):
+            ModelRef.parse(wrong)
