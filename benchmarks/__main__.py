@@ -1,4 +1,4 @@
-"""``python -m benchmarks [all|bm25|implicit|funnel|batch|search|explain|import|evaluate|xrec|tables] [--quick]``."""
+"""``python -m benchmarks [NAME] [--quick]``: all, one of the benchmarks of speed, evaluate, xrec, or tables."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -15,6 +16,8 @@ LIBRARIES = (
     "recsys-engine", "numpy", "scipy", "implicit", "rank-bm25", "bm25s", "tantivy", "numba", "lightgbm", "onnxruntime",
     "scikit-learn",
 )  # fmt: skip
+# Of one benchmark alone, which says itself when they are missing.
+OPTIONAL = ("torch", "transformers")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -22,11 +25,20 @@ ROOT = Path(__file__).resolve().parents[1]
 def facts() -> dict[str, Any]:
     """Return what every result line carries; nothing in it names a machine, a folder or a person."""
     return {
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **versions()},
         "hardware": hardware(),
         "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that are measured or compared with."""
+    out = {name: metadata.version(name) for name in LIBRARIES}
+    for name in OPTIONAL:
+        with suppress(metadata.PackageNotFoundError):
+            out[name] = metadata.version(name)
+    return out
 
 
 def hardware() -> dict[str, Any]:

@@ -27,6 +27,8 @@ BENCHMARKS = {
     "explain": "benchmarks.explain",
     "checker": "benchmarks.checker",
     "reasons": "benchmarks.reasons",
+    "decode": "benchmarks.decode",
+    "real-size": "benchmarks.real_size",
     "import": "benchmarks.startup",
 }
 # What needs the data of RECSYS_DATA and more time: run when named, never among all.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checker_tables, quality_tables, reason_tables, speed_tables, xrec_tables
+from benchmarks import checker_tables, decode_tables, quality_tables, reason_tables, speed_tables, xrec_tables
 from benchmarks.evaluations import SEARCHES, SETS
 from benchmarks.runner import ROOT
 
@@ -23,6 +23,10 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "batch": speed_tables.batch,
     "search": speed_tables.search,
     "explain": speed_tables.explain,
+    "decode": decode_tables.rerank,
+    "decode-texts": decode_tables.texts,
+    "decode-memory": decode_tables.memory,
+    "real-size": decode_tables.real_size,
     "import": speed_tables.startup,
     "checker": checker_tables.checkers,
     "checker-kinds": checker_tables.kinds,
