@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from recsys.cli.output import Json, console, print_json, progress, table
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, ModelError
 
 
 def add(app: typer.Typer) -> None:
@@ -53,7 +55,7 @@ def export(
     from recsys.runtime.gate import GateData
     from recsys.runtime.quantise import Precision
 
-    with progress() as tell:
+    with progress() as tell, _advised():
         made = exporting.export(
             ref, to, precision=cast("Precision", precision or "fp32"), task=task, max_tokens=max_tokens,
             gate=None if gate is None else GateData.read(gate), ungated=ungated, parity=parity, tell=tell,
@@ -64,6 +66,17 @@ def export(
         print_json(facts)
     else:
         _show(facts)
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Errors of models say what to type for a bundle: here it is another word."""
+    try:
+        yield
+    except ModelError as error:
+        if "recsys " in str(error):
+            raise
+        raise type(error)(f"{error} (nothing was written; see recsys export --help)") from error
 
 
 def _show(facts: dict[str, Any]) -> None:

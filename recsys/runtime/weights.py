@@ -94,7 +94,7 @@ def _files(folder: Path) -> list[Path]:
     if whole.is_file():
         return [whole]
     if not index.is_file():
-        raise ArtifactMissing(f"{folder} holds neither model.safetensors nor its index (other formats are not read)")
+        raise ArtifactMissing(f"{folder} holds neither model.safetensors nor its index: other formats are not read")
     shards = read_json(index).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
         raise ArtifactDamaged(f"{index} has no weight_map")

@@ -41,6 +41,7 @@ def test_a_refusal_has_figures_and_exit_code_1(call: Any, model: Path, tmp_path:
     second = call("export", model, "--to", tmp_path / "out", "--precision", "int4", "--gate", data, code=1)
     assert "Kendall" in second.stderr
     assert "20 lists" in second.stderr
+    assert "recsys export --help" in second.stderr
     assert not (tmp_path / "out").exists()
     third = call("export", model, "--to", tmp_path / "out", "--precision", "int4", "--ungated")
     assert "int4" in third.stdout
@@ -52,6 +53,9 @@ def test_options_of_models_mean_nothing_for_bundles(call: Any, tmp_path: Path) -
 
 
 def test_what_cannot_be_fetched(call: Any, tmp_path: Path) -> None:
-    assert "nothing is at" in call("export", f"file://{tmp_path}/none", "--to", tmp_path / "x", code=1).stderr
-    assert "file:// or hf://" in call("export", "ftp://a/b", "--to", tmp_path / "x", code=2).stderr
+    missing = call("export", f"file://{tmp_path}/none", "--to", tmp_path / "x", code=1).stderr
+    assert "nothing is at" in missing
+    assert "recsys export --help" in missing
+    assert "recsys fit" not in missing
+    assert "must start with file://" in call("export", "ftp://a/b", "--to", tmp_path / "x", code=2).stderr
     assert list(tmp_path.iterdir()) == []

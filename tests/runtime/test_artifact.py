@@ -161,7 +161,7 @@ def test_a_model_opens_by_its_task(written_folder: Folder, sealed: Path) -> None
         open_model(Settings(f"file://{sealed}"))
     with pytest.raises(ArtifactMissing):
         open_model(Settings(f"file://{sealed}/none"))
-    with pytest.raises(ConfigError, match="file:// or hf://"):
+    with pytest.raises(ConfigError, match="must start with file://"):
         open_model(Settings(str(sealed)))
 
 

@@ -99,3 +99,13 @@ def test_what_a_package_brings_along():
     for wrong in ("package://recsys/../../etc", "package:///etc", "package://a-b/c"):
         with pytest.raises(ConfigError, match="package://module/path"):
             ModelRef.parse(wrong)
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ArtifactMissing, match="hf://none/such@v2 cannot be fetched"):
+        ModelRef.parse("hf://none/such@v2").fetch()
+    assert ModelRef.parse(f"file://{tmp_path}").fetch() == tmp_path
