@@ -149,13 +149,6 @@ class Generate:
         found = self._worded([self._draft(case) for case in cases])
         return ["" if one is None else one.text for one in found]
 
-    def prompt(self, one: Draft) -> str:
-        """Return what the model reads of a draft; no word of it comes from a catalogue, a review or a shopper."""
-        out = PROMPTS.get(self.config.prompt, self.config.prompt)
-        for name in _PARTS:
-            out = out.replace(f"{{{name}}}", str(getattr(one, name)))
-        return out
-
     def _writes(self, case: Case) -> bool:
         return language_of(case.locale) in self.config.locales
 
@@ -166,7 +159,7 @@ class Generate:
 
     def _worded(self, drafts: Sequence[Draft | None]) -> list[Wording | None]:
         """Return the wording of each draft; what reads alike is written once, and kept: there is no name in it."""
-        keys = [None if one is None else (self.prompt(one), frozenset(one.slots)) for one in drafts]
+        keys = [None if one is None else (prompt_for(one, self.config.prompt), frozenset(one.slots)) for one in drafts]
         wanted = {key: one for key, one in zip(keys, drafts, strict=True) if key is not None and one is not None}
         with self._lock:
             known = {key: self._held[key] for key in wanted if key in self._held}
@@ -186,8 +179,9 @@ class Generate:
         """Let the model write, all drafts at a time."""
         c = self.config
         deadline = None if c.budget_ms is None else time.monotonic() + c.budget_ms / 1000
+        asked = [self._tokens.trusted(prompt_for(one, c.prompt)) for one in drafts]
         replies = self._model.generate(
-            [Prompt((np.concatenate([self._begin, self._tokens.trusted(self.prompt(one))]),)) for one in drafts],
+            [Prompt((np.concatenate([self._begin, ids]),)) for ids in asked],
             max_new_tokens=c.max_new_tokens,
             constraint=[SlotRule(one.slots, one.required, self._alphabet) for one in drafts],
             temperature=c.temperature, seed=c.seed, deadline=deadline,
@@ -214,6 +208,17 @@ class Generate:
         if times:
             with self._lock:
                 self._counts[name] += times
+
+
+def prompt_for(one: Draft, prompt: str = "writer") -> str:
+    """Return what a model reads of a draft; no word of it comes from a catalogue, a review or a shopper.
+
+    ``prompt`` is a name of `PROMPTS`, or a text of its own.
+    """
+    out = PROMPTS.get(prompt, prompt)
+    for name in _PARTS:
+        out = out.replace(f"{{{name}}}", str(getattr(one, name)))
+    return out
 
 
 def judged(one: Draft, text: str) -> Checked:

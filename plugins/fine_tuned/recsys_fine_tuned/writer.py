@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.demo import prepare
 from recsys.errors import ConfigError
-from recsys.explain.generate import PROMPTS
-from recsys.explain.slots import Draft, slot_names
+from recsys.explain.generate import prompt_for
+from recsys.explain.slots import slot_names
 from recsys.runtime.decoder import write_decoder
 from recsys.runtime.tokens import Tokens
 from recsys_fine_tuned.corpus import Grammar
@@ -79,14 +79,6 @@ class Recipe(BaseModel):
         return cls.read(SHIPPED / "recipe.toml")
 
 
-def prompt_of(one: Draft) -> str:
-    """Return what the writer reads of a draft, as the explainer `generate` asks it."""
-    out = PROMPTS["writer"]
-    for name in ("tone", "sure", "turn", "facts"):
-        out = out.replace(f"{{{name}}}", str(getattr(one, name)))
-    return out
-
-
 def encoded(examples: Sequence[Pair], tokens: Tokens) -> list[tuple[Ids, int]]:
     """Return for each pair its ids, prompt, reason and end token, (t,), and where the reason begins."""
     end = tokens.id_of(EOS)
@@ -94,7 +86,7 @@ def encoded(examples: Sequence[Pair], tokens: Tokens) -> list[tuple[Ids, int]]:
         raise ConfigError("the tokenizer has no end token: train it by train_tokenizer")
     out = []
     for pair in examples:
-        prompt, text = tokens.trusted(prompt_of(pair.draft)), tokens.trusted(pair.text)
+        prompt, text = tokens.trusted(prompt_for(pair.draft)), tokens.trusted(pair.text)
         out.append((np.concatenate([prompt, text, [end]]).astype(np.int64), len(prompt)))
     return out
 
@@ -166,7 +158,7 @@ def fit_writer(examples: Sequence[Pair], recipe: Recipe, folder: Path, **free: A
     if not learnt or not held:
         raise ConfigError(f"{len(learnt)} pairs to learn from and {len(held)} held ones: there must be some of both")
     tokenizer = train_tokenizer(
-        (t for p in examples for t in (prompt_of(p.draft), p.text)), recipe.vocabulary, slot_names()
+        (t for p in examples for t in (prompt_for(p.draft), p.text)), recipe.vocabulary, slot_names()
     )
     tokens = tokens_of(tokenizer)
     rows, apart = encoded(learnt, tokens), encoded(held, tokens)

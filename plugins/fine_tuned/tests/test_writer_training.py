@@ -10,12 +10,12 @@ import pytest
 from recsys_fine_tuned.corpus import Grammar
 from recsys_fine_tuned.rows import IGNORED
 from recsys_fine_tuned.tokenizer import EOS, tokens_of, train_tokenizer
-from recsys_fine_tuned.writer import Recipe, batch_of, encoded, epochs, fit_writer, prompt_of
+from recsys_fine_tuned.writer import Recipe, batch_of, encoded, epochs, fit_writer
 from recsys_fine_tuned.writer_data import Pair, pairs
 from writer_worlds import small_cases
 
 from recsys.errors import ConfigError
-from recsys.explain.generate import Generate
+from recsys.explain.generate import Generate, prompt_for
 from recsys.explain.slots import slot_names
 from recsys.runtime.decoder import open_decoder
 from recsys.runtime.prefixes import Prompt
@@ -32,7 +32,7 @@ def examples() -> list[Pair]:
 
 
 def texts(examples: list[Pair]) -> list[str]:
-    return [t for p in examples for t in (prompt_of(p.draft), p.text)]
+    return [t for p in examples for t in (prompt_for(p.draft), p.text)]
 
 
 def test_rows_hold_prompt_reason_and_end(examples: list[Pair]) -> None:
@@ -78,7 +78,7 @@ def _served_as_trained(folder: Path, examples: list[Pair]) -> None:
     served = open_decoder(folder / "model", threads=1)
     assert served.tokens is not None
     reference: Any = AutoModelForCausalLM.from_pretrained(folder / "source").eval()
-    ids = served.tokens.trusted(prompt_of(examples[0].draft))
+    ids = served.tokens.trusted(prompt_for(examples[0].draft))
     with torch.no_grad():
         wanted = reference(torch.as_tensor(ids)[None]).logits[0, -1].numpy()
     np.testing.assert_allclose(served.next_token_logits([Prompt((ids,))])[0], wanted, atol=1e-4)
@@ -92,6 +92,6 @@ def test_pairs_of_one_sort_alone_are_refused(examples: list[Pair], tmp_path: Pat
         fit_writer(learnt, RECIPE, tmp_path)
 
 
-def test_the_prompt_is_the_explainers(examples: list[Pair], tmp_path: Path) -> None:
+def test_the_prompt_is_the_explainers(examples: list[Pair]) -> None:
     one = examples[0].draft
-    assert prompt_of(one) == f"<explanation>{one.tone} {one.sure} {one.turn}\n{one.facts}<sep>"
+    assert prompt_for(one) == f"<explanation>{one.tone} {one.sure} {one.turn}\n{one.facts}<sep>"
