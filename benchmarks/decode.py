@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 import recsys
 from benchmarks.decode_torch import TorchModel
@@ -57,8 +58,8 @@ def run(case: dict[str, Any], scratch: Path) -> list[dict[str, Any]]:
     if case["part"] == "generate":
         return texts(case, ours, torch)
     warm = open_decoder(written(case["model"], "fp32", scratch), threads=threads, prefix_bytes=1 << 28)
-    rate = matmul_rate(threads, 256 if case["model"] == "tiny" else 2048)
-    return [line for count in case["candidates"] for line in rerank(case, count, ours, warm, torch, rate)]
+    rates = matmul_rates(threads, 256 if case["model"] == "tiny" else 2048)
+    return [line for count in case["candidates"] for line in rerank(case, count, ours, warm, torch, rates)]
 
 
 def source(model: str, scratch: Path) -> Path:
@@ -100,7 +101,12 @@ def interleaved(
 
 
 def rerank(
-    case: dict[str, Any], count: int, ours: Mapping[str, CausalLM], warm: CausalLM, torch: TorchModel, rate: float
+    case: dict[str, Any],
+    count: int,
+    ours: Mapping[str, CausalLM],
+    warm: CausalLM,
+    torch: TorchModel,
+    rates: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """Measure every way to score ``count`` titles; torch without sharing is what the others are compared with."""
     a = warm.architecture
@@ -136,18 +142,18 @@ def rerank(
     }
     out = []
     for name, took in seconds.items():
-        figures = {
+        figures: dict[str, Any] = {
             "ms": rounded(1000 * took),
             "x_torch": rounded(seconds["torch"] / took),
             "x_torch_shared": rounded(seconds["torch, shared prefix"] / took),
         }
         if "vectors" not in name:
             figures["max_difference"] = float(f"{np.abs(found[name] - found['torch']).max():.1e}")
+            figures["kendall"] = rounded(stats.kendalltau(found[name], found["torch"]).statistic)
         if name == "fp32":
-            figures |= {
-                "gflop_per_s": rounded(useful / took / 1e9),
-                "share_of_matmul_rate": rounded(useful / took / rate),
-            }
+            figures["gflop_per_s"] = rounded(useful / took / 1e9)
+            figures["share_of_matmul_rate"] = rounded(useful / took / max(rates.values()))
+            figures["matmul_gflop_per_s"] = {who: rounded(rate / 1e9) for who, rate in rates.items()}
         out.append({"name": name, "parameters": parameters, "figures": figures})
     return out
 
@@ -195,8 +201,8 @@ def footprint(case: dict[str, Any], scratch: Path, threads: int) -> dict[str, An
     return {"name": f"memory, {case['runtime']}", "parameters": parameters, "figures": figures}
 
 
-def matmul_rate(threads: int, size: int) -> float:
-    """Return the floating point operations a second of one large product, the best of torch, numpy and onnxruntime."""
+def matmul_rates(threads: int, size: int) -> dict[str, float]:
+    """Return the floating point operations a second of one large product, by who computes it."""
     import torch
 
     a = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
@@ -204,6 +210,8 @@ def matmul_rate(threads: int, size: int) -> float:
     made = graph.dense("w", graph.input("x", "float32", ["r", size]), a, output="y")
     graph.output(made, "float32", ["r", size])
     session, tensor = OnnxSession(graph.finish(), threads=threads), torch.from_numpy(a)
-    ways: list[Callable[[], Any]] = [lambda: a @ a, lambda: tensor @ tensor, lambda: session.run({"x": a})]
-    best = min(timed(way)[1] for _ in range(6) for way in ways)
-    return 2 * size**3 / best
+    ways: dict[str, Callable[[], Any]] = {
+        "numpy": lambda: a @ a, "torch": lambda: tensor @ tensor, "onnxruntime": lambda: session.run({"x": a}),
+    }  # fmt: skip
+    seconds = {name: min(timed(way)[1] for _ in range(6)) for name, way in ways.items()}
+    return {name: 2 * size**3 / took for name, took in seconds.items()}

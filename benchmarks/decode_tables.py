@@ -12,7 +12,7 @@ from recsys.eval.tables import NONE, compact
 def rerank(results: Path) -> str:
     head = (
         "", "Model", "Candidates", "ms a list", "x torch", "x torch, shared prefix", "Largest score difference",
-        "Share of matrix rate",
+        "Kendall's tau", "Share of matrix rate",
     )  # fmt: skip
 
     def row(line: Line) -> list[str]:
@@ -20,7 +20,7 @@ def rerank(results: Path) -> str:
         difference = f"{f['max_difference']:.0e}" if "max_difference" in f else NONE
         return [
             line["name"], p["model"], f"{p['candidates']}", compact(f["ms"]), times(f["x_torch"]),
-            times(f["x_torch_shared"]), difference, share(f.get("share_of_matmul_rate")),
+            times(f["x_torch_shared"]), difference, compact(f.get("kendall")), share(f.get("share_of_matmul_rate")),
         ]  # fmt: skip
 
     return page("decode", results, lambda lines: table(head, map(row, having(lines, "ms"))))

@@ -13,9 +13,10 @@ from recsys.errors import ModelError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.constraints import Constraint
 from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode
-from recsys.runtime.heads import ArrayHead, Head, log_probs, many_logits
+from recsys.runtime.heads import ArrayHead, Head, many_logits
 from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
+from recsys.runtime.scoring import log_likelihoods
 from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import Table
@@ -78,6 +79,13 @@ class CausalLM:
         """Rows that a prompt with its continuation may have."""
         return self._max
 
+    def warm_up(self) -> None:
+        """Read, score and write a token once, so that the first caller does not pay for what is set up then."""
+        one = Prompt((np.zeros(1, np.int64),))
+        self.score([one], [[one, one]])
+        if self._max > 1:
+            self.generate([one], max_new_tokens=1)
+
     def score(
         self,
         prefixes: Sequence[Prompt],
@@ -100,7 +108,8 @@ class CausalLM:
             states = self._states(prefixes[part], continuations[part], deadline)
             # A last row predicts what comes after the continuation: nobody asks.
             rows = self._continued(states, continuations[part], 1, deadline)
-            out += self._scored(states, continuations[part], rows, mean, deadline)
+            before = [state.hidden for state in states]
+            out += log_likelihoods(self._head, before, continuations[part], rows, mean, deadline)
         return out
 
     def hidden(
@@ -291,38 +300,6 @@ class CausalLM:
                     out[job.prefix][member] = next(parts)
         return out
 
-    def _scored(
-        self,
-        states: Sequence[PrefixState],
-        continuations: Sequence[Sequence[Prompt]],
-        rows: list[list[Rows]],
-        mean: bool,
-        deadline: float | None,
-    ) -> list[NDArray[np.float32]]:
-        targets = [_targets(c) for group in continuations for c in group]
-        prefix = np.repeat(np.arange(len(states)), [len(group) for group in continuations])
-        counts = np.array([(t >= 0).sum() for t in targets], np.int64)
-        sums = np.zeros(len(targets), np.float32)
-        # A prefix's own last row predicts the first tokens of all that follows it: one row of the head.
-        first = np.array([t[0] if len(t) else -1 for t in targets], np.int64)
-        used = np.unique(prefix[first >= 0])
-        at = np.searchsorted(used, prefix)
-        before = np.array([states[i].hidden for i in used], np.float32).reshape(len(used), self._a.hidden)
-        for part, logits, log_sums in many_logits(self._head, before, deadline):
-            here = np.flatnonzero((first >= 0) & (at >= part.start) & (at < part.stop))
-            row = at[here] - part.start
-            sums[here] = logits[row, first[here]] - log_sums[row]
-        spoken = [np.flatnonzero(t[1:] >= 0) for t in targets]
-        if any(len(s) for s in spoken):
-            flat = [r for group in rows for r in group]
-            hidden = np.concatenate([r[s] for r, s in zip(flat, spoken, strict=True)])
-            wanted = np.concatenate([t[1:][s] for t, s in zip(targets, spoken, strict=True)])
-            owner = np.repeat(np.arange(len(targets)), [len(s) for s in spoken])
-            np.add.at(sums, owner, log_probs(self._head, hidden, wanted, deadline))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scores = np.where(counts > 0, sums / counts if mean else sums, np.float32(np.nan)).astype(np.float32)
-        return np.split(scores, np.cumsum([len(group) for group in continuations])[:-1])
-
     def _jobs(self, prefix: int, sizes: Sequence[int]) -> list[_Job]:
         some = [k for k, size in enumerate(sizes) if size > 0]
         return [
@@ -351,9 +328,3 @@ class CausalLM:
     def _check_length(self, rows: int) -> None:
         if rows > self._max:
             raise ModelError(f"a prompt with its continuation has {rows} rows, the model takes {self._max}")
-
-
-def _targets(continuation: Prompt) -> NDArray[np.int64]:
-    """Return the token at every row, -1 where it is a vector."""
-    parts = [p if p.ndim == 1 else np.full(len(p), -1) for p in continuation.pieces]
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)

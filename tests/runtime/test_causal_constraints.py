@@ -51,6 +51,18 @@ def test_every_reply_is_a_choice(
     for reply in replies:
         assert reply.ids.tolist() in choices
         assert reply.reason in {"stop", "constraint", "length"}
+        assert reply.complete
+
+
+@settings(max_examples=20, deadline=None)
+@given(CHOICES, st.integers(1, 3), st.integers(0, 5))
+def test_a_reply_cut_off_says_so(
+    causal: Callable[[str], CausalLM], choices: list[list[int]], most: int, seed: int
+) -> None:
+    trie, prompt = Trie([np.array(c) for c in choices]), Prompt((np.random.default_rng(seed).integers(3, 400, 5),))
+    reply = causal("qwen3").generate([prompt], max_new_tokens=most, constraint=trie, temperature=2.0, seed=seed)[0]
+    assert reply.complete == (reply.ids.tolist() in choices)
+    assert any(choice[: len(reply.ids)] == reply.ids.tolist() for choice in choices)
 
 
 def test_greedy_takes_the_likeliest_step(causal: Callable[[str], CausalLM]) -> None:

@@ -230,6 +230,14 @@ def test_draws_follow_the_probabilities() -> None:
     np.testing.assert_allclose(counts, [0.5, 0.3, 0.2], atol=0.03)
 
 
+def test_warming_up_reads_little(counted: Callable[..., tuple[CausalLM, Counting]]) -> None:
+    model, body = counted(prefixes=PrefixCache(1 << 20))
+    model.warm_up()
+    assert body.calls
+    assert max(body.calls) <= 2
+    assert model.forget("") == 0
+
+
 def test_nothing_asked(causal: Causal) -> None:
     model = causal("qwen3")
     assert model.score([], []) == []
