@@ -14,7 +14,7 @@ from recsys.runtime.causal import CausalLM
 from recsys.runtime.decoder_graph import GRAPH_VERSION, Form, decoder_graph, head_graph
 from recsys.runtime.heads import GraphHead
 from recsys.runtime.prefixes import PrefixCache
-from recsys.runtime.quantise import Precision
+from recsys.runtime.quantise import Precision, head_precision
 from recsys.runtime.rope import Rope
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import WeightFile, Weights
@@ -52,7 +52,7 @@ def decoder_files(
     with WeightFile(folder / "weights.data") as store:
         body = decoder_graph(architecture, weights, store, form=form, max_tokens=max_tokens, precision=precision)
         rows = weights.take(EMBEDDING if architecture.tied else HEAD, *shape)
-        head = head_graph(architecture, rows, store, precision)
+        head = head_graph(architecture, rows, store, head_precision(precision))
     (folder / "body.onnx").write_bytes(body)
     (folder / "head.onnx").write_bytes(head)
     write_table(folder, "embeddings", weights.take(EMBEDDING, *shape), precision)

@@ -102,7 +102,7 @@ def export(
 def _written(source: Path, folder: Path, task: str, precision: Precision, max_tokens: int | None) -> dict[str, Any]:
     options = {} if max_tokens is None else {"max_tokens": max_tokens}
     spec = _WRITERS[task](source, folder, precision=precision, **options)
-    if precision == "int8":
+    if precision in _QUANTISED:
         (folder / EXACT_GRAPH).write_bytes(exact_graph())
     template = _template(source)
     if template:

@@ -26,6 +26,11 @@ EXACT = 64
 _COLUMNS = 4096
 
 
+def head_precision(precision: Precision) -> Precision:
+    """Return how the head of a language model is kept: never in four bits, since all words are told apart by it."""
+    return "int8" if precision == "int4" else precision
+
+
 def columns_int8(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return (k, n) int8 and the scale of each column (n,): ``weight`` is about their product."""
     scale = np.abs(weight).max(axis=0, initial=0.0).astype(np.float32) / np.float32(127)
@@ -88,6 +93,6 @@ def check_exact(session: Session) -> None:
     found = float(session.run({"x": np.ones((1, EXACT), np.float32)})["y"][0, 0])
     if abs(found - EXACT) > 0.01 * EXACT:
         raise ModelError(
-            "this processor cuts off sums of 8-bit products, so a model in int8 would be wrong on it: "
-            "export it in fp16 or int4 (recsys export --help)"
+            "this processor cuts off sums of 8-bit products, so this model would be wrong on it: "
+            "export it in fp32 or fp16 (recsys export --help)"
         )

@@ -11,7 +11,7 @@ from recsys.errors import ArtifactDamaged
 from recsys.runtime.artifact import TOKENIZER, Artifact, write_table
 from recsys.runtime.decoder_graph import head_graph
 from recsys.runtime.heads import GraphHead
-from recsys.runtime.quantise import Precision
+from recsys.runtime.quantise import Precision, head_precision
 from recsys.runtime.seq2seq import Seq2Seq
 from recsys.runtime.t5_graph import GRAPH_VERSION, T5Architecture, t5_decoder_graph, t5_encoder_graph
 from recsys.runtime.tokens import Tokens
@@ -38,7 +38,7 @@ def seq2seq_files(
             "encoder.onnx": t5_encoder_graph(a, weights, store, precision),
             "decoder.onnx": t5_decoder_graph(a, weights, store, precision),
             "head.onnx": head_graph(
-                a, embeddings if tied else weights.take("lm_head.weight", *shape), store, precision
+                a, embeddings if tied else weights.take("lm_head.weight", *shape), store, head_precision(precision)
             ),
         }
     for name, graph in graphs.items():

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_figures_of_the_gate() -> None:
 
 def test_gate_data_from_disk(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
-    arrays = {
+    arrays: dict[str, Any] = {
         "queries": np.array(["tea"]), "texts": np.array(["a", "b"]), "starts": np.array([0, 2]),
         "labels": np.array([1.0, 0.0]),
     }  # fmt: skip
