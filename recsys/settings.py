@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from recsys.config import EngineConfig
 from recsys.dataset import Dataset
+from recsys.registry import Registry
 
 # Everything that a table shows alone; which of them feed the cascade is the variant's business.
 SINGLES: dict[str, dict[str, Any]] = {
@@ -63,3 +66,21 @@ def default_config(data: Dataset, repeats: bool = False) -> EngineConfig:
             "variants": {"no-llm": {"rank": "lightgbm", "candidates": cascade}},
         }
     )
+
+
+def with_rerank(config: EngineConfig, names: Sequence[str], registry: Registry | None = None) -> EngineConfig:
+    """Return the settings with more rerankers: words of ``tuned/rerank.toml``, else rerankers by their own name.
+
+    A name that ``config.rerank`` holds already means what it says there.
+
+    Raises:
+        ConfigError: a setting is wrong. UnknownPlugin, PluginUnavailable: no such reranker can be had.
+    """
+    packaged = tomllib.loads((files("recsys") / "tuned" / "rerank.toml").read_text(encoding="utf-8"))
+    stages = {name: dict(packaged.get(name, {})) for name in names if name not in config.rerank}
+    for name, stage in stages.items():  # now, not after an hour of fitting
+        (registry or Registry()).get("rerankers", stage.get("use", name))
+    if not stages:
+        return config
+    plain = config.plain()
+    return EngineConfig.of({**plain, "rerank": {**plain["rerank"], **stages}})

@@ -40,6 +40,10 @@ def evaluate(
     split: Annotated[str, typer.Option("--split", help="global-time or leave-one-out.")] = "global-time",
     config: ConfigOption = None,
     rows: Annotated[str | None, typer.Option("--rows", help="Only these rows, separated by commas.")] = None,
+    rerank: Annotated[
+        str | None,
+        typer.Option("--rerank", help="Rows cascade+NAME of rerankers: zero-shot, fine-tuned, or by their own name."),
+    ] = None,
     repeats: Annotated[
         Repeats, typer.Option("--repeats", help="Items chosen before: never again, again, or as the data asks for.")
     ] = Repeats.auto,
@@ -61,7 +65,8 @@ def evaluate(
 
     A catalogue with judged queries (search:icecat, search:msrd) is searched instead: five folds by query, every way to
     search, spelling mistakes; of the options it takes --rows, --seed and those that write files. Given candidates
-    (llmrank:games, llmrank:ml-1m) are put in order; of the options go --config, --rows, --seed and those that write.
+    (llmrank:games, llmrank:ml-1m) are put in order; of the options go --config, --rows, --rerank, --seed and those
+    that write.
     """
     from recsys.config import EngineConfig
     from recsys.data.source import open_data
@@ -80,16 +85,18 @@ def evaluate(
         tell(f"reading {data}")
         found, _ = open_data(data)
         if is_search(found):
-            names = ("split", "config", "repeats", "run", "refit", "ablate")
+            names = ("split", "config", "rerank", "repeats", "run", "refit", "ablate")
             _refuse(context, data, names, "holds judged queries and no shoppers")
             evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
         elif is_given(found):
             _refuse(context, data, ("split", "repeats", "run", "refit", "ablate"), "brings its lists along")
-            evaluation = evaluate_given(found, settings, seed=seed, rows=_names(rows), progress=tell)
+            evaluation = evaluate_given(
+                found, settings, seed=seed, rows=_names(rows), rerank=_names(rerank) or (), progress=tell
+            )
         else:
             evaluation = measured(
                 found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
-                ablate=ablate, progress=tell,
+                ablate=ablate, rerank=_names(rerank) or (), progress=tell,
             )  # fmt: skip
     results = evaluation.results
     if json_file is not None:

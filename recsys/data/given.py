@@ -19,10 +19,12 @@ class Given:
     Attributes:
         users: (b,) ids of shoppers of the log, each once.
         rows: (b, c) int32 item rows, the target of the shopper among them.
+        remark: what has to be said wherever figures of these lists are shown.
     """
 
     users: tuple[str, ...]
     rows: NDArray[np.int32]
+    remark: str = ""
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or len(self.rows) != len(self.users):

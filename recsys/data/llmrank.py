@@ -22,6 +22,10 @@ MAX_TITLE_CHARS = 1000
 SIZE = 20  # of a list: the target and 19 others
 # Where histories are that the published folders lack: the folder beside, and its file.
 HISTORIES = {"Games": ("Games-6k", "Games-6k.test.inter"), "ml-1m": ("../ml-1m-sequences", "sequences.txt")}
+REMARKS = {
+    "ml-1m": "Reconstructed: the histories are of another source, which dropped low ratings and rare movies; published "
+    "figures of this set are of other histories."
+}
 
 
 class LLMRank:
@@ -67,7 +71,7 @@ class LLMRank:
         times = np.concatenate([np.arange(n, dtype=np.int64) for n in lengths])
         log = EventLog.of(np.repeat(users, lengths).tolist(), Events.of(rows, times=times))
         lists = _lists(_there(folder, f"{folder.name}.{self.config.source}"), known, tally)
-        given = _given({u: c for u, c in lists if u in histories}, histories, table)
+        given = _given({u: c for u, c in lists if u in histories}, histories, table, REMARKS.get(folder.name, ""))
         return Dataset(
             table, log, (), name=f"llmrank:{folder.name.lower()}", info={"has_times": False, INFO_KEY: given}
         ), tally.freeze()  # fmt: skip
@@ -124,7 +128,7 @@ def _lists(path: Path, known: set[str], tally: Tally) -> Iterator[tuple[str, lis
         yield user, [i for i in dict.fromkeys(items.split()) if i in known]
 
 
-def _given(lists: dict[str, list[str]], histories: dict[str, list[str]], table: ItemTable) -> Given:
+def _given(lists: dict[str, list[str]], histories: dict[str, list[str]], table: ItemTable, remark: str) -> Given:
     rng = np.random.default_rng(20_230_515)
     users, rows = [], []
     for user, items in lists.items():
@@ -135,4 +139,4 @@ def _given(lists: dict[str, list[str]], histories: dict[str, list[str]], table: 
             rows.append(rng.permutation(table.vocabulary.rows(chosen)))
     if not users:
         raise DataError("no list of candidates belongs to a shopper with a history")
-    return Given(tuple(users), np.stack(rows).astype(np.int32))
+    return Given(tuple(users), np.stack(rows).astype(np.int32), remark)

@@ -28,7 +28,7 @@ from recsys.fitting_rerank import with_rerankers
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import seen
-from recsys.settings import evaluation_config
+from recsys.settings import evaluation_config, with_rerank
 from recsys.types import NO_ROWS, Events, ItemRows, Offsets, Slates, offsets_of
 
 MAIN = "ndcg@10"
@@ -62,6 +62,7 @@ def evaluate(
     ablate: bool = False,
     refit: bool = True,
     latency: bool = True,
+    rerank: Sequence[str] = (),
     progress: Progress = silent,
     registry: Registry | None = None,
 ) -> Evaluation:
@@ -73,7 +74,7 @@ def evaluate(
     ``runs`` are run files, TREC or CSV, that join the table; ``oracle`` knows the true chances of every item and
     shows what could be reached at most (None: the one that simulated data brings along). ``ablate`` adds a row
     "cascade-without-NAME" for each of the cascade's generators: taken out of candidates, fusion and ranker, which is
-    trained anew.
+    trained anew. ``rerank`` names more rerankers, see `recsys.settings.with_rerank`: rows "cascade+NAME".
 
     Raises:
         ConfigError: an unknown row or split. DataError: too little data for the split.
@@ -82,7 +83,7 @@ def evaluate(
     folds = split(data.log, split_name)
     share = _repeat_share(folds.valid)
     shown = repeats == "shown" or (repeats == "auto" and share >= 0.01)
-    config = config or evaluation_config(data, repeats=shown)
+    config = with_rerank(config or evaluation_config(data, repeats=shown), rerank, registry)
     config = config.model_copy(update={"hide_seen": not shown, "seed": seed})
     variant = config.variants[config.variant]
     known = [*config.candidates, "fusion", "identity", "shuffle", CASCADE, *(f"{CASCADE}+{n}" for n in config.rerank)]

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.fuse import FOUND
 from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.data.splits import Fold, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError
-from recsys.eval.compare import compare
+from recsys.eval.compare import Comparison, compare
 from recsys.eval.evaluate import Evaluation
+from recsys.eval.given_fit import drawn, fit_given, slates_of
 from recsys.eval.metrics import per_request
 from recsys.eval.results import Results, Row
-from recsys.fitting import Progress, fit_all, plan_for, silent
+from recsys.fitting import Fitted, Progress, build_rerankers, deps_for, plan_for, silent
 from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests
-from recsys.settings import evaluation_config
-from recsys.types import Request, Slates, offsets_of
+from recsys.rerank.base import Reranker
+from recsys.settings import evaluation_config, with_rerank
+from recsys.types import Request, Slates
 
 MAIN = "ndcg@10"
 METRICS = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "hr@1", "hr@5", "hr@10")
 RANDOM, FUSION, CASCADE = "random", "fusion", "cascade"
 Order = Callable[[Sequence[Request], Slates], Slates]
+Figures = Mapping[str, Mapping[str, NDArray[np.float32]]]  # of every row, metric by metric (b,)
 
 
 def is_given(data: Dataset) -> bool:
@@ -42,14 +45,21 @@ def evaluate_given(
     *,
     seed: int = 0,
     rows: Sequence[str] | None = None,
+    rerank: Sequence[str] = (),
     progress: Progress = silent,
+    registry: Registry | None = None,
 ) -> Evaluation:
     """Return the table of the given lists, each with one target: the last choice of its shopper.
 
-    Everything is fitted on what all shoppers did before their last two choices (the ranker learns from the third last);
-    histories show all but the last. An item that a row cannot score comes last, equal scores count against the row.
-    Rows: "random" (the lists as they are), every generator, "fusion", "cascade". Validation lists, made of as many
-    random items, choose the row that is called best.
+    Everything is fitted on what all shoppers did before their last two choices (the ranker learns from the third last,
+    see `recsys.eval.given_fit.fit_given`); histories show all but the last. An item that a row cannot score comes last,
+    equal scores count against the row. Validation lists, made of as many random items, choose the row that is called
+    best.
+
+    Rows: "random" (the lists as they are), every generator, "fusion", "cascade", "cascade+NAME" of each reranker of
+    the settings and of ``rerank`` (see `recsys.settings.with_rerank`), and NAME of those that need no training: it
+    reads the lists as they are and one shopper's history, no interaction of anybody else. Where only such rows are
+    wanted, nothing is fitted.
 
     Raises:
         ConfigError: an unknown row. DataError: no lists, or shoppers without a last choice.
@@ -57,64 +67,140 @@ def evaluate_given(
     given = data.info.get(INFO_KEY)
     if not isinstance(given, Given):
         raise DataError(f"{data.name} has no candidate lists")
-    config = (config or evaluation_config(data, repeats=True)).model_copy(update={"hide_seen": False, "seed": seed})
-    known = [RANDOM, *config.candidates, FUSION, CASCADE]
+    registry, size = registry or Registry(), given.rows.shape[1]
+    config = _wide(with_rerank(config or evaluation_config(data, repeats=True), rerank, registry), size)
+    config = config.model_copy(update={"hide_seen": False, "seed": seed})
+    known, ready = _known(config, registry)
     if unknown := [r for r in rows or () if r not in known]:
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
     wanted = [r for r in known if rows is None or r in rows]
-    folds, registry = split(data.log, "leave-one-out"), Registry()
-    fitted = fit_all(config, registry, data, folds.rank, folds.test.fit, FitOptions(seed=seed), progress)
-    plan = plan_for(config, fitted, config.variants[config.variant])
-    orders = _orders(Funnel(plan, strict=True), fitted.generators)
+    folds = split(data.log, "leave-one-out")
+    valid_fold, test_fold = _of(folds.valid, data, given), _of(folds.test, data, given)
+    orders = _unfitted(config, registry, data, [r for r in wanted if r in ready])
+    fitted = Fitted({}, {})
+    if not orders.keys() >= set(wanted):
+        asked = {n: s for n, s in config.rerank.items() if f"{CASCADE}+{n}" in wanted}
+        needed = config.model_copy(update={"rerank": asked})
+        ranks = CASCADE in wanted or bool(asked)
+        fitted = fit_given(needed, registry, data, folds, size, FitOptions(seed=seed), progress, ranks)
+        orders = {**_fitted(needed, fitted), **orders}
+    wanted = [r for r in wanted if r in orders]  # the warnings say why a reranker was not fitted
     tables = []
-    for fold in (folds.valid, folds.test):
-        progress("measuring on test" if fold is folds.test else "measuring on validation")
-        part = _of(fold, data, given)
-        lists = given.rows if fold is folds.test else _drawn(part, len(data.items), given.rows.shape[1], seed)
-        tables.append(_measured(part, lists, {r: orders[r] for r in wanted}, len(data.items)))
-    valid, test = tables
-    best = max(valid, key=lambda r: float(valid[r][MAIN].mean()))
-    base = max((r for r in config.candidates if r in valid), key=lambda r: float(valid[r][MAIN].mean()), default=RANDOM)
-    versus = compare({r: v[MAIN] for r, v in test.items()}, base, seed=seed) if base in test else {}
+    for fold in (valid_fold, test_fold):
+        progress("measuring on test" if fold is test_fold else "measuring on validation")
+        lists = given.rows if fold is test_fold else drawn(fold, len(data.items), size, seed)
+        tables.append(_measured(fold, lists, {r: orders[r] for r in wanted}, len(data.items)))
+    notes = (
+        *([given.remark] if given.remark else []),
+        f"{len(given.users)} lists of {size} items, the target among them; nothing is masked.",
+        "Fitted on what precedes the last two choices of every shopper; histories show all but the last.",
+        *([f"No interaction of anybody else: {', '.join(some)}."] if (some := _alone(wanted, ready)) else []),
+        *(f"{CASCADE}+{name}: {one}." for name, one in fitted.calibrations.items()),
+        *fitted.warnings,
+    )
+    return _table(data, config, given, tables[0], tables[1], seed, notes)
+
+
+def _table(
+    data: Dataset, config: EngineConfig, given: Given, valid: Figures, test: Figures, seed: int, notes: tuple[str, ...]
+) -> Evaluation:
+    means = {row: float(values[MAIN].mean()) for row, values in valid.items()}
+    best = max(means, key=means.__getitem__)
+    base = max((r for r in config.candidates if r in means), key=means.__getitem__, default=RANDOM)
+    versus = _versus(test, [base, FUSION, CASCADE], seed)
     return Evaluation(
         Results.of(
             data=data.name, split="given candidates", users=len(given.users), items=len(data.items), seed=seed,
             settings_hash=config.hash, best_by_validation=best, metric=MAIN,
-            rows=[
-                Row.of(r, values, versus={base: versus[r]} if r in versus else {}, seed=seed)
-                for r, values in test.items()
-            ],
+            rows=[Row.of(r, values, versus=versus[r], seed=seed) for r, values in test.items()],
             protocol={
                 "ranking": f"{given.rows.shape[1]} given items", "ties": "pessimistic", "events": len(data.log),
-                "best_single_by_validation": base,
-                "validation_" + MAIN: round(float(valid[best][MAIN].mean()), 4),
+                "best_single_by_validation": base, "validation_" + MAIN: round(means[best], 4),
             },
-            notes=(
-                f"{len(given.users)} lists of {given.rows.shape[1]} items, the target among them; nothing is masked.",
-                "Fitted on what precedes the last two choices of every shopper; histories show all but the last.",
-                *fitted.warnings,
-            ),
+            notes=notes,
         ),
         given.users,
         test,
     )  # fmt: skip
 
 
-def _orders(funnel: Funnel, generators: Mapping[str, object]) -> dict[str, Order]:
-    """Return how each row orders given lists."""
+def _wide(config: EngineConfig, size: int) -> EngineConfig:
+    """Return the settings with rerankers that are handed the whole list."""
+    stages = {n: s.model_copy(update={"top": max(s.top, size)}) for n, s in config.rerank.items()}
+    return config.model_copy(update={"rerank": stages})
+
+
+def _known(config: EngineConfig, registry: Registry) -> tuple[list[str], set[str]]:
+    """Return all rows, and those that nothing is fitted for."""
+    alone = [n for n, s in config.rerank.items() if not hasattr(registry.get("rerankers", s.use), "fit")]
+    if both := [n for n in config.rerank if n in (*config.candidates, RANDOM, FUSION, CASCADE)]:
+        raise ConfigError(f"rerank.{both[0]}: the name is that of another row")
+    beyond = [f"{CASCADE}+{name}" for name in config.rerank]
+    return [RANDOM, *alone, *config.candidates, FUSION, CASCADE, *beyond], {RANDOM, *alone}
+
+
+def _alone(wanted: Sequence[str], ready: set[str]) -> list[str]:
+    return [row for row in wanted if row in ready and row != RANDOM]
+
+
+def _unfitted(config: EngineConfig, registry: Registry, data: Dataset, rows: Sequence[str]) -> dict[str, Order]:
+    """Return how the rows order lists for which nothing is fitted; rerankers know the catalogue and no event."""
+    nothing = data.log.as_of(np.zeros(len(data.log), dtype=np.bool_))
+    names = {n: s for n, s in config.rerank.items() if n in rows}
+    config = config.model_copy(update={"rerank": names})
+    rerankers = build_rerankers(config, registry, deps_for(data, registry, nothing, config)) if names else {}
+
+    def order(reranker: Any) -> Order:
+        def ordered(requests: Sequence[Request], slates: Slates) -> Slates:
+            # Falling scores: the order of the lists, which says nothing, is no tie that counts against the row.
+            found = reranker.rank(requests, _as_they_are(slates), max(1, int(slates.lengths.max(initial=1))))
+            scores = found.columns.get("rerank_score", found.scores)
+            return _ordered(Slates(found.items, scores, found.offsets))
+
+        return ordered
+
+    return {RANDOM: lambda requests, slates: _as_they_are(slates), **{n: order(alone(r)) for n, r in rerankers.items()}}
+
+
+def alone(reranker: Any) -> Any:
+    """Return a reranker to which the incoming order is nothing: unbounded, and with ``alone()`` where it has that."""
+    free = reranker.bounded(None) if isinstance(reranker, Reranker) else reranker
+    return free.alone() if hasattr(free, "alone") else free
+
+
+def _fitted(config: EngineConfig, fitted: Fitted) -> dict[str, Order]:
+    """Return how each row orders lists with fitted components."""
+    variant = config.variants[config.variant]
+    cascade = Funnel(plan_for(config, fitted, variant.model_copy(update={"rerank": None})), strict=True)
 
     def single(name: str) -> Order:
-        generator = funnel.plan.generators.get(name, generators[name])
+        generator = cascade.plan.generators.get(name, fitted.generators[name])
         return lambda requests, slates: _ordered(generator.score(requests, slates))
 
     def fused(requests: Sequence[Request], slates: Slates) -> Slates:
-        return _ordered(funnel.score_given(requests, slates))
+        return _ordered(cascade.score_given(requests, slates))
 
-    def ranked(requests: Sequence[Request], slates: Slates) -> Slates:
-        return funnel.rank(requests, funnel.score_given(requests, slates), max(1, len(slates.items)))
+    def ranked(rerank: str | None) -> Order:
+        funnel = Funnel(plan_for(config, fitted, variant.model_copy(update={"rerank": rerank})), strict=True)
 
-    singles = {name: single(name) for name in generators}
-    return {RANDOM: lambda requests, slates: _as_they_are(slates), **singles, FUSION: fused, CASCADE: ranked}
+        def order(requests: Sequence[Request], slates: Slates) -> Slates:
+            return funnel.rank(requests, funnel.score_given(requests, slates), max(1, len(slates.items)))
+
+        return order
+
+    out = {name: single(name) for name in fitted.generators}
+    beyond = {f"{CASCADE}+{name}": ranked(name) for name in fitted.rerankers}
+    return {**out, FUSION: fused, CASCADE: ranked(None), **beyond}
+
+
+def _versus(test: Figures, bases: Sequence[str], seed: int) -> dict[str, dict[str, Comparison]]:
+    """Return each row's paired comparison with each of the ``bases`` that was measured."""
+    out: dict[str, dict[str, Comparison]] = {row: {} for row in test}
+    for base in dict.fromkeys(bases):
+        if base in test:
+            for row, found in compare({r: v[MAIN] for r, v in test.items()}, base, seed=seed).items():
+                out[row][base] = found
+    return out
 
 
 def _as_they_are(slates: Slates) -> Slates:
@@ -134,16 +220,6 @@ def _of(fold: Fold, data: Dataset, given: Given) -> Fold:
     return Fold(fold.fit, fold.history, fold.users[at], fold.now[at], fold.targets.take(at), fold.shown)
 
 
-def _drawn(fold: Fold, n_items: int, size: int, seed: int) -> NDArray[np.int32]:
-    """Return validation lists: the target of each request and random other items, shuffled."""
-    rng = np.random.default_rng(seed)
-    out = np.empty((len(fold), size), dtype=np.int32)
-    for i, target in enumerate(fold.targets.rows.tolist()):
-        others = rng.choice(n_items, size + 1, replace=False)
-        out[i] = rng.permutation([target, *others[others != target][: size - 1]])
-    return out
-
-
 def _measured(
     fold: Fold, lists: NDArray[np.int32], orders: Mapping[str, Order], n_items: int
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
@@ -151,9 +227,7 @@ def _measured(
     parts: dict[str, list[dict[str, NDArray[np.float32]]]] = {row: [] for row in orders}
     for part, requests in fold_requests(fold, n_items, False, k=lists.shape[1]):
         rows = lists[part]
-        zeros = np.zeros(rows.size, dtype=np.float32)
-        found = {FOUND: np.zeros(rows.size, dtype=np.uint64)}
-        slates = Slates(rows.reshape(-1).copy(), zeros, offsets_of(np.full(len(rows), rows.shape[1])), found)
+        slates = slates_of(rows)
         targets = fold.targets.take(np.arange(part.start, part.stop))
         for row, order in orders.items():
             parts[row].append(per_request(order(requests, slates), targets, METRICS))

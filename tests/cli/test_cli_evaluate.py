@@ -71,6 +71,7 @@ def test_json_alone_on_stdout(answer, source, shop_folder):
         (("--run", "a=x", "--run", "a=y"), 2, "twice"),
         (("--html", "no/such/folder/out.html"), 2, "there is no folder"),
         (("--repeats", "often"), 2, "often"),
+        (("--rerank", "late-interactoin"), 1, "late-interaction"),
         (("--config", "none.toml"), 2, "recsys init"),
     ],
 )

@@ -7,7 +7,10 @@ from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError
-from recsys.eval.given import evaluate_given, is_given
+from recsys.eval.given import alone, evaluate_given, is_given
+from recsys.eval.given_fit import drawn
+from recsys.registry import Registry
+from recsys.rerank.base import Judgement, Reranker
 from recsys.testing.worlds import checkerboard
 
 CONFIG = EngineConfig.of(
@@ -17,6 +20,50 @@ CONFIG = EngineConfig.of(
         "variants": {"no-llm": {"rank": "lightgbm"}},
     }
 )
+
+
+class Ring(Reranker):
+    """Goes on in the ring from what was chosen last; the prior has a say unless it is asked alone."""
+
+    prior = 1.0
+
+    @classmethod
+    def from_config(cls, config, deps):
+        made = super().from_config(config, deps)
+        made.known = float(deps.popularity.sum())
+        return made
+
+    def alone(self):
+        return self._with(prior=0.0)
+
+    def judge(self, requests, slates):
+        last = np.array([r.history.rows[-1] for r in requests])[slates.request_index]
+        place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+        step = (slates.items - last) % len(self.items)
+        return Judgement((-step - 50 * (step % 2) - self.prior * place).astype(np.float32))
+
+
+class Learner(Ring):
+    """Has to be taught, and notes on what."""
+
+    trained = False
+    prior = 0.01
+
+    def fit(self, requests, slates, labels, options):
+        self.trained, self.lengths, self.hits = True, set(slates.lengths.tolist()), labels.sum() / len(requests)
+        LESSONS.append(self)
+        return self
+
+
+LESSONS: list[Learner] = []
+
+
+@pytest.fixture
+def registry() -> Registry:
+    own = Registry()
+    own.register("rerankers", "ring", Ring)
+    own.register("rerankers", "learner", Learner)
+    return own
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +103,53 @@ def test_rows_can_be_chosen(data):
     assert [r.name for r in results.rows] == ["popularity", "cascade"]
     with pytest.raises(ConfigError, match="choose among random"):
         evaluate_given(data, CONFIG, rows=["best"])
+
+
+def test_rerankers_that_need_no_training_stand_alone_and_nothing_is_fitted(data, registry, monkeypatch):
+    from recsys.eval import given
+
+    def never(*args, **words):
+        raise AssertionError("nothing has to be fitted")
+
+    monkeypatch.setattr(given, "fit_given", never)
+    results = evaluate_given(data, CONFIG, rows=["random", "ring"], rerank=["ring"], registry=registry).results
+    assert [r.name for r in results.rows] == ["random", "ring"]
+    ring, random = (results.row(name).metrics["ndcg@10"] for name in ("ring", "random"))
+    assert ring > random + 0.2
+    assert "No interaction of anybody else: ring." in results.notes
+    with pytest.raises(ConfigError, match="choose among random, transitions"):
+        evaluate_given(data, CONFIG, rows=["learner"], rerank=["learner"], registry=registry)
+
+
+def test_who_is_alone_does_not_look_at_the_order_and_may_move_anything(data):
+    from recsys.protocols import Deps
+
+    bound = Ring.from_config(Ring.Config(max_move=1), Deps(items=data.items, popularity=np.zeros(4)))
+    free = alone(bound)
+    assert (free.prior, free.config.max_move, bound.config.max_move) == (0.0, None, 1)
+
+
+def test_rerankers_behind_the_cascade_learn_and_are_bounded_on_such_lists(data, registry):
+    LESSONS.clear()
+    results = evaluate_given(
+        data, CONFIG, rows=["cascade", "cascade+learner", "cascade+ring"], rerank=["learner", "ring"],
+        registry=registry,
+    ).results  # fmt: skip
+    assert [r.name for r in results.rows] == ["cascade", "cascade+learner", "cascade+ring"]
+    (learner,) = LESSONS
+    assert (learner.lengths, learner.hits) == ({8}, 1.0)
+    assert sum(note.startswith("cascade+") for note in results.notes) == 2
+    assert "cascade" in results.row("cascade+ring").p_vs
+
+
+def test_drawn_lists_hold_the_target_once():
+    from recsys.data.splits import leave_one_out
+
+    world = checkerboard(12)
+    fold = leave_one_out(world.log).valid
+    rows = drawn(fold, len(world.items), 7, seed=3)
+    assert all(len(set(row)) == 7 and target in row for row, target in zip(rows, fold.targets.rows, strict=True))
+    assert np.array_equal(rows, drawn(fold, len(world.items), 7, seed=3))
 
 
 def test_what_has_no_lists_is_refused(data):
