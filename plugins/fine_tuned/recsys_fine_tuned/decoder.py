@@ -146,15 +146,15 @@ def save_decoder(module: PersonalisedDecoder, tokenizer: Any, folder: Path) -> P
     return folder
 
 
-def save_conditioning(module: PersonalisedDecoder, path: Path) -> Path:
-    """Write the weights of conditioning and rating head as one safetensors file, float32."""
+def save_conditioning(module: PersonalisedDecoder, path: Path, dtype: Any = np.float32) -> Path:
+    """Write the weights of conditioning and rating head as one safetensors file, in float32 or float16."""
     from safetensors.numpy import save
 
     arrays = {CONDITIONING + n: _array(p) for n, p in module.conditioning.items()}
     rating = module.heads["rating"]
     for k in (0, 2):
         arrays |= {f"{HEADS}rating{k}.{n}": _array(getattr(rating[k], n)) for n in ("weight", "bias")}
-    write_whole(path, save(arrays))
+    write_whole(path, save({n: a.astype(dtype) for n, a in arrays.items()}))
     return path
 
 

@@ -62,7 +62,7 @@ class Trained:
             save_decoder(self.module, self.tokenizer, Path(source))
             most = max_tokens or self.preset.decoder.max_tokens
             spec = decoder_files(Path(source), made, max_tokens=most, precision=precision)
-            save_conditioning(self.module, made / WEIGHTS)
+            save_conditioning(self.module, made / WEIGHTS, np.float32 if precision == "fp32" else np.float16)
             if vectors:
                 table = np.array(list(vectors.values()), np.float32)
                 if table.shape[1:] != (self.module.spec.width,):
