@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from recsys.dataset import ItemTable
 from recsys.rerank.prompted import Answered, Asked
@@ -26,7 +27,7 @@ class Pairwise(Packed):
     class Config(Packed.Config):
         """``window`` is 10 here: 90 questions."""
 
-        window: int = 10
+        window: int = Field(10, ge=1, le=100)
 
     form = "pairwise"
     pack = pack_file("direct/pair")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recsys_zero_shot.bi_encoder import BiEncoder
-from recsys_zero_shot.encoded import mixed
+from recsys_zero_shot.encoded import max_sim, mixed, pooled
 from recsys_zero_shot.kept import Kept
-from recsys_zero_shot.late_interaction import LateInteraction, max_sim
+from recsys_zero_shot.late_interaction import LateInteraction
 
+from recsys.dataset import ItemTable
 from recsys.errors import BudgetExceeded, ConfigError
 from recsys.protocols import Delta, Deps
 from recsys.testing.fakes import HashEmbedder
@@ -36,7 +37,7 @@ class TestLateInteraction(RankerTests):
 class TestLateInteractionBest(RankerTests):
     @pytest.fixture
     def component(self, small_shop, words):
-        return lambda: LateInteraction(LateInteraction.Config(pool="best"), small_shop.items, words)
+        return lambda: LateInteraction(LateInteraction.Config(pool="best", centre=False), small_shop.items, words)
 
 
 BOTH = pytest.mark.parametrize("kind", [BiEncoder, LateInteraction])
@@ -115,10 +116,33 @@ def test_it_is_built_from_settings(small_shop, words, kind):
 
 
 def test_each_text_is_read_once(small_shop, words):
-    reranker = LateInteraction(LateInteraction.Config(), small_shop.items, words)
+    reranker = LateInteraction(LateInteraction.Config(centre=False), small_shop.items, words)
     for _ in range(2):
         reranker.rank([Request(history=Events.of([8, 9]))], Slates.of([[0, 10, 8]]), 3)
     assert len(words.read) == 4
+
+
+@BOTH
+def test_the_centre_is_that_of_the_catalogue_and_stays(small_shop, words, kind):
+    reranker = kind(kind.Config(), small_shop.items, words)
+    reranker.judge([Request(history=Events.of([8]))], Slates.of([[0, 10]]))
+    wanted = np.concatenate(reranker.encode(reranker.texts(np.arange(40)))).mean(axis=0)
+    np.testing.assert_allclose(reranker._centre(), wanted, atol=1e-6)
+    items = small_shop.items.put([Item(item_id="new", title="new " * 40)])
+    twin = reranker.apply(Delta(items=items, changed=np.array([40], np.int32), events=Events.of(())))
+    np.testing.assert_array_equal(twin._centre(), reranker._centre())
+    tiny = small_shop.items.put([])
+    few = kind(kind.Config(fields=("text",)), ItemTable.of([tiny.item(0), tiny.item(1)]), words)
+    assert few._centre() is None
+
+
+def test_pools():
+    similar = np.array([[0.8, 0.2], [0.1, 0.6], [0.5, 0.4]], np.float32)
+    weights = np.array([0.5, 1.0, -1.0], np.float32)
+    np.testing.assert_allclose(pooled(similar, weights, "best"), [0.4 - 0.5, 0.6 - 0.4], atol=1e-6)
+    np.testing.assert_allclose(pooled(similar, weights, "mean"), [0, 0.12], atol=1e-6)
+    nothing = np.full((2, 2), np.nan, np.float32)
+    assert np.isnan(pooled(nothing, weights[:2], "best")).all()
 
 
 def test_hostile_titles_are_one_short_line(small_shop, words):
