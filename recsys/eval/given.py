@@ -46,6 +46,7 @@ def evaluate_given(
     seed: int = 0,
     rows: Sequence[str] | None = None,
     rerank: Sequence[str] = (),
+    fitted: Fitted | None = None,
     progress: Progress = silent,
     registry: Registry | None = None,
 ) -> Evaluation:
@@ -59,31 +60,30 @@ def evaluate_given(
     Rows: "random" (the lists as they are), every generator, "fusion", "cascade", "cascade+NAME" of each reranker of
     the settings and of ``rerank`` (see `recsys.settings.with_rerank`), and NAME of those that need no training: it
     reads the lists as they are and one shopper's history, no interaction of anybody else. Where only such rows are
-    wanted, nothing is fitted.
+    wanted, nothing is fitted. ``fitted`` is what `fit_given` returned for `given_config` of the same arguments.
 
     Raises:
         ConfigError: an unknown row. DataError: no lists, or shoppers without a last choice.
     """
-    given = data.info.get(INFO_KEY)
-    if not isinstance(given, Given):
-        raise DataError(f"{data.name} has no candidate lists")
-    registry, size = registry or Registry(), given.rows.shape[1]
-    config = _wide(with_rerank(config or evaluation_config(data, repeats=True), rerank, registry), size)
-    config = config.model_copy(update={"hide_seen": False, "seed": seed})
+    registry = registry or Registry()
+    config = given_config(data, config, rerank, seed=seed, registry=registry)
+    given: Given = data.info[INFO_KEY]
+    size = given.rows.shape[1]
     known, ready = _known(config, registry)
     if unknown := [r for r in rows or () if r not in known]:
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
     wanted = [r for r in known if rows is None or r in rows]
     folds = split(data.log, "leave-one-out")
-    valid_fold, test_fold = _of(folds.valid, data, given), _of(folds.test, data, given)
+    valid_fold, test_fold = fold_of(folds.valid, data, given), fold_of(folds.test, data, given)
     orders = _unfitted(config, registry, data, [r for r in wanted if r in ready])
-    fitted = Fitted({}, {})
-    if not orders.keys() >= set(wanted):
+    fitted = fitted or Fitted({}, {})
+    if not fitted.generators and not orders.keys() >= set(wanted):
         asked = {n: s for n, s in config.rerank.items() if f"{CASCADE}+{n}" in wanted}
         needed = config.model_copy(update={"rerank": asked})
         ranks = CASCADE in wanted or bool(asked)
         fitted = fit_given(needed, registry, data, folds, size, FitOptions(seed=seed), progress, ranks)
-        orders = {**_fitted(needed, fitted), **orders}
+    if fitted.generators:
+        orders = {**_fitted(config, fitted), **orders}
     wanted = [r for r in wanted if r in orders]  # the warnings say why a reranker was not fitted
     tables = []
     for fold in (valid_fold, test_fold):
@@ -124,10 +124,21 @@ def _table(
     )  # fmt: skip
 
 
-def _wide(config: EngineConfig, size: int) -> EngineConfig:
-    """Return the settings with rerankers that are handed the whole list."""
+def given_config(
+    data: Dataset, config: EngineConfig | None = None, rerank: Sequence[str] = (), *, seed: int = 0,
+    registry: Registry | None = None,
+) -> EngineConfig:  # fmt: skip
+    """Return the settings as given lists are measured with: nothing is masked, rerankers are handed the whole list.
+
+    Raises:
+        ConfigError, UnknownPlugin: see `recsys.settings.with_rerank`. DataError: no lists.
+    """
+    given = data.info.get(INFO_KEY)
+    if not isinstance(given, Given):
+        raise DataError(f"{data.name} has no candidate lists")
+    config, size = with_rerank(config or evaluation_config(data, repeats=True), rerank, registry), given.rows.shape[1]
     stages = {n: s.model_copy(update={"top": max(s.top, size)}) for n, s in config.rerank.items()}
-    return config.model_copy(update={"rerank": stages})
+    return config.model_copy(update={"rerank": stages, "hide_seen": False, "seed": seed})
 
 
 def _known(config: EngineConfig, registry: Registry) -> tuple[list[str], set[str]]:
@@ -143,12 +154,18 @@ def _alone(wanted: Sequence[str], ready: set[str]) -> list[str]:
     return [row for row in wanted if row in ready and row != RANDOM]
 
 
-def _unfitted(config: EngineConfig, registry: Registry, data: Dataset, rows: Sequence[str]) -> dict[str, Order]:
-    """Return how the rows order lists for which nothing is fitted; rerankers know the catalogue and no event."""
+def unfitted_rerankers(
+    config: EngineConfig, registry: Registry, data: Dataset, rows: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return rerankers that need no training, None = all such; they know the catalogue and no event of the log."""
+    names = [n for n in _known(config, registry)[1] if n in config.rerank and (rows is None or n in rows)]
     nothing = data.log.as_of(np.zeros(len(data.log), dtype=np.bool_))
-    names = {n: s for n, s in config.rerank.items() if n in rows}
-    config = config.model_copy(update={"rerank": names})
-    rerankers = build_rerankers(config, registry, deps_for(data, registry, nothing, config)) if names else {}
+    config = config.model_copy(update={"rerank": {n: s for n, s in config.rerank.items() if n in names}})
+    return build_rerankers(config, registry, deps_for(data, registry, nothing, config)) if names else {}
+
+
+def _unfitted(config: EngineConfig, registry: Registry, data: Dataset, rows: Sequence[str]) -> dict[str, Order]:
+    """Return how the rows order lists for which nothing is fitted."""
 
     def order(reranker: Any) -> Order:
         def ordered(requests: Sequence[Request], slates: Slates) -> Slates:
@@ -159,6 +176,7 @@ def _unfitted(config: EngineConfig, registry: Registry, data: Dataset, rows: Seq
 
         return ordered
 
+    rerankers = unfitted_rerankers(config, registry, data, rows)
     return {RANDOM: lambda requests, slates: _as_they_are(slates), **{n: order(alone(r)) for n, r in rerankers.items()}}
 
 
@@ -211,7 +229,7 @@ def _ordered(slates: Slates) -> Slates:
     return slates.ordered(np.nan_to_num(slates.scores, nan=-np.inf))
 
 
-def _of(fold: Fold, data: Dataset, given: Given) -> Fold:
+def fold_of(fold: Fold, data: Dataset, given: Given) -> Fold:
     """Return the requests of the given shoppers, in the order of their lists."""
     place = {data.log.users[u]: i for i, u in enumerate(fold.users.tolist())}
     if missing := [u for u in given.users if u not in place]:
