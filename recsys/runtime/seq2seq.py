@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,24 +15,13 @@ from recsys.runtime.heads import Head, log_probs, many_logits
 from recsys.runtime.packing import HIDDEN, batches
 from recsys.runtime.prefixes import Prompt
 from recsys.runtime.session import Session, in_time
+from recsys.runtime.sources import Across, Job, Rows, jobs_of, layers_of, side_by_side, targets_of
 from recsys.runtime.t5_graph import T5Architecture
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import Table
 
-Rows = NDArray[np.float32]
-# Rows of continuations that are read side by side: every row of them is compared with every other.
-JOB_ROWS = 256
 # Sources whose keys and values are held at a time, in calls.
 HELD_CALLS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Some continuations of one source, and the rows that they have together."""
-
-    source: int
-    members: tuple[int, ...]
-    rows: int
 
 
 class Seq2Seq:
@@ -105,7 +93,7 @@ class Seq2Seq:
             self._check(prompt)
         for part in self._parts(prefixes):
             sources = self._read(prefixes[part], deadline)
-            jobs = [j for i, group in enumerate(continuations[part]) for j in _jobs(i, [len(c) for c in group])]
+            jobs = [j for i, group in enumerate(continuations[part]) for j in jobs_of(i, [len(c) for c in group])]
             for batch in batches([j.rows for j in jobs], self._batch_rows):
                 in_time(deadline)
                 chosen = [jobs[k] for k in batch]
@@ -198,11 +186,11 @@ class Seq2Seq:
         for batch in batches([len(once[n]) for n in names], self._batch_rows):
             in_time(deadline)
             rows = [self._rows(once[names[k]]) for k in batch]
-            embeds, bias = _side_by_side(rows)
+            embeds, bias = side_by_side(rows)
             place = np.arange(embeds.shape[1])
             buckets = self._a.places(place[None] - place[:, None], both=True)
             made = self._encoder.run({"inputs_embeds": embeds, "bias": bias, "buckets": buckets})
-            cross = _stacked(made, "cross", self._a.written)
+            cross = layers_of(made, "cross", self._a.written)
             for i, k in enumerate(batch):
                 found[names[k]] = np.ascontiguousarray(cross[:, :, i, :, : len(rows[i])])
         return [found[key] for key in keys]
@@ -227,7 +215,7 @@ class Seq2Seq:
         bias = np.pad(np.where(sees, np.float32(0), HIDDEN), ((0, 0), (0, 0), (1, 0)), constant_values=HIDDEN)
         buckets = np.pad(self._a.places(distance, both=False), ((0, 0), (0, 0), (1, 0)))
         past = np.zeros((self._a.written, 2, len(groups), self._a.heads, 1, self._a.head_dim), np.float32)
-        hidden, _ = self._decoded(embeds, bias, buckets, past, _Across.of(sources))
+        hidden, _ = self._decoded(embeds, bias, buckets, past, Across.of(sources))
         ends = [np.cumsum([len(t) for t in group]) for group in groups]
         return [
             [hidden[i, end - len(t) : end] for t, end in zip(group, ends[i], strict=True)]
@@ -235,7 +223,7 @@ class Seq2Seq:
         ]
 
     def _decoded(
-        self, embeds: Rows, bias: Rows, buckets: NDArray[np.int64], past: Rows, across: _Across
+        self, embeds: Rows, bias: Rows, buckets: NDArray[np.int64], past: Rows, across: Across
     ) -> tuple[Rows, Rows]:
         inputs: dict[str, NDArray[Any]] = {"inputs_embeds": embeds, "bias": bias, "buckets": buckets}
         inputs["source_bias"] = across.bias
@@ -243,12 +231,12 @@ class Seq2Seq:
             for layer, (keys, values) in enumerate(held):
                 inputs[f"{kind}_key_{layer}"], inputs[f"{kind}_value_{layer}"] = keys, values
         out = self._decoder.run(inputs)
-        return out["hidden"], _stacked(out, "new", self._a.written)
+        return out["hidden"], layers_of(out, "new", self._a.written)
 
     def _fill(
         self,
         out: Sequence[Rows],
-        jobs: Sequence[_Job],
+        jobs: Sequence[Job],
         texts: Sequence[Sequence[Prompt]],
         hidden: Sequence[Sequence[Rows]],
         mean: bool,
@@ -256,7 +244,7 @@ class Seq2Seq:
     ) -> None:
         """Put the scores of some jobs where they belong."""
         flat = [(j.source, m) for j in jobs for m in j.members]
-        targets = [_targets(t) for group in texts for t in group]
+        targets = [targets_of(t) for group in texts for t in group]
         spoken = [np.flatnonzero(t >= 0) for t in targets]
         rows = np.concatenate([h[s] for h, s in zip((h for group in hidden for h in group), spoken, strict=True)])
         logp = log_probs(
@@ -269,29 +257,12 @@ class Seq2Seq:
                 out[source][member] = total / len(some) if mean else total
 
 
-@dataclass(frozen=True, slots=True)
-class _Across:
-    """What decoders look at beside their own rows: sources side by side (layers, 2, b, heads, s, head_dim)."""
-
-    states: Rows
-    bias: Rows
-
-    @classmethod
-    def of(cls, sources: Sequence[Rows]) -> _Across:
-        lengths = np.array([s.shape[3] for s in sources])
-        layers, two, heads, _, dim = sources[0].shape
-        states = np.zeros((layers, two, len(sources), heads, int(lengths.max()), dim), np.float32)
-        for i, source in enumerate(sources):
-            states[:, :, i, :, : source.shape[3]] = source
-        return cls(states, np.where(np.arange(lengths.max()) < lengths[:, None], np.float32(0), HIDDEN))
-
-
 class _Steps:
     """Texts written token by token, each behind its own source. All have written equally many."""
 
     def __init__(self, model: Seq2Seq, sources: Sequence[Rows]) -> None:
         a = model._a
-        self._model, self._across = model, _Across.of(sources)
+        self._model, self._across = model, Across.of(sources)
         self._past = np.zeros((a.written, 2, len(sources), a.heads, STEP, a.head_dim), np.float32)
         self._count = 0
         self.hidden: Rows = np.zeros((len(sources), a.hidden), np.float32)
@@ -301,7 +272,7 @@ class _Steps:
         """Drop the other texts."""
         some = list(going)
         self._past, self.hidden = self._past[:, :, some], self.hidden[some]
-        self._across = _Across(self._across.states[:, :, some], self._across.bias[some])
+        self._across = Across(self._across.states[:, :, some], self._across.bias[some])
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Read one token a text."""
@@ -321,35 +292,3 @@ class _Steps:
         self._past[:, :, :, :, self._count] = new[:, :, :, :, 0]
         self._count += 1
         self.hidden = hidden[:, 0]
-
-
-def _jobs(source: int, sizes: Sequence[int]) -> Iterator[_Job]:
-    members: list[int] = []
-    rows = 0
-    for k, size in enumerate(sizes):
-        if not size:
-            continue
-        if members and rows + size > JOB_ROWS:
-            yield _Job(source, tuple(members), rows)
-            members, rows = [], 0
-        members.append(k)
-        rows += size
-    if members:
-        yield _Job(source, tuple(members), rows)
-
-
-def _targets(continuation: Prompt) -> NDArray[np.int64]:
-    """Return the token at every row, -1 where it is a vector."""
-    return np.concatenate([p if p.ndim == 1 else np.full(len(p), -1) for p in continuation.pieces]).astype(np.int64)
-
-
-def _side_by_side(rows: Sequence[Rows]) -> tuple[Rows, Rows]:
-    lengths = np.array([len(r) for r in rows])
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    out = np.zeros((*mask.shape, rows[0].shape[1]), np.float32)
-    out[mask] = np.concatenate(rows)
-    return out, np.where(mask, np.float32(0), HIDDEN)
-
-
-def _stacked(made: dict[str, NDArray[Any]], kind: str, layers: int) -> Rows:
-    return np.stack([np.stack([made[f"{kind}_{part}_{x}"] for part in ("key", "value")]) for x in range(layers)])
