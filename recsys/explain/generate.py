@@ -21,6 +21,7 @@ from recsys.explanation import Case, Explanation, language_of
 from recsys.protocols import Deps
 from recsys.runtime.artifact import open_model
 from recsys.runtime.causal import CausalLM
+from recsys.runtime.decoding import Reply
 from recsys.runtime.prefixes import Prompt
 
 # What a model of ours was trained to go on from, and what any other is asked.
@@ -33,6 +34,8 @@ PROMPTS: Mapping[str, str] = {
     ),
 }  # fmt: skip
 _PARTS = ("tone", "sure", "turn", "facts")
+# A slot in a wrong place, as "a colour, [BRAND]", may pass the checker; the model itself does not believe in it.
+DOUBT = 0.25
 _HELD = 4096  # wordings that are kept
 # (what the model reads, the slots that it is offered): the same ones give the same wording.
 _Key = tuple[str, frozenset[str]]
@@ -40,7 +43,7 @@ _Key = tuple[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A text with slots as a model wrote it; ``why`` it is not complete: "length" or "deadline", "" where it is."""
+    """A text with slots as a model wrote it; ``why`` it is not shown: "length", "deadline", "unsure" or ""."""
 
     text: str
     why: str = ""
@@ -68,6 +71,8 @@ class Generate:
             temperature: 0 takes the likeliest words. seed: of draws above 0.
             max_new_tokens: a text that is longer is not shown.
             budget_ms: of one call; what is not written then is said by the template.
+            doubt: a text whose tokens the model itself finds less likely than so, as the mean of -log p, is not shown.
+                None is `DOUBT` for "writer", whose own texts lie at .1 to .2, and no bound for other prompts.
             template: settings of the fallback.
         """
 
@@ -81,6 +86,7 @@ class Generate:
         seed: int = Field(0, ge=0)
         max_new_tokens: int = Field(96, ge=8, le=512)
         budget_ms: float | None = Field(None, gt=0)
+        doubt: float | None = Field(None, gt=0)
         template: Template.Config = Field(default_factory=Template.Config)
 
         @field_validator("prompt")
@@ -121,8 +127,8 @@ class Generate:
     def counts(self) -> Mapping[str, int]:
         """How many texts were "generated", and how many fell back to the template by reason.
 
-        "language": no model for it. "length", "deadline": the text was not complete. "unsupported": the checker found
-        a statement that no evidence supports. "no claim": the text says nothing.
+        "language": no model for it. "length", "deadline": the text was not complete. "unsure": see ``doubt`` in the
+        settings. "unsupported": the checker found a statement that no evidence supports. "no claim": it says nothing.
         """
         with self._lock:
             return dict(self._counts)
@@ -186,10 +192,15 @@ class Generate:
             constraint=[SlotRule(one.slots, one.required, self._alphabet) for one in drafts],
             temperature=c.temperature, seed=c.seed, deadline=deadline,
         )  # fmt: skip
-        return [
-            Wording(reply.text.strip(), "" if reply.complete else reply.reason)
-            for reply in replies
-        ]  # fmt: skip
+        return [Wording(reply.text.strip(), self._why(reply)) for reply in replies]
+
+    def _why(self, reply: Reply) -> str:
+        """Return why a reply must not be shown, "" where the checker decides."""
+        if not reply.complete:
+            return reply.reason
+        c = self.config
+        most = c.doubt if c.doubt is not None else DOUBT if c.prompt == "writer" else float("inf")
+        return "unsure" if -reply.logprob > most * max(1, len(reply.ids)) else ""
 
     def _shown(self, one: Draft, wording: Wording) -> Explanation | None:
         """Return the text with its names, None where it must not be shown."""

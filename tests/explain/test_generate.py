@@ -45,9 +45,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> CausalLM:
 class Scripted:
     """A model that always writes the same; what it was asked is kept."""
 
-    def __init__(self, tiny: CausalLM, text: str, *, complete: bool = True) -> None:
+    def __init__(self, tiny: CausalLM, text: str, *, complete: bool = True, doubt: float = 0.0) -> None:
         self.tokens, self.architecture = tiny.tokens, tiny.architecture
-        self.text, self.complete = text, complete
+        self.text, self.complete, self.doubt = text, complete, doubt
         self.asked: list[list[Prompt]] = []
 
     def generate(
@@ -64,7 +64,7 @@ class Scripted:
                 state = rule.step(state, token)
             assert rule.done(state) or not self.complete
         reason = "stop" if self.complete else "deadline"
-        return [Reply(self.text, ids, 0.0, reason, 1, len(ids), self.complete) for _ in prompts]
+        return [Reply(self.text, ids, -self.doubt * len(ids), reason, 1, len(ids), self.complete) for _ in prompts]
 
 
 def generate(model: Any, **options: Any) -> Generate:
@@ -104,6 +104,20 @@ def test_a_text_that_was_cut_is_not_shown_and_not_kept(tiny: CausalLM) -> None:
         assert explainer.explain([CASES[0]]) == Template().explain([CASES[0]])
     assert explainer.counts == {"deadline": 2}
     assert len(model.asked) == 2
+
+
+def test_a_text_that_the_model_doubts_is_not_shown(tiny: CausalLM) -> None:
+    text = " You picked up [SEEN] [WHEN]. An owner says [QUOTE] about the [ASPECT]."
+    for doubt, options, count in (
+        (0.2, {}, {"generated": 1}),
+        (0.4, {}, {"unsure": 1}),
+        (0.4, {"doubt": 0.5}, {"generated": 1}),
+        (4.0, {"prompt": "instruct"}, {"generated": 1}),
+    ):
+        explainer = generate(Scripted(tiny, text, doubt=doubt), **options)
+        (one,) = explainer.explain([CASES[0]])
+        assert explainer.counts == count
+        assert one.kind == ("generated" if "generated" in count else "template")
 
 
 def test_what_reads_alike_is_written_once(tiny: CausalLM) -> None:

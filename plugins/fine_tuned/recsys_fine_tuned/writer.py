@@ -44,7 +44,7 @@ class Recipe(BaseModel):
     Attributes:
         seed: of the shop, the draw of shoppers and pairs, and the weights.
         shop_shoppers: how many the shop has. shoppers, searches: whose lists are read, and how many of them search.
-        pairs: drawn from their cases.
+        pairs: drawn from their cases, at most ``most`` of one combination of facts.
         vocabulary: tokens at most. hidden, inner, layers, heads, kv_heads, max_tokens: of the model.
         steps, learning_rate, batch_rows, validate_every: of the training.
     """
@@ -55,7 +55,8 @@ class Recipe(BaseModel):
     shop_shoppers: int = 5000
     shoppers: int = Field(900, ge=1)
     searches: int = Field(200, ge=0)
-    pairs: int = Field(40_000, ge=1)
+    pairs: int = Field(24_000, ge=1)
+    most: int = Field(40, ge=1)
     vocabulary: int = 1000
     hidden: int = 128
     inner: int = 352
@@ -183,7 +184,7 @@ def shop_pairs(recipe: Recipe, demo_folder: Path | None, counted: Kept | None = 
     demo = prepare(demo_folder, seed=recipe.seed, n_shoppers=recipe.shop_shoppers)
     shoppers = shoppers_of(demo.shop, recipe.shoppers, learnt=True, seed=recipe.seed)
     cases = shop_cases(demo.shop, demo.engine, demo.now, shoppers, recipe.searches)
-    return list(pairs(cases, Grammar.read(), recipe.pairs, recipe.seed, counted))
+    return list(pairs(cases, Grammar.read(), recipe.pairs, recipe.seed, counted, most=recipe.most))
 
 
 def _validation(rows: Sequence[tuple[Ids, int]], recipe: Recipe) -> Callable[[Any], dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -22,6 +23,9 @@ TONES = ("plain", "friendly", "brief")
 ACTS = ("purchase", "view", "click", "cart", "rating", "like", "interaction")
 # Every so many-th combination of facts is never learnt: validation reads those alone.
 HELD_OUT = 10
+_RARE = ("query", "novelty")
+_RARE_SHARE, _AS_IS = 0.15, 0.2
+_DRAWS = 4  # times as many draws as pairs, at most
 _BATCH = 50
 _LISTED = 10
 _FOUND = 6
@@ -99,15 +103,15 @@ def shoppers_of(shop: Shop, n: int, *, learnt: bool, seed: int = 0) -> list[str]
     return [users[i] for i in order.tolist() if i % 2 != int(learnt)][:n]
 
 
-def varied(case: Case, rng: np.random.Generator) -> Case:
-    """Return the case in a drawn tone, with some of its facts in another order, and maybe other acts in them."""
-    act = None if rng.random() < 0.4 else ACTS[int(rng.integers(len(ACTS)))]
-    facts = [_acted(f, act) for f in case.facts if rng.random() < 0.75]
+def varied(case: Case, rng: np.random.Generator, *, as_is: bool = False) -> Case:
+    """Return the case in a drawn tone; unless ``as_is``, with some of its facts, in another order, with other acts."""
+    case = replace(case, register=TONES[int(rng.integers(len(TONES)))], seed=int(rng.integers(TURNS)))
+    if as_is:
+        return case
+    facts = [_acted(f, rng) for f in case.facts if rng.random() < 0.75]
     # What is public keeps its strength: it never comes before what is personal.
     facts = [f if f.kind in ("popularity", "novelty") else replace(f, strength=float(rng.random())) for f in facts]
-    return replace(
-        case, facts=tuple(facts), register=TONES[int(rng.integers(len(TONES)))], seed=int(rng.integers(TURNS))
-    )
+    return replace(case, facts=tuple(facts))
 
 
 def frame(one: Draft) -> str:
@@ -121,16 +125,27 @@ def held_out(one: Draft) -> bool:
     return crc32(frame(one).encode()) % HELD_OUT == 0
 
 
-def pairs(cases: Sequence[Case], grammar: Grammar, n: int, seed: int, counted: Kept | None = None) -> Iterator[Pair]:
-    """Yield at most ``n`` pairs whose reasons hold, of cases drawn by seed, a third of them as they are."""
+def pairs(
+    cases: Sequence[Case], grammar: Grammar, n: int, seed: int, counted: Kept | None = None, *, most: int = 40
+) -> Iterator[Pair]:
+    """Yield at most ``n`` pairs whose reasons hold, of cases drawn by seed, some of them as they are.
+
+    Every combination of facts is drawn at most ``most`` times: what is rare in lists has to be learnt as well. Facts
+    that few cases have (words of a search, a new item) are drawn more often than they occur.
+    """
     template, counted = Template(), counted or Kept()
     rng = np.random.default_rng(seed)
-    for _ in range(n):
-        case = cases[int(rng.integers(len(cases)))]
-        case = replace(case, seed=int(rng.integers(TURNS))) if rng.random() < 1 / 3 else varied(case, rng)
+    rare = [case for case in cases if any(f.kind in _RARE for f in case.facts)] or cases
+    drawn: Counter[str] = Counter()
+    for _ in range(_DRAWS * n):
+        if counted.given >= n:
+            return
+        pool = rare if rng.random() < _RARE_SHARE else cases
+        case = varied(pool[int(rng.integers(len(pool)))], rng, as_is=rng.random() < _AS_IS)
         one = draft(case, template.phrases_for(case))
-        if one is None:
+        if one is None or drawn[frame(one)] >= most:
             continue
+        drawn[frame(one)] += 1
         text = grammar.say(one, rng)
         good = kept(one, text)
         counted.given += 1
@@ -139,7 +154,9 @@ def pairs(cases: Sequence[Case], grammar: Grammar, n: int, seed: int, counted: K
             yield Pair(one, text, held_out(one))
 
 
-def _acted(fact: Fact, act: str | None) -> Fact:
-    if act is None:
+def _acted(fact: Fact, rng: np.random.Generator) -> Fact:
+    """Return the fact with another kind of act in it, most of the time."""
+    if rng.random() < 0.4:
         return fact
+    act = ACTS[int(rng.integers(len(ACTS)))]
     return replace(fact, evidence=tuple(replace(e, event_kind=act) if e.kind == "event" else e for e in fact.evidence))
