@@ -49,9 +49,10 @@ class RerankStage(Stage):
 
 
 class ModelSettings(_Section):
-    """A model that stages share: ``ref`` is file://FOLDER, package://MODULE/FOLDER or hf://OWNER/NAME, ``sha256`` that of its weights.
+    """A model that stages share: ``ref`` is file://FOLDER, package://MODULE/FOLDER or hf://OWNER/NAME.
 
-    ``provider`` is ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads`` bounds its cores.
+    ``sha256`` is that of its weights, ``provider`` ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads``
+    bounds its cores.
     """
 
     ref: str = Field(min_length=1)

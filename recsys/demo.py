@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ from recsys.artifacts import write_json
 from recsys.config import EngineConfig, Variant
 from recsys.data.shop import Shop, make_shop
 from recsys.data.shop.searches import with_searches
+from recsys.demo_variants import side_by_side, variants_of, with_variants, written
 from recsys.engine import Engine
 from recsys.errors import ModelError
 from recsys.eval.explanations import truth_of_explanations
 from recsys.eval.metrics import per_request
 from recsys.fitting import Progress, silent
+from recsys.registry import Registry
 from recsys.requests import compile_filter, seen
 from recsys.result import Result
 from recsys.rules import Rules
@@ -50,12 +52,16 @@ _IMPRESSION = KIND_CODES["impression"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
-    """A fitted engine on a shop. ``now`` is the second after the shop's last event: the moment of every request."""
+    """A fitted engine on a shop. ``now`` is the second after the shop's last event: the moment of every request.
+
+    ``missing`` names the variants that cannot be shown here, and why.
+    """
 
     shop: Shop
     engine: Engine
     now: int
     fitted_anew: bool
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(
@@ -65,18 +71,22 @@ def prepare(
     """Make the shop and fit an engine on it, or load the one that an earlier call kept in ``folder``.
 
     The shop itself is made anew from its seed, which is quicker than reading it. A bundle of other settings, another
-    shop or another version of recsys is replaced, and so is one that is damaged. None keeps nothing.
+    shop or another version of recsys is replaced, and so is one that is damaged. None keeps nothing. The packaged
+    settings (``config`` None) come with the variants of `recsys.demo_variants`.
     """
     progress("making the sample shop")
     shop = with_searches(make_shop(seed, n_shoppers), seed)
-    config = with_popularity((config or settings_for("shop") or EngineConfig()).trimmed())
+    missing: Mapping[str, str] = {}
+    if config is None:
+        config, missing = with_variants((settings_for("shop") or EngineConfig()).trimmed(), Registry())
+    config = with_popularity(config.trimmed())
     now = int(shop.dataset.log.events.times.max()) + 1
     mark = _fingerprint(shop, config)
     if folder is not None and _kept(folder) == mark:
         progress("loading the bundle of the last run")
         try:
             store = MemoryStore.of(shop.dataset, weights=config.events.weights)
-            return Demo(shop, Engine.load(folder / "bundle", store), now, fitted_anew=False)
+            return Demo(shop, Engine.load(folder / "bundle", store), now, fitted_anew=False, missing=missing)
         except ModelError as error:
             progress(f"the bundle cannot be used and is made again: {error}")
     engine = Engine(config).fit(shop.dataset, progress=progress)
@@ -85,7 +95,7 @@ def prepare(
         folder.mkdir(parents=True, exist_ok=True)
         engine.save(folder / "bundle")
         write_json(folder / FINGERPRINT, {"fingerprint": mark})
-    return Demo(shop, engine, now, fitted_anew=True)
+    return Demo(shop, engine, now, fitted_anew=True, missing=missing)
 
 
 def with_popularity(config: EngineConfig) -> EngineConfig:
@@ -118,8 +128,8 @@ def _kept(folder: Path) -> str:
 
 
 def report(demo: Demo, *, n_graded: int = N_GRADED, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
-    """Return what the demo shows, plain and ready for JSON: ``shoppers``, ``searches``, ``suggestions``, ``rules`` and
-    ``truth``.
+    """Return what the demo shows, plain and ready for JSON: ``shoppers``, ``searches``, ``suggestions``, ``rules``,
+    ``variants`` and ``truth``.
 
     ``truth`` holds the mean NDCG@10, linear gains 0..3 by the shopper's own order of the items that may be shown: of
     the engine, of popularity, of random lists and of the oracle that knows the truth; and how true the reasons are, see
@@ -141,11 +151,15 @@ def report(demo: Demo, *, n_graded: int = N_GRADED, seed: int = 0, progress: Pro
     ruled = rules(demo, log.users[chosen[0]])
     progress("grading lists against true tastes")
     truth = grade(demo, n_graded, seed)
+    progress("comparing variants")
+    grades = {name: truth.get(f"ndcg@10_{name}", truth["ndcg@10"]) for name in variants_of(demo.engine.config)}
+    variants = side_by_side(demo, log.users[chosen[0]], grades, demo.missing)
     progress("grading reasons against true causes")
     readers = [log.users[u] for u in shoppers(demo, N_READERS, seed + 1)]
     explained = demo.engine.recommend_batch(readers, now=demo.now, explain=True)
     truth |= truth_of_explanations(demo, seed=seed, results=dict(zip(readers, explained, strict=True)))
-    return {"shoppers": shown, **found, "rules": ruled, "truth": truth}
+    variants["written"] = written(demo, readers)
+    return {"shoppers": shown, **found, "rules": ruled, "variants": variants, "truth": truth}
 
 
 def searches(demo: Demo, user: str) -> list[dict[str, Any]]:
@@ -236,7 +250,11 @@ def grade(demo: Demo, n: int, seed: int = 0) -> dict[str, float]:
     utility = np.where(allowed, demo.shop.truth.utility(users), -np.inf)
     lists: Mapping[str, Sequence[Sequence[int]]] = {
         "": _rows(demo, demo.engine.recommend_batch(names, now=demo.now)),
-        "_popularity": _rows(demo, demo.engine.recommend_batch(names, now=demo.now, variant=POPULARITY)),
+        **{
+            f"_{name}": _rows(demo, demo.engine.recommend_batch(names, now=demo.now, variant=name))
+            for name in (POPULARITY, *variants_of(demo.engine.config))
+            if name != demo.engine.config.variant
+        },
         "_random": [rng.permutation(np.flatnonzero(row))[:10].tolist() for row in allowed],
         "_oracle": np.argsort(-utility, axis=1, kind="stable")[:, :10].tolist(),
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from recsys.bundle import open_bundle
 from recsys.cli.app import app
 from recsys.config import EngineConfig
 from recsys.demo import POPULARITY, Demo, grade, guest, history, ndcg, prepare, report, shoppers, with_popularity
+from recsys.demo_variants import offered, side_by_side, variants_of, with_variants
 from recsys.engine import Engine
-from recsys.errors import NotFittedError
+from recsys.errors import NotFittedError, UnknownPlugin
 from recsys.explain.check import check
 from recsys.explanation import Evidence
+from recsys.registry import Registry
 
 N = 150
 QUICK = EngineConfig.of(
@@ -43,7 +46,7 @@ def found(demo) -> dict:
 
 
 def test_the_contract(demo, found):
-    assert set(found) == {"shoppers", "searches", "suggestions", "rules", "truth"}
+    assert set(found) == {"shoppers", "searches", "suggestions", "rules", "variants", "truth"}
     assert len(found["shoppers"]) == 3
     catalogue = set(demo.shop.dataset.items.ids)
     for shopper in found["shoppers"]:
@@ -179,6 +182,13 @@ def test_the_popularity_variant_is_beside_the_others():
         Engine(config).recommend(variant=POPULARITY)
 
 
+def untimed(found: dict) -> dict:
+    """Leave out what no two runs have in common."""
+    for one in found["variants"]["lists"]:
+        one.pop("rerank_ms", None)
+    return found
+
+
 def test_the_verb(tmp_path, monkeypatch):
     import recsys.demo
 
@@ -186,12 +196,42 @@ def test_the_verb(tmp_path, monkeypatch):
     words = ["demo", "--no-serve", "--shoppers", "40", "--folder", str(tmp_path)]
     bare = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     found = json.loads(bare.stdout)
-    assert set(found["truth"]) == TRUTH
+    assert set(found["truth"]) - {f"ndcg@10_{name}" for name in offered()["variants"]} == TRUTH
     text = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "out.json")], catch_exceptions=False).stdout
-    assert json.loads((tmp_path / "out.json").read_text()) == found
+    assert untimed(json.loads((tmp_path / "out.json").read_text())) == untimed(found)
     for shopper in found["shoppers"]:
         assert shopper["user_id"] in text
     assert "oracle" in text
     assert "a guest" in text
     served = CliRunner().invoke(app, [*words, "--serve"], catch_exceptions=False).stdout
     assert "no web page yet" in served
+
+
+def test_variants_side_by_side(demo):
+    config, missing = with_variants(demo.engine.config, Registry())
+    assert "zero-shot" in config.variants
+    assert set(missing) | set(config.variants) >= {"no-llm", "zero-shot", "fine-tuned"}
+    engine = Engine(config).fit(demo.shop.dataset)
+    both = replace(demo, engine=engine)
+    user = demo.shop.dataset.log.users[3]
+    found = json.loads(json.dumps(side_by_side(both, user, {"no-llm": 0.5}, missing)))
+    assert [one["variant"] for one in found["lists"]] == variants_of(config)
+    plain = found["lists"][0]
+    assert [r["move"] for r in plain["items"]] == [0] * 10
+    assert plain["ndcg@10"] == 0.5
+    for one in found["lists"][1:]:
+        assert one["rerank_ms"] > 0
+        assert one["degraded"] == []
+        for r in one["items"]:
+            was = [p["rank"] for p in plain["items"] if p["item_id"] == r["item_id"]]
+            assert r["move"] == (was[0] - r["rank"] if was else None)
+
+
+def test_a_variant_whose_package_is_missing_is_named():
+    class Bare(Registry):
+        def get(self, kind, name):
+            raise UnknownPlugin(f"no {kind} named {name}")
+
+    config, missing = with_variants(QUICK, Bare())
+    assert config == QUICK
+    assert missing["zero-shot"] == "no rerankers named late-interaction"

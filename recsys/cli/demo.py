@@ -34,6 +34,16 @@ REASONS = {
 }
 
 
+WRITTEN = {
+    "n": "reasons looked at",
+    "shown": "share that is shown as written: the checker supports every statement",
+    "new_ngrams": "share of their runs of four words that the template does not use",
+    "swap_changes": "share that changes when the facts are those of another item",
+    "swap_rewords": "the same in the words between names and quotes",
+    "wordings": "different wordings over all of them",
+}
+
+
 def add(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("demo", cls=OptionalFile)(demo)
@@ -78,7 +88,31 @@ def show(made: Demo, found: dict[str, Any]) -> None:
         _search(out, search)
     _suggestions(out, found["suggestions"])
     _rules(out, found["rules"])
+    _variants(out, found["variants"])
     _truth(out, found["truth"])
+
+
+def _variants(out: Any, found: dict[str, Any]) -> None:
+    out.rule(f"the same list under every variant, for shopper {found['user_id']}", align="left")
+    for one in found["lists"]:
+        took = f"reranking took {one['rerank_ms']:.1f} ms" if one["rerank_ms"] else "nothing is reranked"
+        title = f"{one['variant']}: NDCG@10 against true tastes {one['ndcg@10']:.4f}, {took}"
+        items = [(f"{r['rank']}{_moved(r['move'])}", r["title"], reason_cell(r["explanation"])) for r in one["items"]]
+        out.print(table(title, ("#, and move", "item", "reason, and what shows it"), items, numbers=(0,)))
+        for stage in one["degraded"]:
+            out.print(f"fell back: {stage}", highlight=False, markup=False)
+    for name, why in found["missing"].items():
+        out.print(f"not shown: {name} ({why})", highlight=False, markup=False)
+    if (written := found["written"]) is not None:
+        lines = [(WRITTEN[name], f"{value:g}") for name, value in written.items() if name in WRITTEN]
+        out.print(table("written reasons", ("what", "figure"), lines, numbers=(1,)))
+
+
+def _moved(move: int | None) -> str:
+    """Return how far an item went up or down from the list without a language model."""
+    if move is None:
+        return " (new)"
+    return f" (+{move})" if move > 0 else f" ({move})" if move < 0 else ""
 
 
 def _shopper(out: Any, shopper: dict[str, Any]) -> None:
