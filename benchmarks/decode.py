@@ -10,30 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-import recsys
 from benchmarks.decode_torch import TorchModel
 from benchmarks.facts import hardware
+from benchmarks.real_size import make_source
 from benchmarks.timing import memory, rounded, timed
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.decoder import open_decoder, write_decoder
 from recsys.runtime.graph import Graph
 from recsys.runtime.onnx import OnnxSession
 from recsys.runtime.prefixes import Prompt
-from recsys.testing.tiny import tiny_decoder
 
 PREFIX, TITLE, COUNTS, TOKENS, TEXTS = 160, (12, 24), [20, 50, 100], 48, 8
 REPEATS = 3
 # Random weights: what they write means nothing, what they cost is real.
-MODELS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "25M": ("qwen3", {
-        "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 7, "num_attention_heads": 8,
-        "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 8000,
-    }),
-    "100M": ("llama", {
-        "hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12,
-        "num_key_value_heads": 4, "vocab_size": 32000,
-    }),
-    "tiny": ("qwen3", {}),
+COMMON = {"max_position_embeddings": 1024, "rope_theta": 1e4, "rms_norm_eps": 1e-6, "tie_word_embeddings": True}
+MODELS: Mapping[str, dict[str, Any]] = {
+    "25M": COMMON | {
+        "model_type": "qwen3", "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 7,
+        "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 8000,
+    },
+    "100M": COMMON | {
+        "model_type": "llama", "hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 32_000,
+    },
+    "tiny": COMMON | {
+        "model_type": "qwen3", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 500,
+    },
 }  # fmt: skip
 RUNTIMES = ("fp32", "int8", "int4")
 
@@ -66,10 +69,7 @@ def source(model: str, scratch: Path) -> Path:
     """Return the folder of a random model as Hugging Face lays it out, made once a run."""
     folder = scratch / f"decode-{model}"
     if not folder.exists():
-        family, sizes = MODELS[model]
-        text = (Path(recsys.__file__).parent / "data" / "shop" / "reviews.toml").read_text(encoding="utf-8")
-        common: dict[str, Any] = {"max_position_embeddings": 1024, "tie_word_embeddings": True, "eos_token_id": None}
-        tiny_decoder(folder, [text], family, **common, **sizes)
+        make_source(folder, MODELS[model])
     return folder
 
 
@@ -189,7 +189,7 @@ def footprint(case: dict[str, Any], scratch: Path, threads: int) -> dict[str, An
     """Measure the memory of one runtime alone in its process, which loads the model and scores many candidates."""
     torch = case["runtime"] == "torch"
     folder = source(case["model"], scratch) if torch else written(case["model"], case["runtime"], scratch)
-    prefix, titles = sample(MODELS[case["model"]][1].get("vocab_size", 400), COUNTS[1])
+    prefix, titles = sample(MODELS[case["model"]]["vocab_size"], COUNTS[1])
     if torch:
         TorchModel(folder, threads).separate(prefix, titles)
     else:

@@ -24,7 +24,9 @@ class TorchModel:
         transformers.utils.logging.disable_progress_bar()
         torch.set_num_threads(threads)
         self._torch, self._cache = torch, transformers.DynamicCache
-        self._model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval()
+        self._model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, attn_implementation="sdpa", dtype="float32"
+        ).eval()
 
     def separate(self, prefix: Ids, titles: list[Ids]) -> NDArray[np.float32]:
         """Return the mean log p of each title, every candidate a whole text; the head sees the titles' rows alone."""

@@ -92,7 +92,9 @@ def make_source(folder: Path, shape: dict[str, Any]) -> int:
         write_shard(folder / name, shard, rng)
         index |= dict.fromkeys(shard, name)
         count += sum(int(np.prod(dims)) for dims in shard.values())
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}), encoding="utf-8")
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": index}), encoding="utf-8"
+    )
     return count
 
 
@@ -103,10 +105,11 @@ def tensors(shape: dict[str, Any]) -> Iterator[dict[str, tuple[int, ...]]]:
     yield {"model.embed_tokens.weight": (shape["vocab_size"], d), "model.norm.weight": (d,)}
     layer = {
         "self_attn.q_proj": (wide, d), "self_attn.k_proj": (narrow, d), "self_attn.v_proj": (narrow, d),
-        "self_attn.o_proj": (d, wide), "self_attn.q_norm": (dim,), "self_attn.k_norm": (dim,),
-        "mlp.gate_proj": (inner, d), "mlp.up_proj": (inner, d), "mlp.down_proj": (d, inner),
-        "input_layernorm": (d,), "post_attention_layernorm": (d,),
+        "self_attn.o_proj": (d, wide), "mlp.gate_proj": (inner, d), "mlp.up_proj": (inner, d),
+        "mlp.down_proj": (d, inner), "input_layernorm": (d,), "post_attention_layernorm": (d,),
     }  # fmt: skip
+    if shape["model_type"] == "qwen3":
+        layer |= {"self_attn.q_norm": (dim,), "self_attn.k_norm": (dim,)}
     for first in range(0, shape["num_hidden_layers"], LAYERS_A_SHARD):
         layers = range(first, min(first + LAYERS_A_SHARD, shape["num_hidden_layers"]))
         yield {f"model.layers.{k}.{name}.weight": dims for k in layers for name, dims in layer.items()}
