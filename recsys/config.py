@@ -52,7 +52,7 @@ class ModelSettings(_Section):
     """A model that stages share: ``ref`` is file://FOLDER, package://MODULE/FOLDER or hf://OWNER/NAME.
 
     ``sha256`` is that of its weights, ``provider`` ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads``
-    bounds its cores.
+    bounds its cores. ``prefix_mb`` of memory keep what a causal model has read of returning shoppers, 0 = nothing.
     """
 
     ref: str = Field(min_length=1)
@@ -60,6 +60,7 @@ class ModelSettings(_Section):
     sha256: str = ""
     provider: str = "cpu"
     threads: int | None = Field(None, ge=1)
+    prefix_mb: int = Field(64, ge=0)
 
 
 class EventSettings(_Section):

@@ -134,6 +134,10 @@ class Prompted(Reranker):
         places = places[known[places]]
         return places[: self.config.window] if self.whole_list else places
 
+    def forget(self, user: str) -> int:
+        """Drop the states of prompts that hold this shopper's history; return how many there were."""
+        return self.model.forget(user)
+
     @abstractmethod
     def answer(self, asked: Sequence[Asked], deadline: float | None) -> list[Answered]:
         """Return what the model says to each; lists may be empty. Raises `BudgetExceeded` at ``deadline``."""

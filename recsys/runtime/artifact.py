@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
 from recsys.runtime.architectures import read_json
 from recsys.runtime.models import ModelRef, sha256_of
-from recsys.runtime.onnx import OnnxSession, shared_session
+from recsys.runtime.onnx import shared_session
 from recsys.runtime.quantise import check_exact, rows_int8
+from recsys.runtime.session import Session
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import KeptTable, Table
 
@@ -55,6 +56,9 @@ class ModelSettings(Protocol):
     @property
     def threads(self) -> int | None: ...  # noqa: D102
 
+    @property
+    def prefix_mb(self) -> int: ...  # noqa: D102
+
 
 def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
     """Return the ready model of an artifact by its task. Two that are opened alike share their sessions.
@@ -68,13 +72,13 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
 
         return open_torch(settings)
     artifact = Artifact.open(ModelRef.parse(settings.ref).fetch(), settings.sha256)
-    return model_from(artifact, settings.provider or "cpu", settings.threads)
+    return model_from(artifact, settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
 
 
 def model_from(
-    artifact: Artifact, provider: str = "cpu", threads: int | None = None
+    artifact: Artifact, provider: str = "cpu", threads: int | None = None, prefix_bytes: int = 0
 ) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
-    """Return the ready model of a checked artifact by its task.
+    """Return the ready model of a checked artifact by its task; ``prefix_bytes`` bounds what a causal one remembers.
 
     Raises:
         ConfigError: a task of a plug-in. ModelError: a model in eight bits on a processor that gets them wrong.
@@ -85,7 +89,7 @@ def model_from(
         case "causal":
             from recsys.runtime.decoder import causal_from
 
-            return causal_from(artifact, provider, threads)
+            return causal_from(artifact, provider, threads, prefix_bytes)
         case "cross-encoder":
             from recsys.runtime.pairs import cross_encoder_from
 
@@ -142,7 +146,7 @@ class Artifact:
             raise ArtifactDamaged(f"{folder / SPEC} names no task")
         return cls(folder, spec, found)
 
-    def session(self, name: str, provider: str = "cpu", threads: int | None = None) -> OnnxSession:
+    def session(self, name: str, provider: str = "cpu", threads: int | None = None) -> Session:
         """Return the session of one graph: one a process for equal content, provider and threads."""
         return shared_session(self.folder / name, f"{self.sha256}/{name}", (provider,), threads)
 

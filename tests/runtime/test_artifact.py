@@ -25,6 +25,7 @@ class Settings:
     sha256: str = ""
     provider: str = "cpu"
     threads: int | None = 1
+    prefix_mb: int = 1
 
 
 @pytest.fixture

@@ -56,6 +56,15 @@ def test_a_search_is_reranked_by_the_same_schema(engine):
     assert got.trace.counts["tokens_in"] > 50
 
 
+def test_what_a_model_has_read_of_a_shopper_goes_with_them(engine):
+    user = shopper_id(5)
+    engine.recommend(user, 4, variant="likelihood")
+    assert engine.fitted.rerankers["likelihood"].forget(user) > 0
+    engine.recommend(user, 4, variant="likelihood")
+    engine.erase(user)
+    assert engine.fitted.rerankers["likelihood"].forget(user) == 0
+
+
 def test_a_model_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"no \[models\.gone\]"):
         Engine(EngineConfig.of({
