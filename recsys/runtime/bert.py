@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.errors import ConfigError, ShapeMismatch
 from recsys.runtime.architectures import read_json, size_of
 from recsys.runtime.graph import FUSED, Graph
-from recsys.runtime.quantise import Precision
+from recsys.runtime.quantise import Calibration, Precision
 from recsys.runtime.weights import WeightFile, Weights
 
 # Raised whenever the graph below changes, so that a cached file of an older shape is not used.
@@ -100,6 +100,7 @@ def bert_graph(
     *,
     precision: Precision = "fp32",
     head: bool = False,
+    calibration: Calibration | None = None,
 ) -> bytes:
     """Return the serialised graph; its weights go to ``store``, or inside the graph without one.
 
@@ -110,7 +111,7 @@ def bert_graph(
     Raises:
         ShapeMismatch: a weight is missing or does not fit. PluginUnavailable: ``onnx`` is not installed.
     """
-    build = _Bert(architecture, weights, Graph("bert", store, precision), head)
+    build = _Bert(architecture, weights, Graph("bert", store, precision, calibration), head)
     hidden = build.embeddings()
     for layer in range(architecture.layers):
         last = layer == architecture.layers - 1
@@ -172,7 +173,7 @@ class _Bert:
         a, g, parts = self._a, self.graph, ("query", "key", "value")
         packed = np.concatenate([self._take(f"{at}.{p}.weight", a.hidden, a.hidden).T for p in parts], axis=1)
         bias = g.weight(f"{at}.bias", np.concatenate([self._take(f"{at}.{p}.bias", a.hidden) for p in parts]))
-        if g.precision in ("fp32", "fp16"):
+        if g.plain:
             inputs = (hidden, g.table(f"{at}.weight", packed), bias, self._mask)
             return g.node("Attention", *inputs, domain=FUSED, num_heads=a.heads)
         # The fused operator multiplies by floats only: the product stands apart from what follows it.

@@ -14,7 +14,7 @@ from recsys.errors import ArtifactDamaged, ConfigError
 from recsys.runtime.architectures import read_json
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph
-from recsys.runtime.quantise import Precision
+from recsys.runtime.quantise import Calibration, Precision
 from recsys.runtime.segments import Segments
 from recsys.runtime.session import Session
 from recsys.runtime.tokens import Tokens
@@ -118,7 +118,12 @@ def padded(ids: Sequence[NDArray[np.int64]], pad: int, dtype: np.dtype[Any]) -> 
 
 
 def encoder_files(
-    source: Path, folder: Path, *, precision: Precision = "fp32", max_tokens: int = 512
+    source: Path,
+    folder: Path,
+    *,
+    precision: Precision = "fp32",
+    max_tokens: int = 512,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """Write the files of a BERT-like encoder into ``folder`` and return their spec.
 
@@ -133,7 +138,7 @@ def encoder_files(
     pooling = _pooling(source / "1_Pooling" / "config.json")
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     with WeightFile(folder / "weights.data") as store:
-        graph = bert_graph(architecture, Weights(source), store, precision=precision)
+        graph = bert_graph(architecture, Weights(source), store, precision=precision, calibration=calibration)
     (folder / "model.onnx").write_bytes(graph)
     return {
         "task": "encoder",

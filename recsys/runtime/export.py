@@ -13,20 +13,40 @@ from recsys.errors import ArtifactMissing, ConfigError, QuantisationRefused
 from recsys.runtime.architectures import read_json
 from recsys.runtime.artifact import EXACT_GRAPH, PARITY, Artifact, model_from, seal, staged
 from recsys.runtime.decoder import decoder_files
-from recsys.runtime.encoder import encoder_files
+from recsys.runtime.encoder import Encoder, encoder_files
 from recsys.runtime.gate import Bounds, GateData, compare
 from recsys.runtime.models import ModelRef, sha256_of
-from recsys.runtime.pairs import cross_encoder_files
-from recsys.runtime.parity import check, measure
-from recsys.runtime.quantise import PRECISIONS, Precision, exact_graph
+from recsys.runtime.pairs import CrossEncoder, cross_encoder_files
+from recsys.runtime.parity import TEXTS, check, measure
+from recsys.runtime.quantise import PRECISIONS, Calibration, Precision, Watching, exact_graph
 from recsys.runtime.reference import TASKS, task_of
+from recsys.runtime.session import Session
 from recsys.runtime.t5 import seq2seq_files
 
 _WRITERS: dict[str, Callable[..., dict[str, Any]]] = {
     "causal": decoder_files, "cross-encoder": cross_encoder_files, "encoder": encoder_files, "seq2seq": seq2seq_files,
 }  # fmt: skip
 _QUANTISED = ("int8", "int4")
+_CALIBRATED = ("encoder", "cross-encoder")
 Tell = Callable[[str], None]
+
+
+class WatchedArtifact(Artifact):
+    """An artifact whose sessions note how far the numbers go."""
+
+    __slots__ = ("ranges",)
+    ranges: dict[str, Any]
+
+    @classmethod
+    def watching(cls, folder: Path, ranges: dict[str, Any]) -> WatchedArtifact:
+        """Open a folder; ``ranges`` is filled while its model runs."""
+        made = cls.open(folder)
+        object.__setattr__(made, "ranges", ranges)
+        return made
+
+    def session(self, name: str, provider: str = "cpu", threads: int | None = None) -> Session:
+        """Return a session that watches."""
+        return Watching(super().session(name, provider, threads), self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +120,9 @@ def export(
 
 
 def _written(source: Path, folder: Path, task: str, precision: Precision, max_tokens: int | None) -> dict[str, Any]:
-    options = {} if max_tokens is None else {"max_tokens": max_tokens}
+    options: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
+    if precision == "int8" and task in _CALIBRATED:
+        options["calibration"] = _calibrated(source, folder, task, options)
     spec = _WRITERS[task](source, folder, precision=precision, **options)
     if precision in _QUANTISED:
         (folder / EXACT_GRAPH).write_bytes(exact_graph())
@@ -110,6 +132,24 @@ def _written(source: Path, folder: Path, task: str, precision: Precision, max_to
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in template.items()]
         (folder / "template.toml").write_text("\n".join(lines).replace("\x7f", "\\u007f") + "\n", encoding="utf-8")
     return {"format": 1} | spec
+
+
+def _calibrated(source: Path, folder: Path, task: str, options: dict[str, Any]) -> Calibration:
+    """Return how far numbers go in the whole model when it reads some texts, one by one: padding is no text."""
+    watched = folder.parent / f"{folder.name}.watched"
+    ranges: dict[str, Any] = {}
+    try:
+        watched.mkdir()
+        seal(watched, _WRITERS[task](source, watched, calibration=Calibration(watch=True), **options))
+        model = model_from(WatchedArtifact.watching(watched, ranges))
+        for text in TEXTS:
+            if isinstance(model, CrossEncoder):
+                model.score([(text, TEXTS[0])])
+            elif isinstance(model, Encoder):
+                model.encode([text])
+    finally:
+        shutil.rmtree(watched, ignore_errors=True)
+    return Calibration(ranges)
 
 
 def _template(source: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.registry import import_optional
-from recsys.runtime.quantise import BLOCK, Precision, blocks_int4, columns_int8, rows_int8
+from recsys.runtime.quantise import BLOCK, RANGE, Calibration, Precision, blocks_int4, columns_int8, rows_int8
 from recsys.runtime.weights import WeightFile
 
 Dim = int | str
@@ -21,17 +21,27 @@ class Graph:
     """Collects nodes; every method returns the names of the tensors that it makes.
 
     Weights go to ``store`` as external data at once, so that a graph of any size is small in memory; without a
-    store they are inside the graph. ``precision`` is how `dense` and `table` keep them.
+    store they are inside the graph. ``precision`` is how `dense` and `table` keep them, ``calibration`` what is known
+    of the rows that the products read.
 
     Raises:
         PluginUnavailable: the ``onnx`` package is not installed.
     """
 
-    def __init__(self, name: str, store: WeightFile | None = None, precision: Precision = "fp32") -> None:
+    def __init__(
+        self,
+        name: str,
+        store: WeightFile | None = None,
+        precision: Precision = "fp32",
+        calibration: Calibration | None = None,
+    ) -> None:
         self._onnx = import_optional("onnx")
         self._name = name
         self._store = store
         self.precision: Precision = precision
+        self._calibration = calibration or Calibration()
+        # Operators that hold a product of their own may be used: `dense` has nothing to do but multiply floats.
+        self.plain = precision in ("fp32", "fp16") and not self._calibration.watch
         self._nodes: list[Any] = []
         self._tensors: list[Any] = []
         self._inputs: list[Any] = []
@@ -94,7 +104,16 @@ class Graph:
         ``floor`` says that no number of the rows is below its negative, as after a ReLU (0) or a GELU (0.1701): in
         eight bits their steps are then half as wide.
         """
+        if self._calibration.watch:
+            far = self.node("Abs", self.reshape(source, -1, weight.shape[0]))
+            self.node("ReduceMax", far, name=f"{name}{RANGE}", axes=[0], keepdims=0)
+            self.output(f"{name}{RANGE}", "float32", [weight.shape[0]])
         if self.precision == "int8":
+            # Rows that were lifted have one floor for all columns: dividing these would tear it apart.
+            divisors = self._calibration.divisors(name, weight) if floor is None else None
+            if divisors is not None:
+                source = self.node("Mul", source, self.weight(f"{name}.evened", 1 / divisors))
+                weight = weight * divisors[:, None]
             return self._dense_int8(name, source, weight, output, floor)
         if self.precision == "int4":
             packed, scales = blocks_int4(weight)

@@ -14,7 +14,7 @@ from recsys.errors import ConfigError
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph, labels_of
 from recsys.runtime.encoder import by_length, check_graph, padded
-from recsys.runtime.quantise import Precision
+from recsys.runtime.quantise import Calibration, Precision
 from recsys.runtime.segments import Segments
 from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
@@ -60,7 +60,12 @@ class CrossEncoder:
 
 
 def cross_encoder_files(
-    source: Path, folder: Path, *, precision: Precision = "fp32", max_tokens: int = 512
+    source: Path,
+    folder: Path,
+    *,
+    precision: Precision = "fp32",
+    max_tokens: int = 512,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """Write the files of a BERT-like cross-encoder into ``folder`` and return their spec.
 
@@ -75,7 +80,7 @@ def cross_encoder_files(
     segments = Segments.from_file(source / TOKENIZER)
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     with WeightFile(folder / "weights.data") as store:
-        graph = bert_graph(architecture, weights, store, precision=precision, head=True)
+        graph = bert_graph(architecture, weights, store, precision=precision, head=True, calibration=calibration)
     (folder / "model.onnx").write_bytes(graph)
     return {
         "task": "cross-encoder",

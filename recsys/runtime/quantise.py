@@ -8,22 +8,70 @@ stored in blocks of one column (Frantar et al. 2023, arXiv 2210.17323, without i
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ModelError
-from recsys.runtime.session import Session
+from recsys.runtime.session import Session, SessionSpec
 
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
 # Rows of a column that share a scale in four bits.
 BLOCK = 32
+# A column stands out where it reaches so many times further than the median one.
+UNEVEN = 3.0
+# End of the name of an output that is a range.
+RANGE = ".range"
 # Terms of the sum that tells exact processors from others.
 EXACT = 64
 # Columns packed at a time: bounds the memory beside a large matrix.
 _COLUMNS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far the numbers go that each product of a graph reads, column by column: ``ranges`` name -> (k,) float32.
+
+    A few columns of a trained encoder reach twenty times further than the others; with one step a row, these set it
+    for all. What is divided out of such a column before a product is multiplied into the weights (Xiao et al. 2023,
+    arXiv 2211.10438). A graph that is built with ``watch`` gives the ranges as outputs.
+    """
+
+    ranges: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    watch: bool = False
+
+    def divisors(self, name: str, weight: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return what to divide each column by (k,), None where no column stands out."""
+        far = self.ranges.get(name)
+        if self.watch or far is None or not far.max() > UNEVEN * np.median(far):
+            return None
+        wide = np.abs(weight).max(axis=1)
+        ratio = np.maximum(far, far.max() * 1e-3) / np.maximum(wide, wide.max() * 1e-3)
+        root = np.sqrt(ratio, dtype=np.float64)
+        out: NDArray[np.float32] = (root / np.exp(np.log(root).mean())).astype(np.float32)
+        return out
+
+
+class Watching:
+    """A session of a graph that was built with ``watch``: it notes the ranges and passes on all else."""
+
+    def __init__(self, session: Session, ranges: dict[str, NDArray[np.float32]]) -> None:
+        self._session, self._ranges = session, ranges
+        outputs = tuple(t for t in session.spec.outputs if not t.name.endswith(RANGE))
+        self.spec = SessionSpec(session.spec.inputs, outputs)
+
+    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Run the graph; the outputs named, all by default, without the ranges."""
+        found = self._session.run(inputs)
+        for name, value in found.items():
+            if name.endswith(RANGE):
+                kept = self._ranges.setdefault(name.removesuffix(RANGE), value)
+                np.maximum(kept, value, out=kept)
+        return {name: found[name] for name in outputs or self.spec.output_names}
 
 
 def head_precision(precision: Precision) -> Precision:

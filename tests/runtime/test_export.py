@@ -103,6 +103,7 @@ def test_lower_precisions_are_smaller_and_say_so(task: str, precision: str, sour
     assert sizes[1] < sizes[0]
     assert made.parity["max_abs"] > 1e-5
     assert made.spec.get("gated") is (None if precision == "fp16" else False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "whole"]
 
 
 def test_quantised_needs_lists_or_a_word(source: Source, tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from recsys.runtime.onnx import OnnxSession
 from recsys.runtime.quantise import (
     BLOCK,
     EXACT,
+    Calibration,
     Precision,
+    Watching,
     blocks_int4,
     check_exact,
     columns_int8,
@@ -136,3 +138,31 @@ def test_processors_that_cut_sums_off_are_found_out() -> None:
     check_exact(OnnxSession(exact_graph(), threads=1))
     with pytest.raises(ModelError, match="fp32 or fp16"):
         check_exact(Saturating())
+
+
+def test_columns_that_stand_out_are_evened() -> None:
+    rng = np.random.default_rng(2)
+    weight = rng.normal(size=(64, 24)).astype(np.float32)
+    x = rng.normal(size=(1, 50, 64)).astype(np.float32)
+    x[..., 5] *= 40
+    x[..., 40] *= 20
+
+    def session(precision: Precision, calibration: Calibration | None) -> OnnxSession:
+        g = Graph("product", None, precision, calibration)
+        g.dense("w", g.input("x", "float32", ["a", "b", 64]), weight, output="y")
+        g.output("y", "float32", ["a", "b", 24])
+        return OnnxSession(g.finish(), threads=1)
+
+    ranges: dict[str, np.ndarray] = {}
+    watching = Watching(session("fp32", Calibration(watch=True)), ranges)
+    assert watching.spec.output_names == ("y",)
+    # Two calls: what is kept is the furthest of both.
+    assert list(watching.run({"x": x[:, :20]})) == ["y"]
+    watching.run({"x": x[:, 20:]}, ["y"])
+    assert np.array_equal(ranges["w"], np.abs(x[0]).max(axis=0))
+    want = x @ weight
+    plain, evened = (np.abs(session("int8", c).run({"x": x})["y"] - want).mean() for c in (None, Calibration(ranges)))
+    assert evened < plain / 2
+    # Even columns need nothing.
+    assert Calibration({"w": np.ones(64, np.float32)}).divisors("w", weight) is None
+    assert Calibration(ranges).divisors("other", weight) is None
