@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import explain_xrec, tables
+from benchmarks import explain_xrec, llmrank, tables
 from benchmarks.evaluations import SETS, evaluate_sets
 from benchmarks.runner import BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
 from benchmarks.xrec_pairs import DOMAINS
@@ -17,18 +17,19 @@ from benchmarks.xrec_pairs import DOMAINS
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=["all", *BENCHMARKS, "evaluate", "xrec", "tables", "case"],
-        help="all = every speed benchmark, then the tables; evaluate, xrec = quality on the data of RECSYS_DATA",
+        "what", nargs="?", default="all", choices=["all", *BENCHMARKS, "evaluate", "xrec", "llmrank", "tables", "case"],
+        help="all = every speed benchmark, then the tables; evaluate, xrec, llmrank = quality, on RECSYS_DATA",
     )  # fmt: skip
     parser.add_argument(
         "arguments", nargs="*",
-        help=f"evaluate: which sets of {', '.join(SETS)}; xrec: which of {', '.join(DOMAINS)} (default: all)",
+        help=f"evaluate: which sets of {', '.join(SETS)}; xrec: which of {', '.join(DOMAINS)}; "
+        f"llmrank: which of {', '.join(llmrank.SETS)} (default: all)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
     parser.add_argument("--models", type=Path, help="xrec: folder of the models that benchmarks.xrec_train made")
     options = parser.parse_args(argv)
-    if options.arguments and options.what not in ("evaluate", "xrec", "case"):
+    if options.arguments and options.what not in ("evaluate", "xrec", "llmrank", "case"):
         parser.error(f"{options.what} takes no further arguments")
     if options.what == "case":  # one measurement, in the process that the runner started for it
         benchmark, case, folder = options.arguments
@@ -45,6 +46,10 @@ def main(argv: list[str] | None = None) -> int:
         if unknown := [name for name in options.arguments if name not in DOMAINS]:
             parser.error(f"no domain {', '.join(unknown)}: choose among {', '.join(DOMAINS)}")
         failed = explain_xrec.refresh(options.arguments or DOMAINS, results, options.models, quick=options.quick)
+    elif options.what == "llmrank":
+        if unknown := [name for name in options.arguments if name not in llmrank.SETS]:
+            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(llmrank.SETS)}")
+        failed = llmrank.refresh(options.arguments or list(llmrank.SETS), results, quick=options.quick)
     elif options.what != "tables":
         names = list(BENCHMARKS) if options.what == "all" else [options.what]
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:

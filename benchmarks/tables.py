@@ -7,8 +7,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checker_tables, decode_tables, quality_tables, reason_tables, speed_tables, xrec_tables
+from benchmarks import (
+    checker_tables,
+    decode_tables,
+    llmrank_tables,
+    quality_tables,
+    reason_tables,
+    speed_tables,
+    xrec_tables,
+)
 from benchmarks.evaluations import SEARCHES, SETS
+from benchmarks.llmrank import SETS as LLMRANK
 from benchmarks.runner import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
@@ -36,6 +45,8 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "xrec": xrec_tables.explanations,
     "xrec-tests": xrec_tables.tests,
     "xrec-models": xrec_tables.models,
+    **{f"llmrank-{name}": partial(llmrank_tables.ranked, name) for name in LLMRANK},
+    **{f"llmrank-{name}-probes": partial(llmrank_tables.listened, name) for name in LLMRANK},
     "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
     "quality": partial(quality_tables.summary, list(SETS)),
