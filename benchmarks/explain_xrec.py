@@ -19,8 +19,10 @@ from recsys.runtime.models import cache_folder
 from recsys.types import Vectors as Rows
 
 NAME = "xrec"
-# Folder of a model behind the domain's name -> its row.
+# Folder of a model behind the domain's name -> its row; another row has the texts of the same model that may claim
+# nothing but what the inputs say.
 MODELS = {"others": "our LM, other two domains", "this": "our LM, this domain"}
+CLOSED = {name: f"{name}, inputs' words only" for name in MODELS.values()}
 _TRAINED = ("pairs", "parameters", "stopped", "steps", "seconds", "validation_loss")
 
 
@@ -73,6 +75,7 @@ def run(case: Mapping[str, Any], scratch: Path) -> list[dict[str, Any]]:
             begin = time.perf_counter()
             texts[name] = writer.write(test)
             took = time.perf_counter() - begin
+            texts[CLOSED[name]] = writer.write(test, closed=True)
             trained[name] = {k: writer.facts[k] for k in _TRAINED} | {"texts_s": round(len(test) / took, 1)}
     return [
         {

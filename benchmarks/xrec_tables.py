@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.explain_xrec import MODELS, NAME
+from benchmarks.explain_xrec import CLOSED, MODELS, NAME
 from benchmarks.speed_tables import Line, page, table
 from recsys.eval.explained_pairs import EXTRACTIVE, OTHERS, PUBLISHED, REFERENCE, TEMPLATE
 from recsys.eval.tables import NONE
@@ -14,9 +14,10 @@ from recsys.eval.tables import NONE
 # Rows in the order of the table, and what they are called in it.
 ROWS = {
     OTHERS: "control: another pair's reference", TEMPLATE: TEMPLATE, EXTRACTIVE: EXTRACTIVE,
-    MODELS["others"]: MODELS["others"], MODELS["this"]: MODELS["this"], PUBLISHED: "XRec, published texts",
+    **{row: row for name in MODELS.values() for row in (name, CLOSED[name])}, PUBLISHED: "XRec, published texts",
     REFERENCE: "the references themselves",
 }  # fmt: skip
+OURS = (*CLOSED, *CLOSED.values())
 # Figure -> its column, and its digits.
 COLUMNS = {
     "bleu-1": ("BLEU-1", 1), "bleu-4": ("BLEU-4", 1), "rouge-1": ("ROUGE-1", 1), "rouge-2": ("ROUGE-2", 1),
@@ -51,11 +52,16 @@ def tests(results: Path) -> str:
              *(_difference(beside[m], digits) for m, (_, digits) in metrics.items())]
             for group in _groups(lines) for name in ROWS for line in group if line["name"] == name
             for base, beside in line["figures"]["versus"].items()
-            if line["name"] in MODELS.values() or (line["name"], base) == (EXTRACTIVE, PUBLISHED)
+            if line["name"] in OURS or (line["name"], base) == (EXTRACTIVE, PUBLISHED)
         ]  # fmt: skip
         return table(head, rows)
 
     return page(NAME, results, make)
+
+
+def _loss(model: dict[str, Any]) -> str:
+    found = model["validation_loss"]
+    return f"{found['loss']:.2f}" if found else NONE
 
 
 def _groups(lines: Sequence[Line]) -> list[list[Line]]:
@@ -102,7 +108,7 @@ def models(results: Path) -> str:
             return "No language model was trained: `python -m benchmarks.xrec_train DOMAIN this|others`."
         return table(head, [
             [domain, name, f"{m['pairs']:,}", f"{m['parameters'] / 1e6:.2f}", f"{m['steps']:,}",
-             f"{m['seconds'] / 60:.0f}", m["stopped"], f"{m['validation_loss']['loss']:.2f}", f"{m['texts_s']:g}"]
+             f"{m['seconds'] / 60:.0f}", m["stopped"], _loss(m), f"{m['texts_s']:g}"]
             for (domain, name), m in told.items()
         ])  # fmt: skip
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from benchmarks.xrec_slots import MAX_SLOTS, Slots, Target
 from recsys.data.xrec import Pair
 from recsys.embed.cache import embed_items
-from recsys.eval.generation_words import Words
+from recsys.eval.generation_words import LOCALE, Words, is_empty, said_by
+from recsys.eval.generation_words import tokens as words_in
+from recsys.explain.lexicon import lexicon
 from recsys.protocols import Embedder
 from recsys.runtime.constraints import Constraint
 from recsys.runtime.decoder import open_decoder
@@ -29,6 +31,10 @@ BEGIN, END, SEP, GAP = range(len(CONTROL))
 # What a row in front of the text is made of: 0 user summary, 1 item summary, 2 title; a word's sources from 3 on.
 KINDS = 3 + 8
 MAX_NEW_TOKENS = 128
+
+
+NOTHING: Ids = np.empty(0, np.int64)
+_BEGUN = frozenset((-1,))  # no token: the text has one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +61,8 @@ class Vectors:
 
     def learn(self, texts: Sequence[str]) -> None:
         missing = [t for t in dict.fromkeys(texts) if t not in self._known]
-        self._known |= zip(missing, embed_items(self.embedder, missing), strict=True)
+        if missing:
+            self._known |= zip(missing, embed_items(self.embedder, missing), strict=True)
 
     def of(self, texts: Sequence[str]) -> Rows:
         self.learn(texts)
@@ -100,24 +107,89 @@ def pieces(ids: Sequence[int], tokens: Tokens, first_slot: int) -> Target:
     return [*out, tokens.decode(run)] if run else out
 
 
-class OwnSlots:
-    """Lets a model name each word of its own inputs once, and the item as often as it likes."""
+class OwnWords:
+    """Lets a model name each word of its own inputs once, any word of ``once`` once, and the item as often as it likes.
 
-    def __init__(self, vocabulary: int, first_slot: int, own: int) -> None:
-        self._always = np.arange(len(CONTROL), first_slot + 1, dtype=np.int64)
-        self._own = range(first_slot + 1, min(first_slot + 1 + own, vocabulary))
+    Small models repeat themselves when they are read greedily. ``text`` (t,) are the tokens of text that may stand
+    between slots, None allows all of them; those of ``begin`` may stand at the very beginning as well.
+    """
+
+    def __init__(
+        self,
+        first_slot: int,
+        own: int,
+        once: frozenset[int] = frozenset(),
+        text: Ids | None = None,
+        begin: Ids = NOTHING,
+    ) -> None:
+        """Slots of words begin behind ``first_slot``, the item's; ``own`` of them belong to these inputs."""
+        between = np.arange(len(CONTROL), first_slot, dtype=np.int64) if text is None else text
+        self._all = np.concatenate([between, np.arange(first_slot, first_slot + 1 + own, dtype=np.int64)])
+        self._first = np.union1d(self._all, begin)
+        self._once = once | set(range(first_slot + 1, first_slot + 1 + own))
 
     def start(self) -> frozenset[int]:
         return frozenset()
 
     def allowed(self, state: frozenset[int]) -> Ids:
-        return np.concatenate([self._always, np.array([s for s in self._own if s not in state], np.int64)])
+        return self._all[~np.isin(self._all, np.array(sorted(state), np.int64))] if state else self._first
 
     def step(self, state: frozenset[int], token: int) -> frozenset[int]:
-        return state | {token} if token in self._own else state
+        return state | ({token} if token in self._once else _BEGUN)
 
     def done(self, state: frozenset[int]) -> bool:
         return True
+
+
+def telling(tokens: Tokens, first_slot: int) -> frozenset[int]:
+    """Return the tokens of text that are words of four letters or more, those that hold a sentence together aside."""
+    found = set()
+    for i in range(len(CONTROL), first_slot):
+        word = tokens.decode([i])
+        low = word[1:].lower()
+        whole = word.startswith(" ") and len(low) >= 4 and low.isalpha()
+        if whole and not holds_together(lexicon(LOCALE).stem(low)):
+            found.add(i)
+    return frozenset(found)
+
+
+def holds_together(stem: str) -> bool:
+    """Return whether words of a stem are function words, modals or pronouns."""
+    return any(k in ("function", "modal") or k.startswith("pronoun") for k in lexicon(LOCALE).words.get(stem, ()))
+
+
+class ClosedWorld:
+    """The tokens of text that may stand between slots when a text must claim nothing but what its inputs say.
+
+    These are marks, words that the checker's lexicon lists as empty, words that references begin with, and words that
+    the inputs say in that word or a synonym; pieces of words are not among them.
+    """
+
+    def __init__(self, tokens: Tokens, first_slot: int, opening: str) -> None:
+        """``begin`` are the tokens of the opening's first word: no other word may stand without a space before it."""
+        begun = {t.stem for t in words_in(opening)}
+        self.begin = tokens.encode(opening.split()[0])[:1]
+        self._stems: list[str] = []
+        self._ids, always = [], []
+        for i in range(len(CONTROL), first_slot):
+            piece = tokens.decode([i])
+            word = piece.strip()
+            if word and not any(c.isalnum() for c in word):
+                always.append(i)
+            elif word.isalpha() and piece.startswith(" "):
+                stem = lexicon(LOCALE).stem(word.lower())
+                if is_empty(stem) or stem in begun:
+                    always.append(i)
+                else:
+                    self._ids.append(i)
+                    self._stems.append(stem)
+        self._always = np.array(always, np.int64)
+
+    def of(self, inputs: Sequence[str]) -> Ids:
+        """Return the tokens for one text, sorted."""
+        shown = said_by(inputs)
+        own = [i for i, stem in zip(self._ids, self._stems, strict=True) if stem in shown]
+        return np.sort(np.concatenate([self._always, np.array(own, np.int64)]))
 
 
 class Writer:
@@ -132,15 +204,21 @@ class Writer:
         self._words = Words(frozenset(self.facts["frame"]), frozenset(self.facts["aspects"]))
         self._vectors = vectors
 
-    def write(self, pairs: Sequence[Pair]) -> list[str]:
-        """Return an explanation of each pair, decoded greedily."""
+    def write(self, pairs: Sequence[Pair], *, closed: bool = False) -> list[str]:
+        """Return an explanation of each pair, decoded greedily; ``closed``: its claims are the inputs' words alone."""
         slots = [Slots.of(p, self._words) for p in pairs]
         prompts = [self._prompt(e) for e in examples(pairs, slots, self._vectors)]
-        vocabulary, first = self._lm.architecture.vocabulary, self._lm.architecture.vocabulary - MAX_SLOTS - 1
-        rules: list[Constraint] = [OwnSlots(vocabulary, first, len(s.words)) for s in slots]
-        replies = self._lm.generate(prompts, max_new_tokens=MAX_NEW_TOKENS, constraint=rules)
-        tokens = self._lm.tokens
+        tokens, first = self._lm.tokens, self._lm.architecture.vocabulary - MAX_SLOTS - 1
         assert tokens is not None
+        once = telling(tokens, first)
+        world = ClosedWorld(tokens, first, self.facts["opening"]) if closed else None
+        rules: list[Constraint] = [
+            OwnWords(first, len(s.words), once)
+            if world is None
+            else OwnWords(first, len(s.words), once, world.of(p.inputs), world.begin)
+            for s, p in zip(slots, pairs, strict=True)
+        ]
+        replies = self._lm.generate(prompts, max_new_tokens=MAX_NEW_TOKENS, constraint=rules)
         return [s.filled(pieces(r.ids.tolist(), tokens, first)) for s, r in zip(slots, replies, strict=True)]
 
     def _prompt(self, example: Example) -> Prompt:

@@ -22,6 +22,7 @@ TEMPLATE, EXTRACTIVE, OTHERS, PUBLISHED, REFERENCE = (
     "template", "extractive", "another pair's reference", "published", "reference",
 )  # fmt: skip
 OPENING_WORDS = 4
+COMPARED = ("rouge-l", "similarity", "support", "aspects")  # what systems are compared by
 NAMED = 3  # parts of the inputs that a template names
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'])")
 
@@ -115,12 +116,14 @@ def measure_pairs(
 
 def _lines(group: str, found: Mapping[str, Measured], seed: int) -> Iterator[dict[str, Any]]:
     rivals = {name: m for name, m in found.items() if name != REFERENCE}
-    versus = {base: comparisons(rivals, base, seed=seed) for base in (EXTRACTIVE, PUBLISHED) if base in rivals}
+    versus = {
+        base: comparisons(rivals, base, COMPARED, seed=seed) for base in (EXTRACTIVE, PUBLISHED) if base in rivals
+    }
     for name, measured in found.items():
         beside = {
-            base: {m: _told(by_metric[m][name]) for m in PER_TEXT}
+            base: {m: _told(by_metric[m][name]) for m in COMPARED}
             for base, by_metric in versus.items()
-            if name in by_metric[PER_TEXT[0]]
+            if name in by_metric[COMPARED[0]]
         }
         yield {
             "rows": group, "n": len(measured.per_text[PER_TEXT[0]]), "system": name,

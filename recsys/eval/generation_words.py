@@ -42,7 +42,7 @@ class Words:
         counts = Counter(chain.from_iterable({t.stem for t in tokens(text)} for text in references))
         frame = frozenset(w for w, n in counts.items() if n > FRAME_SHARE * len(references))
         known = {w for w, n in counts.items() if n >= ASPECT_TEXTS} - frame
-        return cls(frame, frozenset(w for w in known if not _is_empty(w)))
+        return cls(frame, frozenset(w for w in known if not is_empty(w)))
 
     def content(self, text: str) -> list[str]:
         """Return the stems of the words that claim something, in order, repeats included.
@@ -54,7 +54,7 @@ class Words:
 
     def says(self, stem: str) -> bool:
         """Return whether words of a stem claim something."""
-        return stem not in self.frame and not _is_empty(stem)
+        return stem not in self.frame and not is_empty(stem)
 
     def support(self, text: str, inputs: Iterable[str]) -> float:
         """Return the share of the content words of ``text`` that ``inputs`` say, in that word or a synonym.
@@ -65,7 +65,7 @@ class Words:
         said = self.content(text)
         if not said:
             return 0.0
-        shown = set(chain.from_iterable(_meanings(t.stem) for one in inputs for t in tokens(one)))
+        shown = said_by(inputs)
         return sum(word in shown for word in said) / len(said)
 
     def agreement(self, text: str, reference: str) -> float:
@@ -122,7 +122,13 @@ def tokens(text: str) -> list[Token]:
     return words_of(level(visible(text, MAX_CHARS)), lexicon(LOCALE))
 
 
-def _is_empty(stem: str) -> bool:
+def said_by(inputs: Iterable[str]) -> frozenset[str]:
+    """Return the stems of all words of texts, and all that mean the same."""
+    return frozenset(chain.from_iterable(_meanings(t.stem) for one in inputs for t in tokens(one)))
+
+
+def is_empty(stem: str) -> bool:
+    """Return whether the checker's lexicon lists the words of a stem as claiming nothing."""
     return not _EMPTY.isdisjoint(lexicon(LOCALE).words.get(stem, ()))
 
 

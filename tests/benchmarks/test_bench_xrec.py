@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.runner import write_lines
 from benchmarks.xrec_slots import ITEM, MAX_SLOTS, Slots
 from benchmarks.xrec_train import Writing, batch_of, epoch, train_writer
-from benchmarks.xrec_writer import CONTROL, OwnSlots, Vectors, Writer, examples, pieces, target_ids
+from benchmarks.xrec_writer import CONTROL, OwnWords, Vectors, Writer, examples, pieces, target_ids
 from recsys.data.xrec import Pair
 from recsys.eval.explained_pairs import measure_pairs, rule_texts
 from recsys.eval.generation_words import Words
@@ -60,12 +60,14 @@ def test_any_text_survives_its_slots(text, title):
 
 
 def test_a_model_names_its_own_words_alone_and_once():
-    rule = OwnSlots(vocabulary=300 + 1 + MAX_SLOTS, first_slot=300, own=2)
+    rule = OwnWords(300, 2, frozenset((7,)))
     state = rule.start()
     assert {300, 301, 302} <= set(rule.allowed(state).tolist())
     assert rule.allowed(state).max() == 302
     state = rule.step(rule.step(state, 301), 300)
     assert 301 not in rule.allowed(state)
+    assert 7 in rule.allowed(state)
+    assert 7 not in rule.allowed(rule.step(state, 7))
     assert 300 in rule.allowed(state)
     assert rule.done(state)
     assert rule.allowed(state).min() == len(CONTROL)
@@ -120,7 +122,10 @@ def test_trained_models_write_as_torch_does(folder):
         [[score]] = writer._lm.score([writer._prompt(one)], [[Prompt((target,))]])
         assert -score == pytest.approx(loss, abs=1e-4), p.title
     assert writer.write(PAIRS[:3]) == [writer.write([p])[0] for p in PAIRS[:3]]
-    assert all(isinstance(text, str) for text in writer.write(PAIRS[:2]))
+    for text, one in zip(writer.write(PAIRS[:6], closed=True), PAIRS, strict=False):
+        begun = words.content(writer.facts["opening"])
+        said = words.content(text)
+        assert all(words.support(word, one.inputs) or word in begun for word in said), text
 
 
 def test_pairs_of_the_test_never_teach_their_own_domain(monkeypatch):
@@ -155,7 +160,7 @@ def test_tables_show_every_row(tmp_path):
     ]  # fmt: skip
     write_lines(tmp_path / "xrec.jsonl", lines)
     text = xrec_tables.explanations(tmp_path)
-    for name in set(xrec_tables.ROWS.values()) - {explain_xrec.MODELS["others"]}:
+    for name in set(xrec_tables.ROWS.values()) - set(xrec_tables.OURS) | {explain_xrec.MODELS["this"]}:
         assert f"| {name} |" in text
     assert "| yelp | our LM, this domain | 10 | 1.20 | 5 | 1 | done | 3.00 | 2 |" in xrec_tables.models(tmp_path)
     assert "| yelp, 12, with a published text | our LM, this domain | extractive |" in xrec_tables.tests(tmp_path)

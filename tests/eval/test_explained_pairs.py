@@ -7,6 +7,7 @@ import pytest
 from recsys.data.xrec import Pair, part_of
 from recsys.errors import DataError
 from recsys.eval.explained_pairs import (
+    COMPARED,
     EXTRACTIVE,
     PUBLISHED,
     REFERENCE,
@@ -18,7 +19,6 @@ from recsys.eval.explained_pairs import (
     rule_texts,
     templates,
 )
-from recsys.eval.generation import PER_TEXT
 from recsys.eval.generation_words import Words
 from recsys.testing.fakes import HashEmbedder
 
@@ -78,7 +78,7 @@ def test_published_texts_are_compared_on_their_own_rows_alone():
     assert set(by_group["published"]) == {*texts, PUBLISHED}
     row = by_group["published"][TEMPLATE]
     assert set(row["versus"]) == {EXTRACTIVE, PUBLISHED}
-    assert set(row["versus"][PUBLISHED]) == set(PER_TEXT)
+    assert set(row["versus"][PUBLISHED]) == set(COMPARED)
     assert set(by_group["all"][TEMPLATE]["versus"]) == {EXTRACTIVE}
     assert by_group["published"][REFERENCE]["versus"] == {}
     assert by_group["all"][REFERENCE]["figures"]["rouge-l"]["value"] == pytest.approx(100)
