@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import ModelError, ShapeMismatch
+from recsys.errors import BudgetExceeded, ModelError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode
+from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode, unread
 from recsys.runtime.heads import ArrayHead, Head, many_logits
 from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
@@ -175,7 +175,7 @@ class CausalLM:
         ``constraint``, one for all or one a prompt, leaves only what it allows; the model's end token counts where
         the text may end. `Reply.complete` tells of a text that was cut off before its constraint was met.
         ``temperature`` 0 takes the likeliest token. Above it, a draw depends on ``seed`` and the prompt alone. At
-        ``deadline`` every text ends as it is.
+        ``deadline`` every text ends as it is, and prompts that nobody has read by then stay empty.
 
         Raises:
             ModelError: a prompt that leaves no room for ``max_new_tokens``, stop strings without a tokenizer, or
@@ -221,7 +221,10 @@ class CausalLM:
         temperature: float,
         seed: int,
     ) -> list[Reply]:
-        states = self._states(prompts)
+        try:
+            states = self._states(prompts, deadline=ending.deadline)
+        except BudgetExceeded:
+            return [unread(rule) for rule in rules]
         out: dict[int, Reply] = {}
         for batch in batches([len(s) for s in states], self._batch_rows):
             steps = BodySteps(self._body, [states[k] for k in batch], self._embeddings)

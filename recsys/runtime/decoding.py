@@ -46,6 +46,12 @@ class Reply:
     complete: bool = True
 
 
+def unread(constraint: Constraint | None) -> Reply:
+    """Return the reply to a prompt for which there was no time."""
+    complete = constraint is None or constraint.done(constraint.start())
+    return Reply("", np.zeros(0, np.int64), 0.0, "deadline", 0, 0, complete)
+
+
 class Sampler:
     """Picks tokens for one text: the likeliest at ``temperature`` 0, else by draws seeded by ``seed`` and ``key``."""
 

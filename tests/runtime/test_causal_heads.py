@@ -15,6 +15,7 @@ from recsys.errors import BudgetExceeded, ShapeMismatch, StageError
 from recsys.runtime import heads
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.causal import CausalLM
+from recsys.runtime.constraints import Trie
 from recsys.runtime.decoder_graph import head_graph
 from recsys.runtime.heads import ArrayHead, GraphHead, log_probs, many_logits
 from recsys.runtime.onnx import OnnxSession
@@ -109,6 +110,16 @@ def test_a_deadline_stops_between_calls(slow: tuple[CausalLM, Slow]) -> None:
         with pytest.raises(StageError):
             call(time.monotonic() + 0.12)
         assert 0 < body.calls < 8
+
+
+def test_prompts_that_nobody_has_read_in_time_stay_empty(slow: tuple[CausalLM, Slow]) -> None:
+    model, body = slow
+    prompts = [Prompt((np.full(12, 5 + k),)) for k in range(30)]
+    trie = Trie([np.array([7, 8])])
+    replies = model.generate(prompts, max_new_tokens=2, constraint=trie, deadline=time.monotonic() + 0.12)
+    assert body.calls < 8
+    assert [(r.reason, r.complete, r.tokens_out) for r in replies][-1] == ("deadline", False, 0)
+    assert replies[-1].tokens_in == 0
 
 
 def test_time_enough_changes_nothing(slow: tuple[CausalLM, Slow]) -> None:
