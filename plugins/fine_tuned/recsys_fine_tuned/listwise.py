@@ -1,0 +1,296 @@
+"""The reranker `list-wise`: reads a whole list at once, each item as a few numbers and one vector of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.artifacts import read_array, read_json, write_array, write_json
+from recsys.dataset import EventLog, ItemTable
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, NotFittedError
+from recsys.protocols import Delta, Deps, Embedder, FitOptions
+from recsys.rank.features.facts import Facts
+from recsys.rerank.base import Judgement, Reranker
+from recsys.rerank.prompted import check_clock, earliest
+from recsys.runtime.onnx import OnnxSession
+from recsys.types import Request, Slates
+from recsys_fine_tuned.compressor import Compressed, TextUse, compress, shuffled
+from recsys_fine_tuned.listwise_features import padded
+from recsys_fine_tuned.listwise_graph import codes_graph, rank_graph
+from recsys_fine_tuned.listwise_training import histories
+
+CHUNK = 256  # lists of one model call
+ROWS = 4096  # items whose codes are made at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """Weights by name: of the text encoder, and of each head; ``generators`` are those whose columns heads read."""
+
+    encoder: Mapping[str, NDArray[Any]]
+    heads: tuple[Mapping[str, NDArray[Any]], ...] = ()
+    generators: tuple[str, ...] = ()
+
+    def with_encoder(self, encoder: Mapping[str, NDArray[Any]]) -> Learned:
+        """Return the same heads behind another encoder."""
+        return replace(self, encoder=encoder)
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors."""
+        from safetensors.numpy import save_file
+
+        for name, weights in [("encoder", self.encoder), *((f"head{i}", h) for i, h in enumerate(self.heads))]:
+            # The format takes tensors in memory order alone.
+            save_file({n: np.array(w, order="C") for n, w in weights.items()}, folder / f"{name}.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path, generators: tuple[str, ...]) -> Self:
+        """Read what `save` wrote. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+        heads = sorted(folder.glob("head*.safetensors"), key=lambda p: int(p.stem.removeprefix("head")))
+        return cls(_tensors(folder / "encoder.safetensors"), tuple(_tensors(path) for path in heads), generators)
+
+
+def _tensors(path: Path) -> Mapping[str, NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise ArtifactMissing(f"{path.name} is missing in {path.parent}")
+    try:
+        found: Mapping[str, NDArray[Any]] = load_file(path)
+        return found
+    except SafetensorError as error:
+        raise ArtifactDamaged(f"{path} is no safetensors file: {error}") from error
+
+
+class Listwise(Reranker):
+    """Reads history and candidates as compressed items, and what the earlier stages said of each candidate.
+
+    Two parts. A text encoder turns the vectors of an item's text into one code and foresees the next item of a history
+    from the codes alone, so that it knows new items, and other shops; `study` teaches it from a log. A small
+    transformer over the candidates, in which they have no order, then adds to the prior's score; `fit` teaches it on
+    lists with a list-wise loss (Cao et al. 2007; Pobrotyn et al. 2020, arXiv 2005.10084). It starts at zero: untrained,
+    it changes nothing. The scores of the lists that it learns from must not have seen their labels.
+
+    ``text`` "permuted" gives every item the text of some other and "none" leaves texts out: controls.
+    """
+
+    class Config(Reranker.Config):
+        """Sizes and training; ``epochs`` of the encoder, ``more_epochs`` when it reads a later log.
+
+        ``width`` of codes, ``history`` latest events, ``depth`` places of a list that are learned from,
+        ``embedder`` and ``options`` name what reads texts; ``checkpoints`` is a folder in which a cut training goes on.
+        """
+
+        text: TextUse = "items"
+        embedder: str = "minilm"
+        options: dict[str, Any] = Field(default_factory=dict)
+        projected: int = Field(256, ge=1)
+        width: int = Field(128, ge=4)
+        layers: int = Field(2, ge=1)
+        heads: int = Field(4, ge=1)
+        history: int = Field(12, ge=1)
+        dropout: float = Field(0.2, ge=0, lt=1)
+        epochs: int = Field(8, ge=1)
+        more_epochs: int = Field(2, ge=0)
+        negatives: int = Field(2048, ge=1)
+        batch: int = Field(256, ge=1)
+        rate: float = Field(2e-3, gt=0)
+        head_width: int = Field(32, ge=4)
+        head_layers: int = Field(1, ge=1)
+        head_epochs: int = Field(5, ge=1)
+        head_rate: float = Field(1e-3, gt=0)
+        head_seeds: int = Field(3, ge=1)
+        blank: float = Field(0.3, ge=0, lt=1)
+        depth: int = Field(40, ge=2)
+        checkpoints: str | None = None
+
+    cheap = True
+
+    def __init__(self, config: Any, items: ItemTable, facts: Facts, embedder: Embedder | None) -> None:
+        super().__init__(config, items)
+        self.facts, self.embedder = facts, embedder
+        self.figures: dict[str, Any] = {}
+        self._studied = False
+        self._learned: Learned | None = None
+        self._codes = np.zeros((0, config.width), np.float16)
+        self._session: OnnxSession | None = None
+
+    @classmethod
+    def from_config(cls, config: Any, deps: Deps) -> Self:
+        """Build from settings. Raises `ConfigError` without a catalogue, or without a registry for the embedder."""
+        if deps.items is None:
+            raise ConfigError(f"the reranker {cls.__name__} needs the catalogue (deps.items)")
+        counts = deps.popularity if deps.popularity is not None else np.zeros(len(deps.items), np.float32)
+        embedder = None
+        if config.text != "none":
+            if deps.build is None:
+                raise ConfigError(f"the embedder {config.embedder!r} needs a registry (deps.build)")
+            embedder = deps.build("embedders", {**config.options, "use": config.embedder})
+        return cls(config, deps.items, Facts(deps.items, counts), embedder)
+
+    def study(self, log: EventLog, options: FitOptions) -> Self:
+        """Teach the text encoder what follows what in ``log``, which must not hold the labels of the lists of `fit`.
+
+        Called again, on a later log say, it goes on from what it knows, and a fitted head stays as it is.
+
+        Raises:
+            DataError: no shopper of the log has two events.
+        """
+        from recsys_fine_tuned.listwise_fit import studied
+
+        found = studied(self, log, options)
+        self._studied = True
+        self._use(found)
+        return self
+
+    def fit(
+        self, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], options: FitOptions
+    ) -> Self:
+        """Teach the head; without a `study` before, the encoder learns from the histories of ``requests`` first.
+
+        Raises:
+            DataError: fewer than two lists hold both a chosen and another item.
+        """
+        from recsys_fine_tuned.listwise_fit import fitted
+
+        found, self.figures = fitted(self, requests, slates, labels, options)
+        self._use(found)
+        return self
+
+    @property
+    def learned(self) -> Learned | None:
+        """What was learned so far, None at first. A `fit` without a `study` begins anew."""
+        return self._learned
+
+    @property
+    def studied(self) -> bool:
+        """Whether the encoder knows a log."""
+        return self._studied
+
+    def codes(self) -> NDArray[np.float16]:
+        """Return (n_items, width): one vector an item, stored with the bundle."""
+        return self._codes
+
+    def vectors(self, rows: Sequence[int] | NDArray[np.int64]) -> Compressed:
+        """Return ``(len(rows), k, dim)``: texts of ``rows`` as `recsys_fine_tuned.compressor` reads them."""
+        if self.embedder is None:
+            return np.zeros((len(rows), 1, 1), np.float16)
+        return compress(self.items, self.embedder, rows)
+
+    def _use(self, found: Learned) -> None:
+        self._learned = found
+        self._codes = np.zeros((0, self.config.width), np.float16)
+        self._grow(np.arange(len(self.items)), shuffled(len(self.items), self.config.text))
+        self._session = OnnxSession(self._rank_graph(found)) if found.heads else None
+
+    def _rank_graph(self, found: Learned) -> bytes:
+        return rank_graph(found.encoder, found.heads, heads=self.config.heads)
+
+    def _grow(self, rows: NDArray[np.int64], texts: NDArray[np.int64]) -> None:
+        """Make the codes of ``rows`` from the texts of the items ``texts``."""
+        codes = np.zeros((len(self.items), self.config.width), np.float16)
+        codes[: len(self._codes)] = self._codes
+        if self._learned is not None and self.embedder is not None and len(rows):
+            session = OnnxSession(codes_graph(self._learned.encoder))
+            flat = self.vectors(texts).reshape(len(rows), -1)
+            for begin in range(0, len(rows), ROWS):
+                part = slice(begin, begin + ROWS)
+                codes[rows[part]] = session.run({"texts": flat[part].astype(np.float32)})["codes"]
+        self._codes = codes
+
+    def fitted(self) -> OnnxSession:
+        """Return the session of the head. Raises `NotFittedError`."""
+        if self._session is None:
+            raise NotFittedError("Listwise is not fitted: call fit() or load() first")
+        return self._session
+
+    def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
+        """Return the scores, NaN for items that the catalogue does not hold."""
+        session = self.fitted()
+        clock = earliest(r.deadline for r in requests)
+        parts = [np.empty(0, np.float32)]
+        for begin in range(0, len(requests), CHUNK):
+            check_clock(clock)
+            end = min(begin + CHUNK, len(requests))
+            part = slates.part(begin, end)
+            inputs = self.inputs(requests[begin:end], part)
+            scores = session.run(inputs)["scores"] if len(part.items) else np.empty((0, 0), np.float32)
+            parts.append(scores[inputs["mask"] > 0])
+        known = (slates.items >= 0) & (slates.items < len(self._codes))
+        return Judgement(np.where(known, np.concatenate(parts), np.nan).astype(np.float32))
+
+    def inputs(self, requests: Sequence[Request], slates: Slates) -> dict[str, NDArray[np.float32]]:
+        """Return what the graph of `recsys_fine_tuned.listwise_graph.rank_graph` reads, for fit and serve."""
+        assert self._learned is not None
+        lists = padded(requests, slates, self._learned.generators, self.facts)
+        n = min(len(self._codes), len(self.facts.items))
+        rows, mask, last = histories(requests, self.config.history, n)
+        return {
+            "history": self._codes[rows].astype(np.float32), "history_mask": mask, "history_last": last,
+            "candidates": self._codes[np.minimum(lists.items, n - 1)].astype(np.float32), "features": lists.features,
+            "prior": lists.prior, "mask": lists.mask,
+        }  # fmt: skip
+
+    def on_snapshot(self, deps: Deps) -> Self:
+        """Return the same model over another catalogue and other popularity."""
+        items = deps.items if deps.items is not None else self.items
+        counts = deps.popularity if deps.popularity is not None else np.zeros(len(items), np.float32)
+        return self._over(Facts(items, counts), np.arange(len(self._codes), len(items)))
+
+    def apply(self, delta: Delta) -> Self:
+        """Return the same model over the catalogue as it is now; new and changed texts are read."""
+        counts = np.zeros(len(delta.items), np.float32)
+        counts[: len(self.facts.popularity)] = self.facts.popularity
+        counts += np.bincount(delta.events.rows[delta.events.weights > 0], minlength=len(counts)).astype(np.float32)
+        counts -= np.bincount(delta.taken.rows, minlength=len(counts)).astype(np.float32)
+        return self._over(Facts(delta.items, np.maximum(counts, 0)), np.asarray(delta.changed, np.int64))
+
+    def over(self, items: ItemTable, popularity: NDArray[np.float32] | None = None) -> Self:
+        """Return the same model over the catalogue of another shop, whose texts it reads anew: nothing is taught."""
+        counts = popularity if popularity is not None else np.zeros(len(items), np.float32)
+        return self._over(Facts(items, counts), np.arange(len(items)), anew=True)
+
+    def _over(self, facts: Facts, changed: NDArray[np.int64], anew: bool = False) -> Self:
+        twin = self._with(items=facts.items, facts=facts, _codes=self._codes[: 0 if anew else None])
+        twin._grow(changed, changed)
+        return twin
+
+    def save(self, folder: Path) -> None:
+        """Write graphs, weights, item codes, popularity and settings."""
+        self.fitted()
+        assert self._learned is not None
+        (folder / "codes.onnx").write_bytes(codes_graph(self._learned.encoder))
+        (folder / "rank.onnx").write_bytes(self._rank_graph(self._learned))
+        self._learned.save(folder)
+        write_array(folder / "codes.npy", self._codes)
+        write_array(folder / "popularity.npy", self.facts.popularity)
+        about = {"generators": list(self._learned.generators), "figures": self.figures, "studied": self._studied}
+        write_json(folder / "listwise.json", {"config": self.config.model_dump(), **about})
+
+    @classmethod
+    def load(cls, folder: Path, deps: Deps) -> Self:
+        """Read what `save` wrote; no torch is needed.
+
+        Raises:
+            ArtifactMissing, ArtifactDamaged: a file is gone or is not what it was.
+        """
+        saved = read_json(folder / "listwise.json")
+        out = cls.from_config(cls.Config.model_validate(saved["config"]), deps)
+        popularity = np.array(read_array(folder / "popularity.npy"))
+        counts = np.zeros(max(len(out.items), len(popularity)), np.float32)
+        counts[: len(popularity)] = popularity
+        out.facts = Facts(out.items, counts)
+        out._learned = Learned.load(folder, tuple(saved["generators"]))
+        out._codes = np.array(read_array(folder / "codes.npy"))
+        if out._codes.shape[1:] != (out.config.width,):
+            raise ArtifactDamaged(f"codes.npy in {folder} is not as wide as the settings say")
+        out.figures, out._studied = saved["figures"], saved["studied"]
+        out._session = OnnxSession(folder / "rank.onnx")
+        return out

@@ -1,0 +1,230 @@
+"""Training of the list-wise reranker: only this module of it imports torch."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recsys.dataset import EventLog
+from recsys.errors import DataError
+from recsys.protocols import FitOptions
+from recsys.types import Request, Slates
+from recsys_fine_tuned.compressor import FIELDS, shuffled
+from recsys_fine_tuned.listwise_features import generators_of, names
+from recsys_fine_tuned.listwise_model import ListHead, TextEncoder, arrays
+from recsys_fine_tuned.listwise_training import (
+    Arrays,
+    list_batches,
+    log_sequences,
+    sequence_batches,
+    sequences,
+)
+from recsys_fine_tuned.training import TrainSettings, train
+
+if TYPE_CHECKING:
+    from recsys_fine_tuned.listwise import Learned, Listwise
+
+# Lists of one step, shares of lists that only decide when to stop, and how much the short fields weigh.
+LISTS, HELD_OUT = 128, 0.1
+WEIGHTS = dict(zip(FIELDS, (1.0, 1.0, 0.7, 0.7), strict=True))
+LABEL = "label"
+
+
+def studied(model: Listwise, log: EventLog, options: FitOptions) -> Learned:
+    """Return what the encoder knows after reading ``log``; it goes on from an earlier study."""
+    rows, following = log_sequences(log, model.config.history)
+    if not len(rows) and model.config.text != "none":
+        raise DataError("no shopper of the log chose two items: nothing follows anything")
+    return _encoded(model, rows, following, options, again=model.studied)
+
+
+def _encoded(
+    model: Listwise, rows: NDArray[np.int64], following: NDArray[np.int64], options: FitOptions, again: bool
+) -> Learned:
+    from recsys_fine_tuned.listwise import Learned
+
+    c, before = model.config, model.learned if again else None
+    n = len(model.items)
+    texts = model.vectors(shuffled(n, c.text)).reshape(n, -1).astype(np.float32)
+    mean, projection = whitening(texts, c.projected) if before is None else _projection(before.encoder)
+    torch.manual_seed(options.seed)
+    module = TextEncoder(
+        torch.from_numpy(texts), torch.from_numpy(projection), torch.from_numpy(mean),
+        width=c.width, layers=c.layers, heads=c.heads, history=c.history, dropout=c.dropout,
+    )  # fmt: skip
+    if before is not None:
+        _fill(module, before.encoder)
+    epochs = c.epochs if before is None else c.more_epochs
+    if c.text != "none" and epochs and len(rows):
+        batches = sequence_batches(rows, following, n, c.batch, c.negatives)
+        settings = TrainSettings(
+            steps=epochs * -(-len(rows) // c.batch), learning_rate=c.rate if before is None else c.rate / 2,
+            warm_up=0.1, weight_decay=0.02, seed=options.seed, threads=options.threads, title="text encoder",
+        )  # fmt: skip
+        _run(model, module, batches, None, settings, "encoder" if before is None else "encoder-again")
+    found = arrays(module)
+    return Learned(found) if before is None else before.with_encoder(found)
+
+
+def fitted(
+    model: Listwise, requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], options: FitOptions
+) -> tuple[Learned, dict[str, Any]]:
+    """Return what was learned with its heads, and figures."""
+    from recsys_fine_tuned.listwise import Learned
+
+    kept, given = useful(requests, slates, labels, model.config.depth)
+    if len(kept) < 2:
+        raise DataError(
+            f"a list-wise head needs at least 2 lists that hold a chosen and an unchosen item, got {len(kept)}"
+        )
+    encoder = (model.learned if model.studied else None) or _alone(model, requests, options)
+    learned = Learned(encoder.encoder, (), generators_of(given))
+    model._use(learned)
+    lists = _with_match(model, kept, given, learned.encoder)
+    held = np.random.default_rng(options.seed).random(len(kept)) < HELD_OUT
+    heads, figures = [], []
+    for seed in range(options.seed, options.seed + model.config.head_seeds):
+        head, figure = _headed(model, lists, held, seed, options)
+        heads.append(head)
+        figures.append(figure)
+    about = {"lists": len(kept), "features": [*names(learned.generators), "match"], "held_out_loss": figures}
+    return Learned(learned.encoder, tuple(heads), learned.generators), about
+
+
+def _alone(model: Listwise, requests: Sequence[Request], options: FitOptions) -> Learned:
+    """Teach the encoder from the histories of the requests, which hold no label of theirs."""
+    liked = [r.history.rows[(r.history.weights > 0) & (r.history.rows >= 0)] for r in requests]
+    known = [rows[rows < len(model.items)] for rows in liked]
+    return _encoded(model, *sequences(known, model.config.history), options, again=False)
+
+
+def useful(
+    requests: Sequence[Request], slates: Slates, labels: NDArray[np.float32], depth: int
+) -> tuple[list[Request], Slates]:
+    """Return the lists, best first and cut to ``depth``, that hold both labels; the labels are a column."""
+    ordered = slates.ordered(slates.scores, depth, **{LABEL: labels.astype(np.float32)})
+    owner, chosen = ordered.request_index, ordered.columns[LABEL] > 0
+    count = np.bincount(owner, weights=chosen, minlength=len(ordered))
+    keep = (count > 0) & (count < ordered.lengths)
+    entries = keep[owner]
+    columns = {name: values[entries] for name, values in ordered.columns.items()}
+    offsets = np.concatenate([[0], np.cumsum(ordered.lengths[keep])]).astype(np.int64)
+    kept = Slates(ordered.items[entries], ordered.scores[entries], offsets, columns)
+    return [r for r, k in zip(requests, keep, strict=True) if k], kept
+
+
+def _with_match(model: Listwise, requests: Sequence[Request], slates: Slates, encoder: Arrays) -> dict[str, Any]:
+    """Return "features" with the match of history and candidate, "prior", "mask", "labels" of all lists."""
+    inputs = model.inputs(requests, slates)
+    module = _module_of(encoder, model.config)
+    match = []
+    with torch.no_grad():
+        for begin in range(0, len(requests), 1024):
+            part = {n: torch.from_numpy(v[begin : begin + 1024]) for n, v in inputs.items()}
+            match.append(matched(module, part).numpy())
+    labels = np.zeros(inputs["mask"].shape, np.float32)
+    labels[inputs["mask"] > 0] = slates.columns[LABEL]
+    features = np.concatenate([inputs["features"], np.concatenate(match)[..., None]], axis=2)
+    return {"features": features, "prior": inputs["prior"], "mask": inputs["mask"], "labels": labels}
+
+
+def matched(module: TextEncoder, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return (b, n) how well each candidate follows the history, less the mean of its list."""
+    wanted = module.wanted(inputs["history"], inputs["history_mask"])
+    one = (wanted * inputs["history_last"][..., None]).sum(dim=1)
+    fit = torch.einsum("bnd,bd->bn", inputs["candidates"], one)
+    mask = inputs["mask"]
+    mean = (fit * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return (fit - mean) * mask
+
+
+def _headed(
+    model: Listwise, lists: Arrays, held: NDArray[np.bool_], seed: int, options: FitOptions
+) -> tuple[dict[str, Any], float]:
+    c = model.config
+    learn = held if held.all() else ~held
+    train_on = {name: values[learn] for name, values in lists.items()}
+    test_on = {name: torch.from_numpy(values[held if held.any() else learn]) for name, values in lists.items()}
+    torch.manual_seed(seed)
+    head = ListHead(
+        train_on["features"].shape[2], width=c.head_width, layers=c.head_layers, heads=4, dropout=c.dropout,
+        blank=c.blank,
+    )  # fmt: skip
+    head.fit_scale(torch.from_numpy(train_on["features"]), torch.from_numpy(train_on["mask"]))
+    steps = -(-len(train_on["prior"]) // LISTS)
+    settings = TrainSettings(
+        steps=c.head_epochs * steps, learning_rate=c.head_rate, warm_up=0.15, weight_decay=0.05, seed=seed,
+        validate_every=steps, threads=options.threads, title="list-wise head",
+    )  # fmt: skip
+
+    def validate(module: Any) -> Mapping[str, float]:
+        return {"loss": float(module.losses(test_on)["loss"])}
+
+    report = _run(model, head, list_batches(train_on, LISTS), validate, settings, f"head{seed}")
+    return arrays(head), round(float(report.best["loss"]), 5)
+
+
+def whitening(texts: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean (k * d,) and a projection (k * d, <= width) to main directions, half whitened, of unit spread.
+
+    Directions in which all texts differ a lot are damped, rare ones raised (Su et al. 2021, arXiv 2103.15316).
+    """
+    mean = texts.mean(axis=0, dtype=np.float64)
+    weight = np.repeat(np.array(list(WEIGHTS.values())), texts.shape[1] // len(WEIGHTS)) if texts.shape[1] > 1 else 1.0
+    x = (texts - mean) * weight
+    values, vectors = np.linalg.eigh(x.T @ x / max(1, len(x)))
+    order = np.argsort(-values)[:width]
+    order = order[values[order] > 1e-9] if (values > 1e-9).any() else order[:1]
+    vectors = vectors[:, order] * np.sign(vectors[np.abs(vectors[:, order]).argmax(axis=0), order])
+    made = vectors / np.maximum(values[order], 1e-9) ** 0.25
+    spread = float(np.sqrt(np.mean((x @ made) ** 2)))
+    projection = np.asarray(weight).reshape(-1, 1) * made / max(spread, 1e-6)
+    return mean.astype(np.float32), projection.astype(np.float32)
+
+
+def _projection(encoder: Arrays) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return np.array(encoder["mean"]), np.array(encoder["projection"])
+
+
+def _fill(module: TextEncoder, encoder: Arrays) -> None:
+    """Put weights into a module whose catalogue may have grown: new items are as popular as the average."""
+    state = {name: torch.from_numpy(np.array(values)) for name, values in encoder.items()}
+    bias = torch.full_like(module.bias, float(state["bias"].mean()) if len(state["bias"]) else 0.0)
+    count = min(len(bias), len(state["bias"]))
+    bias[:count] = state["bias"][:count]
+    module.load_state_dict({**state, "bias": bias})
+
+
+def _module_of(encoder: Arrays, config: Any) -> TextEncoder:
+    mean, projection = (torch.from_numpy(a) for a in _projection(encoder))
+    module = TextEncoder(
+        torch.zeros(len(encoder["bias"]), len(mean)), projection, mean,
+        width=config.width, layers=config.layers, heads=config.heads, history=config.history, dropout=config.dropout,
+    )  # fmt: skip
+    _fill(module, encoder)
+    return module.eval()
+
+
+def _run(
+    model: Listwise, module: Any, batches: Callable[[np.random.Generator], Iterator[Mapping[str, Any]]], validate: Any,
+    settings: TrainSettings, name: str,
+) -> Any:  # fmt: skip
+    with _folder(model.config.checkpoints, name) as folder:
+        return train(module, batches, validate, settings, folder, say=lambda line: None)
+
+
+@contextmanager
+def _folder(kept: str | None, name: str) -> Iterator[Path]:
+    """Give a folder for checkpoints: the one that is kept, else one for now."""
+    if kept is not None:
+        yield Path(kept) / name
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

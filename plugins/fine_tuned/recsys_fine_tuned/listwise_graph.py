@@ -1,0 +1,132 @@
+"""The list-wise model as ONNX graphs, written by hand from its weights: what serves needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.runtime.graph import Graph
+
+NEVER = -1e9
+HEADS = 4  # attention heads of the list's layers
+Weights = Mapping[str, NDArray[Any]]
+
+
+def codes_graph(encoder: Weights) -> bytes:
+    """Return the graph that turns ``texts`` (n, k * dim) float32 into ``codes`` (n, width) float32."""
+    w = _Writer(Graph("codes"), encoder)
+    x = w.graph.input("texts", "float32", ["n", len(encoder["mean"])])
+    x = w.graph.node("MatMul", w.graph.node("Sub", x, w.weight("mean")), w.weight("projection"))
+    hidden = w.linear("two", w.gelu(w.linear("one", x)))
+    w.graph.node("Add", hidden, w.linear("straight", x), name="codes")
+    w.graph.output("codes", "float32", ["n", encoder["two.weight"].shape[0]])
+    return w.graph.finish()
+
+
+def rank_graph(encoder: Weights, lists: Sequence[Weights], *, heads: int) -> bytes:
+    """Return the graph that scores lists: the mean of the heads ``lists``.
+
+    Inputs, float32: ``history`` (b, h, width) codes, oldest first, padded at the end; ``history_mask`` (b, h);
+    ``history_last`` (b, h), 1 at the latest event, all 0 for who has none; ``candidates`` (b, n, width);
+    ``features`` (b, n, f); ``prior`` and ``mask`` (b, n). Output: ``scores`` (b, n).
+    """
+    width, steps = encoder["place"].shape[1], encoder["place"].shape[0]
+    e = _Writer(Graph("listwise"), encoder, "encoder.")
+    g = e.graph
+    history = g.input("history", "float32", ["b", steps, width])
+    g.input("history_mask", "float32", ["b", steps])
+    g.input("history_last", "float32", ["b", steps])
+    g.input("candidates", "float32", ["b", "n", width])
+    g.input("features", "float32", ["b", "n", len(lists[0]["centre"]) - 1])
+    g.input("prior", "float32", ["b", "n"])
+    g.input("mask", "float32", ["b", "n"])
+    later = g.constant(np.triu(np.full((1, 1, steps, steps), NEVER), 1), "float32")
+    bias = g.node("Add", later, e.missing("history_mask", (1, 2)))
+    x = g.node("Add", e.norm("read", history), e.weight("place"))
+    x = e.blocks(x, bias, heads)
+    scale = g.constant(float(encoder["scale"]) / math.sqrt(width), "float32")
+    wanted = g.node("Mul", e.norm("last", x), scale)
+    one = g.node("MatMul", g.node("Unsqueeze", "history_last", g.constant([1])), wanted)  # (b, 1, width)
+    fit = g.node("MatMul", "candidates", g.node("Transpose", one, perm=[0, 2, 1]))  # (b, n, 1)
+    there = g.node("Unsqueeze", "mask", g.constant([2]))
+    x = g.node("Concat", "features", _centred(g, fit, there), axis=2)
+    made = [_Writer(g, head, f"head{i}.").head(x, there) for i, head in enumerate(lists)]
+    g.node("Mul", g.node("Mean", *made), "mask", name="scored")
+    gone = g.node("Mul", g.node("Sub", g.constant(1, "float32"), "mask"), g.constant(NEVER, "float32"))
+    g.node("Add", "scored", gone, name="scores")
+    g.output("scores", "float32", ["b", "n"])
+    return g.finish()
+
+
+def _centred(g: Graph, fit: str, there: str) -> str:
+    """Return (b, n, 1) less its mean over the items that are there, 0 elsewhere."""
+    total = g.node("ReduceSum", g.node("Mul", fit, there), g.constant([1]), keepdims=1)
+    count = g.node("Max", g.node("ReduceSum", there, g.constant([1]), keepdims=1), g.constant(1, "float32"))
+    return g.node("Mul", g.node("Sub", fit, g.node("Div", total, count)), there)
+
+
+class _Writer:
+    """Writes the layers of `listwise_model` into a graph; ``prefix`` keeps the names of two modules apart."""
+
+    def __init__(self, graph: Graph, weights: Weights, prefix: str = "") -> None:
+        self.graph, self.weights, self.prefix = graph, weights, prefix
+
+    def weight(self, name: str) -> str:
+        return self.graph.weight(self.prefix + name, self.weights[name].astype(np.float32))
+
+    def linear(self, name: str, x: str) -> str:
+        kernel = self.graph.weight(f"{self.prefix}{name}.kernel", self.weights[f"{name}.weight"].T.astype(np.float32))
+        return self.graph.node("Add", self.graph.node("MatMul", x, kernel), self.weight(f"{name}.bias"))
+
+    def norm(self, name: str, x: str) -> str:
+        inputs = (x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
+        return self.graph.node("LayerNormalization", *inputs, axis=-1, epsilon=1e-5)
+
+    def gelu(self, x: str) -> str:
+        g = self.graph
+        half = g.node("Mul", x, g.constant(0.5, "float32"))
+        erf = g.node("Erf", g.node("Mul", x, g.constant(math.sqrt(0.5), "float32")))
+        return g.node("Mul", half, g.node("Add", erf, g.constant(1, "float32")))
+
+    def missing(self, mask: str, axes: tuple[int, int]) -> str:
+        """Return ``mask`` (b, n) as an additive (b, 1, 1, n)."""
+        g = self.graph
+        gone = g.node("Mul", g.node("Sub", g.constant(1, "float32"), mask), g.constant(NEVER, "float32"))
+        return g.node("Unsqueeze", gone, g.constant(list(axes)))
+
+    def blocks(self, x: str, bias: str, heads: int) -> str:
+        count = len({name.split(".")[1] for name in self.weights if name.startswith("blocks.")})
+        for i in range(count):
+            x = self._block(f"blocks.{i}", x, bias, heads)
+        return x
+
+    def _block(self, name: str, x: str, bias: str, heads: int) -> str:
+        g = self.graph
+        width = len(self.weights[f"{name}.norm1.weight"])
+        each = width // heads
+        qkv = g.reshape(self.linear(f"{name}.qkv", self.norm(f"{name}.norm1", x)), 0, 0, 3, heads, each)
+        parts = g.nodes("Split", g.node("Transpose", qkv, perm=[2, 0, 3, 1, 4]), outputs=3, axis=0)
+        q, k, v = (g.node("Squeeze", part, g.constant([0])) for part in parts)
+        near = g.node("MatMul", q, g.node("Transpose", k, perm=[0, 1, 3, 2]))
+        near = g.node("Add", g.node("Div", near, g.constant(math.sqrt(each), "float32")), bias)
+        read = g.node("MatMul", g.node("Softmax", near, axis=-1), v)
+        read = g.reshape(g.node("Transpose", read, perm=[0, 2, 1, 3]), 0, 0, width)
+        x = g.node("Add", x, self.linear(f"{name}.out", read))
+        inner = self.gelu(self.linear(f"{name}.up", self.norm(f"{name}.norm2", x)))
+        return g.node("Add", x, self.linear(f"{name}.down", inner))
+
+    def head(self, x: str, there: str) -> str:
+        """Return (b, n) scores of the features (b, n, f), the prior added."""
+        g = self.graph
+        x = g.node("Div", g.node("Sub", x, self.weight("centre")), self.weight("spread"))
+        x = g.node("Mul", g.node("Clip", x, g.constant(-5, "float32"), g.constant(5, "float32")), there)
+        x = self.linear("into", x)
+        x = g.node("Add", x, self.linear("more", self.gelu(x)))
+        x = self.blocks(x, self.missing("mask", (1, 2)), HEADS)
+        out = g.node("Squeeze", self.linear("out", self.norm("last", x)), g.constant([2]))
+        trust = g.constant(float(self.weights["trust"]), "float32")
+        return g.node("Add", out, g.node("Mul", "prior", trust))
