@@ -45,7 +45,7 @@ def ranked(name: str, results: Path) -> str:
         p = lines[0]["parameters"]
         rows = [[_title(line), *(_cell(line, m) for m in METRICS)] for line in lines]
         for who, figures in PUBLISHED[name].items():
-            rows.append([f"*{who}, published*", *(number(f / 100) for f in figures)])
+            rows.append([f"{who} (published)", *(number(f / 100) for f in figures)])
         about = [f"{p['lists']} lists of {p['ranking']}, {p['items']:,} items, {p['events']:,} interactions."]
         return "\n\n".join([table(HEAD, rows), " ".join(about), "\n".join(f"- {note}" for note in p["notes"])])
 

@@ -83,7 +83,7 @@ def test_tables_show_ours_beside_what_was_published(lines, tmp_path):
     write_lines(tmp_path / "llmrank-games.jsonl", lines[1])
     page = tables.filled("<!-- table:llmrank-games -->\n<!-- /table -->", tmp_path)
     assert "| cascade+ring" in page
-    assert f"*GPT-4, no interaction, published* | {number(0.395)} | {number(0.5822)} | {number(0.6288)}" in page
+    assert f"GPT-4, no interaction (published) | {number(0.395)} | {number(0.5822)} | {number(0.6288)}" in page
     assert "- A remark." in page
     probes = llmrank_tables.listened("games", tmp_path)
     assert probes.count("\n| ") >= 3
