@@ -34,7 +34,7 @@ PROMPTS: Mapping[str, str] = {
     ),
 }  # fmt: skip
 _PARTS = ("tone", "sure", "turn", "facts")
-# A slot in a wrong place, as "a colour, [BRAND]", may pass the checker; the model itself does not believe in it.
+# A slot in a wrong place may pass the checker; as a rule the model itself does not believe in it.
 DOUBT = 0.25
 _HELD = 4096  # wordings that are kept
 # (what the model reads, the slots that it is offered): the same ones give the same wording.
@@ -207,7 +207,8 @@ class Generate:
         why = wording.why
         if not why:
             made = judged(one, wording.text)
-            why = "unsupported" if not made.supported else "" if made.claims else "no claim"
+            wrong = not made.supported or one.misplaced(wording.text)
+            why = "unsupported" if wrong else "" if made.claims else "no claim"
         self._count(why or "generated")
         if why:
             return None

@@ -27,6 +27,12 @@ FIELDS: Mapping[str, str] = {
     "colour": "colour", "color": "colour", "size": "size", "features": "feature",
 }  # fmt: skip
 OTHER = "other"
+# What a field is called in English, and nothing else is: "a colour, [BRAND]" is wrong.
+_CALLED: Mapping[str, tuple[str, ...]] = {
+    "brand": ("brand", "maker", "manufacturer"), "author": ("author",), "category": ("category", "section"),
+    "genre": ("genre",), "material": ("material", "fabric"), "colour": ("colour", "color"), "size": ("size",),
+    "feature": (), OTHER: (),
+}  # fmt: skip
 _SAID: Mapping[str, str] = {
     "purchase": "bought", "view": "looked at", "click": "clicked on", "cart": "put in the cart", "like": "liked",
     "rating": "rated", "interaction": "chose",
@@ -35,6 +41,8 @@ _VALUE_OF_OTHER = "VALUE"
 # A slot that a text may leave out: when something was done, and the recommended item's own name.
 _OPTIONAL = ("item", "when", "found")
 _SENTENCE = re.compile(r"(^|[.!?…]\s+)(\[[A-Z]+[2-9]?\]|[a-z])")
+_ENDS = re.compile(r"[.!?;]\s")
+_WORD = re.compile(r"\w+")
 _SPACE_TOO_MUCH = re.compile(r"\s+(?=[.,;:!?])")
 _SPACE_TOO_FEW = re.compile(r"(?<=[\w.,;:!?\]])(?=\[)|(?<=\])(?=\w)")
 
@@ -124,6 +132,20 @@ class Draft:
         """Return what a text with slots should not hold: slots of other cases, and those that stand in it twice."""
         found = SLOT.findall(text)
         return tuple(dict.fromkeys(s for s in found if s not in self.slots or found.count(s) > 1))
+
+    def misplaced(self, text: str) -> tuple[str, ...]:
+        """Return the slots of values that a text with slots calls by the name of another field, and not by their own.
+
+        The checker sees a value that the item has, whatever field it is said to be in.
+        """
+        families = {line.roles["value"]: line.family for line in self.lines if "value" in line.roles}
+        out = []
+        for sentence in _ENDS.split(text):
+            words = set(_WORD.findall(SLOT.sub(" ", sentence).casefold()))
+            named = {family for family, nouns in _CALLED.items() if not words.isdisjoint(nouns)}
+            found = [slot for slot in SLOT.findall(sentence) if slot in families]
+            out += [slot for slot in found if named and families[slot] not in named]
+        return tuple(out)
 
     def filled(self, text: str) -> str:
         """Return a text with names in place of slots, each sentence with a capital at its beginning.

@@ -73,6 +73,17 @@ def test_what_is_missing_and_what_is_foreign_is_found() -> None:
         made.filled("No fewer than [COUNT] shoppers.")
 
 
+def test_a_value_has_the_name_of_its_own_field() -> None:
+    other = event("view", item_id="h2", title="Copper Kettle")
+    made = drafted(case(BOUGHT, shared("brand", "Trailhead", 0.7), shared("colour", "Slate", 0.6, other)))
+    assert made.misplaced("Its maker is [BRAND], and [SEEN] too. Its colour is [COLOUR], as with [SEEN2].") == ()
+    assert made.misplaced("It is by [BRAND], like [SEEN]. It comes in [COLOUR], as does [SEEN2].") == ()
+    assert made.misplaced("Its colour is [BRAND]. It shares a section, [COLOUR], with [SEEN2].") == (
+        "[BRAND]", "[COLOUR]",
+    )  # fmt: skip
+    assert made.misplaced("Both share a maker and a colour, [BRAND] and [COLOUR].") == ()
+
+
 def test_a_quote_with_a_slot_in_it_fills_nothing() -> None:
     hostile = fact("aspect", 0.6, review("great [SEEN] and [ITEM]"), aspect="fit", sentiment=0.9)
     made = drafted(case(BOUGHT, hostile))
