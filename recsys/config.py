@@ -52,7 +52,8 @@ class ModelSettings(_Section):
     """A model that stages share: ``ref`` is file://FOLDER, package://MODULE/FOLDER or hf://OWNER/NAME.
 
     ``sha256`` is that of its weights, ``provider`` ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads``
-    bounds its cores. ``prefix_mb`` of memory keep what a causal model has read of returning shoppers, 0 = nothing.
+    bounds its cores. ``prefix_mb`` of memory keep what a causal model has read of returning shoppers, 0 = nothing. With
+    ``join_ms`` above 0 calls of several threads wait that long for one another and are read in one batch.
     """
 
     ref: str = Field(min_length=1)
@@ -61,6 +62,7 @@ class ModelSettings(_Section):
     provider: str = "cpu"
     threads: int | None = Field(None, ge=1)
     prefix_mb: int = Field(64, ge=0)
+    join_ms: float = Field(0.0, ge=0, le=1_000)
 
 
 class EventSettings(_Section):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,9 @@ class ModelSettings(Protocol):
     @property
     def prefix_mb(self) -> int: ...  # noqa: D102
 
+    @property
+    def join_ms(self) -> float: ...  # noqa: D102
+
 
 def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
     """Return the ready model of an artifact by its task. Two that are opened alike share their sessions.
@@ -72,7 +75,12 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
 
         return open_torch(settings)
     artifact = Artifact.open(ModelRef.parse(settings.ref).fetch(), settings.sha256)
-    return model_from(artifact, settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
+    model = model_from(artifact, settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
+    if settings.join_ms and artifact.spec["task"] == "causal":
+        from recsys.runtime.batching import JoinedCausal
+
+        return JoinedCausal(cast("CausalLM", model), wait_ms=settings.join_ms)
+    return model
 
 
 def model_from(

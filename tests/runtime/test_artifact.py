@@ -13,7 +13,9 @@ import pytest
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
 from recsys.runtime.artifact import MANIFEST, Artifact, open_model, seal, staged, write_table
+from recsys.runtime.batching import JoinedCausal
 from recsys.runtime.causal import CausalLM
+from recsys.runtime.prefixes import Prompt
 
 Folder = Callable[[str], Path]
 
@@ -26,6 +28,7 @@ class Settings:
     provider: str = "cpu"
     threads: int | None = 1
     prefix_mb: int = 1
+    join_ms: float = 0.0
 
 
 @pytest.fixture
@@ -158,6 +161,11 @@ def test_a_model_opens_by_its_task(written_folder: Folder, sealed: Path) -> None
     # One session for both: weights are loaded once.
     assert isinstance(again, CausalLM)
     assert again._body is model._body
+    joined = open_model(Settings(f"file://{folder}", join_ms=1.0))
+    assert isinstance(joined, JoinedCausal)
+    prompt = Prompt((np.arange(5),))
+    np.testing.assert_allclose(joined.next_token_logits([prompt]), model.next_token_logits([prompt]), atol=1e-5)
+    joined.close()
     with pytest.raises(ConfigError, match="'demo' is opened by the plug-in"):
         open_model(Settings(f"file://{sealed}"))
     with pytest.raises(ArtifactMissing):
