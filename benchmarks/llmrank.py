@@ -15,6 +15,7 @@ from recsys.data.given import INFO_KEY, Given
 from recsys.data.source import available, data_folder, open_data
 from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
+from recsys.errors import UnknownPlugin
 from recsys.eval.evaluate import Evaluation
 from recsys.eval.given import CASCADE, alone, evaluate_given, fold_of, given_config, unfitted_rerankers
 from recsys.eval.given_fit import fit_given, labelled_lists, slates_of
@@ -25,6 +26,7 @@ from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests
+from recsys.settings import with_rerank
 from recsys.types import Request, Slates
 
 NAME = "llmrank"
@@ -51,7 +53,20 @@ def refresh(names: Sequence[str], results: Path, quick: bool = False) -> int:
 def run(case: Mapping[str, Any], scratch: Path) -> list[dict[str, Any]]:
     """Return a line a row; those of rerankers hold their probes and what instructions in titles do to them."""
     data, _ = open_data(SETS[case["set"]])
-    return measured(data, case["set"], quick=case["quick"])
+    return measured(data, case["set"], installed(RERANK), quick=case["quick"])
+
+
+def installed(words: Sequence[str]) -> list[str]:
+    """Return the words whose reranker is installed, and say which is not."""
+    out = []
+    for word in words:
+        try:
+            with_rerank(EngineConfig(), [word])
+        except UnknownPlugin as error:
+            print_progress(f"without {word}: {error}")
+        else:
+            out.append(word)
+    return out
 
 
 def measured(

@@ -35,7 +35,7 @@ from recsys.requests import fold_requests, labels_of
 from recsys.rerank.base import Reranker
 from recsys.types import ItemRows, Slates, offsets_of
 
-ACCEPT = 4_000  # validation lists by which a reranker is accepted and bounded
+ACCEPT = 1_000  # validation lists by which a reranker is accepted and bounded
 
 
 def fit_given(
