@@ -49,7 +49,7 @@ class PersonalisedReranker(Reranker):
     def __init__(self, config: Any, items: ItemTable, lm: PersonalisedLM) -> None:
         self.lm = lm
         self._usual = Remembered()
-        self.weight = _chosen(config.weight, lm.about.get("weight"), 0.5)
+        self.weight = _chosen(config.weight, lm.about.get("weight"), 0.1)
         self.calibration = _chosen(config.calibration, lm.about.get("calibration"), 1.0)
         super().__init__(config, items)
 
