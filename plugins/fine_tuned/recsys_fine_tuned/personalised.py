@@ -18,6 +18,7 @@ from recsys.runtime.constraints import Constraint
 from recsys.runtime.decoder import causal_from
 from recsys.runtime.decoding import Reply
 from recsys.runtime.prefixes import Prompt
+from recsys.runtime.weights import Table
 from recsys_fine_tuned.conditioning import Conditioner, Conditioning, Rows
 from recsys_fine_tuned.rows import Layout
 from recsys_fine_tuned.tasks import REVIEW_CHARS, title_of
@@ -38,7 +39,7 @@ class PersonalisedLM:
     def __init__(
         self,
         model: CausalLM,
-        embeddings: Rows,
+        embeddings: Table,
         conditioner: Conditioner,
         head: Mapping[str, Rows],
         *,

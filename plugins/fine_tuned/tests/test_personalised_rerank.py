@@ -104,7 +104,7 @@ def test_it_is_built_from_settings(toy_artifact: Path, tmp_path: Path) -> None:
         given = {"ref": f"file://{toy_artifact}", "runtime": "onnx", "sha256": "", "provider": "cpu", "threads": 1}
         return {"own": SimpleNamespace(**{**given, **changed})}
 
-    config = PersonalisedReranker.Config(model="own")
+    config = PersonalisedReranker.Config(model="own", weight=5.0)
     made = PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings()))
     assert made.rank(fans()[2:3], SLATES[0], 4).items[0] == 2
     with pytest.raises(ConfigError, match="catalogue"):
