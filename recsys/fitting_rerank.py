@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recsys.calibrating import Calibration, calibrated
 from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold
-from recsys.dataset import Dataset
+from recsys.dataset import Dataset, EventLog
 from recsys.errors import DataError
 from recsys.fitting import (
     Fitted,
@@ -35,7 +35,7 @@ from recsys.fitting import (
     silent,
 )
 from recsys.funnel import Funnel
-from recsys.protocols import FitOptions
+from recsys.protocols import Deps, FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests, labels_of
 from recsys.rerank.base import Reranker
@@ -79,47 +79,43 @@ class Crossed:
 
 
 def with_rerankers(
-    config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, options: FitOptions,
+    config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, log: EventLog, options: FitOptions,
     progress: Progress = silent, older: Sequence[Fold] = (), valid: Fold | None = None,
 ) -> Fitted:  # fmt: skip
     """Return what was fitted with its rerankers taught, accepted and bounded; a warning names those that were not.
 
+    One that can `study` a log reads that of before the labels, learns from these alone, and reads ``log`` in the end.
+
     Args:
+        log: what the generators of ``fitted`` were fitted on.
         older: folds of choices before those that the ranker learned from: more lists to learn from.
         valid: requests to accept by, with ``fitted`` generators; untrained rerankers do without it, on shoppers that
             are held out, and others are then taken as they are. Who names a ``max_move`` is not asked.
     """
     rerankers, warnings, seconds = dict(fitted.rerankers), list(fitted.warnings), dict(fitted.fit_s)
     said: dict[str, Calibration] = {}
+    deps = deps_for(data, registry, log, config)
     for name, reranker in fitted.rerankers.items():
-        untrained = is_untrained(reranker)
-        if not untrained and valid is None:
-            continue
-        begin = time.perf_counter()
-        variant = next((n for n, v in config.variants.items() if v.rerank == name), config.variant)
-        held = None
+        begin, top = time.perf_counter(), config.rerank[name].top
+        variant = next((v for v in config.variants.values() if v.rerank == name), config.variants[config.variant])
+        taught, held, learns = reranker, None, is_untrained(reranker)
         try:
-            if untrained:
-                rank = config.variants[variant].rank or ""
-                if rank not in fitted.made:
-                    raise DataError(f"the variant {variant} has no fitted ranker ({rank or 'none'}) to learn behind")
-                progress(f"collecting lists for {name}")
-                made, ranker = fitted.made[rank], fitted.rankers[rank]
-                train, held = _lists(config, registry, data, made, ranker, older, options, progress)
-                progress(f"fitting {name} on {len(train.requests)} requests")
-                reranker = reranker.fit(train.requests, train.slates, train.labels, options)  # noqa: PLW2901
-            rerankers[name] = on_final(reranker, deps_for(data, registry, data.log, config))
-            top = config.rerank[name].top
+            if learns:
+                data_of = _data_of(fitted, variant)
+                taught, held = _taught(config, registry, data, name, reranker, data_of, older, options, progress)
             if valid is not None:
-                plan = plan_for(config, replace(fitted, rerankers={}), config.variants[variant])
+                taught = _up_to_date(taught, learns, deps, log, options)
+                plan = plan_for(config, replace(fitted, rerankers={}), variant)
                 held = validation_lists(config, data, Funnel(plan, strict=True), valid, top)
-            if held is not None and isinstance(reranker, Reranker) and reranker.config.max_move is None:
+            if held is not None and isinstance(taught, Reranker) and taught.config.max_move is None:
                 progress(f"calibrating {name}")
                 lists = head(held, top)
-                rerankers[name], said[name] = calibrated(
-                    rerankers[name], lists.requests, lists.slates, lists.labels, seed=options.seed
-                )
+                taught, said[name] = calibrated(
+                    taught, lists.requests, lists.slates, lists.labels, seed=options.seed
+                )  # fmt: skip
                 progress(f"{name}: {said[name]}")
+            # Who were held out are in the log: it is read when they have judged.
+            rerankers[name] = taught if valid is not None else _up_to_date(taught, learns, deps, log, options)
         except DataError as error:
             warnings.append(f"{name} was not fitted: {error}")
             del rerankers[name]
@@ -129,6 +125,36 @@ def with_rerankers(
     return replace(
         fitted, rerankers=rerankers, warnings=tuple(warnings), fit_s=seconds, made={}, calibrations=said
     )  # fmt: skip
+
+
+def _data_of(fitted: Fitted, variant: Variant) -> tuple[RankingData, Any]:
+    """Return what the ranker of a variant learned from, and the ranker. Raises `DataError` without one."""
+    rank = variant.rank or ""
+    if rank not in fitted.made:
+        raise DataError(f"its variant has no fitted ranker ({rank or 'none'}) to learn behind")
+    return fitted.made[rank], fitted.rankers[rank]
+
+
+def _taught(
+    config: EngineConfig, registry: Registry, data: Dataset, name: str, reranker: Any, data_of: tuple[RankingData, Any],
+    older: Sequence[Fold], options: FitOptions, progress: Progress,
+) -> tuple[Any, Labelled]:  # fmt: skip
+    """Return the reranker after its fit, and lists of shoppers that it did not learn from."""
+    made, ranker = data_of
+    if hasattr(reranker, "study"):
+        progress(f"{name} reads the log")
+        # It knows the choices of older folds from now on: they are no labels any more.
+        reranker, older = on_final(reranker, made.deps).study(made.fold.fit, options), ()
+    progress(f"collecting lists for {name}")
+    train, held = _lists(config, registry, data, made, ranker, older, options, progress)
+    progress(f"fitting {name} on {len(train.requests)} requests")
+    return reranker.fit(train.requests, train.slates, train.labels, options), held
+
+
+def _up_to_date(taught: Any, learns: bool, deps: Deps, log: EventLog, options: FitOptions) -> Any:
+    """Return a reranker over the final catalogue; one that ``learns`` here, and can study, has then read ``log``."""
+    final = on_final(taught, deps)
+    return final.study(log, options) if learns and hasattr(final, "study") else final
 
 
 def _lists(

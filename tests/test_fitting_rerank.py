@@ -10,8 +10,8 @@ from recsys.data.shop import make_shop
 from recsys.data.splits import ChoicesBack, leave_one_out
 from recsys.engine import Engine
 from recsys.eval.evaluate import evaluate
-from recsys.fitting import fit_ranker, ranking_data
-from recsys.fitting_rerank import Crossed, head, joined, parts_of, subset, with_hit
+from recsys.fitting import fit_all, fit_ranker, ranking_data
+from recsys.fitting_rerank import Crossed, head, joined, parts_of, subset, with_hit, with_rerankers
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
@@ -159,3 +159,33 @@ def test_an_evaluation_has_a_row_for_each_reranker(data):
     assert np.array_equal(metrics["cascade+taught"]["hr@20"], metrics["cascade"]["hr@20"])
     assert any(n.startswith("cascade+taught: calibrated on validation, ") for n in got.results.notes)
     assert got.results.rows[-1].latency_ms
+
+
+class Studious(Taught):
+    """Reads logs, and remembers which, and in what order."""
+
+    def __init__(self, config, items):
+        super().__init__(config, items)
+        self.read = []
+
+    def study(self, log, options):
+        self.read.append(("study", len(log)))
+        return self
+
+    def fit(self, requests, slates, labels, options):
+        self.read.append(("fit", len(requests)))
+        return super().fit(requests, slates, labels, options)
+
+
+def test_who_studies_reads_no_label_before_it_learned_from_it(data):
+    folds = leave_one_out(data.log)
+    config = EngineConfig.of(PLAN).model_copy(update={"hide_seen": True})
+    own = registry(Studious)
+    fitted = fit_all(config, own, data, folds.rank, folds.test.fit, OPTIONS)
+    said = []
+    got = with_rerankers(config, own, data, fitted, folds.test.fit, OPTIONS, said.append, folds.older(), folds.valid)
+    read = got.rerankers["taught"].read
+    assert [kind for kind, _ in read] == ["study", "fit", "study"]
+    assert read[0][1] == len(folds.rank.fit) < read[2][1] == len(folds.test.fit)
+    # The choices of older folds are in what it read first: the lists of the rank fold alone are left to learn from.
+    assert read[1][1] <= len(folds.rank)

@@ -143,7 +143,9 @@ def _fit_base(
     config = config.model_copy(update={"rerank": {n: s for n, s in config.rerank.items() if n in asked}})
     if CASCADE in wanted or config.rerank:
         fitted = fit_all(config, registry, data, folds.rank, folds.test.fit, options, progress)
-        return with_rerankers(config, registry, data, fitted, options, progress, folds.older(), folds.valid)
+        return with_rerankers(
+            config, registry, data, fitted, folds.test.fit, options, progress, folds.older(), folds.valid
+        )  # fmt: skip
     generators, seconds = fit_generators(config, registry, data, folds.test.fit, options, progress)
     return Fitted(generators, {}, seconds)
 

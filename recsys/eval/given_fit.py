@@ -71,7 +71,7 @@ def fit_given(
     )  # fmt: skip
     untrained = {name for name, reranker in fitted.rerankers.items() if is_untrained(reranker)}
     if untrained:
-        fitted = with_rerankers(config, registry, data, fitted, options, progress)
+        fitted = with_rerankers(config, registry, data, fitted, folds.test.fit, options, progress)
     return _accepted(config, data, fitted, folds.valid, size, options, progress, untrained)
 
 
