@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,20 +45,26 @@ def models_folder() -> Path:
 
 
 def refresh(domains: Sequence[str], results: Path, models: Path | None, quick: bool = False) -> int:
-    """Measure domains, keep the lines of the others, and return how many of them have no files."""
+    """Measure domains, keep the lines of the others, and return how many of them failed or have no files."""
     path = results / f"{NAME}.jsonl"
     missing = [d for d in domains if not (data_folder() / NAME / d).is_dir()]
+    failed = 0
     for domain in (d for d in domains if d not in missing):
         begin = time.perf_counter()
         case = {"domain": domain, "models": str(models or models_folder()), "pairs": 20 if quick else None}
-        lines = run_case(NAME, case, results)
+        try:
+            lines = run_case(NAME, case, results)
+        except subprocess.CalledProcessError as error:
+            print(f"{NAME}, {domain} failed:\n{error.stderr}", file=sys.stderr)
+            failed += 1
+            continue
         kept = [line for line in read_lines(path) if line["parameters"]["domain"] != domain]
         order = {d: i for i, d in enumerate(DOMAINS)}
         write_lines(path, sorted([*kept, *lines], key=lambda line: order[line["parameters"]["domain"]]))
         print(f"{NAME}, {domain}: {len(lines)} lines, {time.perf_counter() - begin:.0f} s", flush=True)
     for domain in missing:
         print(f"{NAME}, {domain}: no files in {data_folder() / NAME / domain}")
-    return len(missing)
+    return failed + len(missing)
 
 
 def run(case: Mapping[str, Any], scratch: Path) -> list[dict[str, Any]]:
