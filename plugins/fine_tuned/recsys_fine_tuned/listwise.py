@@ -18,6 +18,7 @@ from recsys.protocols import Delta, Deps, Embedder, FitOptions
 from recsys.rank.features.facts import Facts
 from recsys.rerank.base import Judgement, Reranker
 from recsys.rerank.prompted import check_clock, earliest
+from recsys.runtime.models import ModelRef
 from recsys.runtime.onnx import OnnxSession
 from recsys.types import Request, Slates
 from recsys_fine_tuned.compressor import Compressed, TextUse, compress, shuffled
@@ -82,10 +83,12 @@ class Listwise(Reranker):
     """
 
     class Config(Reranker.Config):
-        """Sizes and training; ``epochs`` of the encoder, ``more_epochs`` when it reads a later log.
+        """Sizes and training; ``epochs`` of the encoder, cycle by cycle, ``more_epochs`` when it reads a later log.
 
         ``width`` of codes, ``history`` latest events, ``depth`` places of a list that are learned from,
         ``embedder`` and ``options`` name what reads texts; ``checkpoints`` is a folder in which a cut training goes on.
+        ``artifact`` refers to what was learned before (file:// or package://): then nothing is taught, sizes are those
+        of the artifact, and the texts of this catalogue are read.
         """
 
         text: TextUse = "items"
@@ -97,19 +100,20 @@ class Listwise(Reranker):
         heads: int = Field(4, ge=1)
         history: int = Field(12, ge=1)
         dropout: float = Field(0.2, ge=0, lt=1)
-        epochs: int = Field(8, ge=1)
+        epochs: tuple[int, ...] = Field((8, 6), min_length=1)
         more_epochs: int = Field(2, ge=0)
         negatives: int = Field(2048, ge=1)
         batch: int = Field(256, ge=1)
         rate: float = Field(2e-3, gt=0)
         head_width: int = Field(32, ge=4)
         head_layers: int = Field(1, ge=1)
-        head_epochs: int = Field(5, ge=1)
+        head_epochs: int = Field(4, ge=1)
         head_rate: float = Field(1e-3, gt=0)
         head_seeds: int = Field(3, ge=1)
         blank: float = Field(0.3, ge=0, lt=1)
         depth: int = Field(40, ge=2)
         checkpoints: str | None = None
+        artifact: str = ""
 
     cheap = True
 
@@ -128,6 +132,9 @@ class Listwise(Reranker):
         if deps.items is None:
             raise ConfigError(f"the reranker {cls.__name__} needs the catalogue (deps.items)")
         counts = deps.popularity if deps.popularity is not None else np.zeros(len(deps.items), np.float32)
+        if config.artifact:
+            known = cls.load(ModelRef.parse(config.artifact).fetch(), deps).over(deps.items, counts)
+            return known.bounded(known.config.max_move if config.max_move is None else config.max_move)
         embedder = None
         if config.text != "none":
             if deps.build is None:
@@ -168,6 +175,11 @@ class Listwise(Reranker):
     def learned(self) -> Learned | None:
         """What was learned so far, None at first. A `fit` without a `study` begins anew."""
         return self._learned
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is a head: until then an engine's fit has it to teach."""
+        return self._session is not None
 
     @property
     def studied(self) -> bool:

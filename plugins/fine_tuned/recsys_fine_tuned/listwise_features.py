@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def generators_of(slates: Slates) -> tuple[str, ...]:
 
 
 def padded(requests: Sequence[Request], slates: Slates, generators: Sequence[str], facts: Facts) -> Padded:
-    """Return lists, best first, as rectangles with their features; a missing column is a generator that says nothing."""
+    """Return lists, best first, as rectangles with features; a missing column is a generator that says nothing."""
     owner, b = slates.request_index, len(slates)
     place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
     width = int(slates.lengths.max(initial=0))
@@ -76,14 +77,15 @@ def _behind(slates: Slates) -> NDArray[np.float32]:
     scores = np.clip(np.nan_to_num(slates.scores, nan=-FAR, posinf=1e6, neginf=-1e6), -1e6, 1e6).astype(np.float32)
     best = np.full(len(slates), -np.inf, np.float32)
     np.maximum.at(best, slates.request_index, scores)
-    return np.maximum(scores - best[slates.request_index], -FAR)
+    behind: NDArray[np.float32] = np.maximum(scores - best[slates.request_index], -FAR)
+    return behind
 
 
 def _completed(slates: Slates, generators: Sequence[str]) -> Slates:
     """Return the slates with every column that the features read."""
     m = len(slates.items)
     nothing, last = np.full(m, np.nan, np.float32), np.full(m, 1e3, np.float32)
-    columns = {"fused_score": nothing, "found": np.zeros(m, np.uint64)}
+    columns: dict[str, NDArray[Any]] = {"fused_score": nothing, "found": np.zeros(m, np.uint64)}
     for g in generators:
         columns |= {f"{g}_score": nothing, f"{g}_rank": last}
     return Slates(slates.items, slates.scores, slates.offsets, {**columns, **slates.columns}, slates.notes)
@@ -116,7 +118,7 @@ def _plain(requests: Sequence[Request], slates: Slates, facts: Facts) -> list[ND
     column = {name: i for i, name in enumerate(builder.names)}
     out = []
     for name in PLAIN:
-        values = table[:, column[name]]
-        values = np.where(known & (values > MISSING), values, 0)
+        raw = table[:, column[name]]
+        values: NDArray[np.float32] = np.where(known & (raw > MISSING), raw, 0).astype(np.float32)
         out.append(np.log1p(values) if name == "user_n_events" else values)
     return out

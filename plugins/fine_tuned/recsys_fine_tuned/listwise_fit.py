@@ -61,14 +61,18 @@ def _encoded(
     )  # fmt: skip
     if before is not None:
         _fill(module, before.encoder)
-    epochs = c.epochs if before is None else c.more_epochs
-    if c.text != "none" and epochs and len(rows):
-        batches = sequence_batches(rows, following, n, c.batch, c.negatives)
+    cycles = c.epochs if before is None else (c.more_epochs,)
+    for cycle, epochs in enumerate(cycles if c.text != "none" and len(rows) else ()):
+        if not epochs:
+            continue
+        # Later cycles begin a little lower: what is known is not to be unlearned.
+        rate = c.rate * (0.5 if before is not None else 1.0 if cycle == 0 else 0.75)
         settings = TrainSettings(
-            steps=epochs * -(-len(rows) // c.batch), learning_rate=c.rate if before is None else c.rate / 2,
-            warm_up=0.1, weight_decay=0.02, seed=options.seed, threads=options.threads, title="text encoder",
+            steps=epochs * -(-len(rows) // c.batch), learning_rate=rate, warm_up=0.1, weight_decay=0.02,
+            seed=options.seed + cycle, threads=options.threads, title="text encoder",
         )  # fmt: skip
-        _run(model, module, batches, None, settings, "encoder" if before is None else "encoder-again")
+        batches = sequence_batches(rows, following, n, c.batch, c.negatives)
+        _run(model, module, batches, None, settings, f"encoder{cycle}" if before is None else "encoder-again")
     found = arrays(module)
     return Learned(found) if before is None else before.with_encoder(found)
 
@@ -209,7 +213,8 @@ def _module_of(encoder: Arrays, config: Any) -> TextEncoder:
         width=config.width, layers=config.layers, heads=config.heads, history=config.history, dropout=config.dropout,
     )  # fmt: skip
     _fill(module, encoder)
-    return module.eval()
+    module.eval()
+    return module
 
 
 def _run(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 NEVER = -1e9  # added to attention scores and to scores of places without an item
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]  # torch comes without types here
     """A pre-norm transformer layer (Xiong et al. 2020, arXiv 2002.04745) with an additive mask."""
 
     def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
@@ -33,7 +33,7 @@ class Block(nn.Module):
         return x + self.dropout(self.down(self.dropout(F.gelu(self.up(self.norm2(x))))))
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(nn.Module):  # type: ignore[misc]  # torch comes without types here
     """Next item from texts alone, as UniSRec (Hou et al. 2022, arXiv 2206.05941) and SASRec (arXiv 1808.09781).
 
     `codes` turns an item's k vectors into one of ``width``; `wanted` turns the codes of a history into one vector
@@ -54,7 +54,7 @@ class TextEncoder(nn.Module):
         self.thin, self.light = nn.Dropout(dropout), nn.Dropout(dropout / 2)
         self.one, self.two, self.straight = nn.Linear(inner, inner), nn.Linear(inner, width), nn.Linear(inner, width)
         self.read, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.place = nn.Parameter(torch.randn(history, width) * 0.3)
+        self.place = nn.Parameter(torch.randn(history, width))
         self.blocks = nn.ModuleList(Block(width, heads, 2 * width, dropout) for _ in range(layers))
         self.scale = nn.Parameter(torch.tensor(2.0))
         self.bias = nn.Parameter(torch.zeros(len(texts)))
@@ -93,7 +93,7 @@ class TextEncoder(nn.Module):
         return {"loss": F.cross_entropy(scores, batch["next"])}
 
 
-class ListHead(nn.Module):
+class ListHead(nn.Module):  # type: ignore[misc]  # torch comes without types here
     """Scores of a list from its features, read together; the candidates have no order among themselves.
 
     What it adds to the prior starts at zero, so that an untrained head changes nothing. Features are standardised
@@ -116,7 +116,9 @@ class ListHead(nn.Module):
         """Remember mean and spread of each feature (b, n, f)."""
         seen = features[mask.bool()]
         self.centre.copy_(seen.mean(dim=0))
-        self.spread.copy_(seen.std(dim=0, unbiased=False) + 1e-3)
+        spread = seen.std(dim=0, unbiased=False)
+        # What was always the same says nothing: a small difference later must not become a large one.
+        self.spread.copy_(torch.where(spread > 1e-3, spread, torch.ones_like(spread)))
 
     def forward(self, features: Tensor, prior: Tensor, mask: Tensor) -> Tensor:
         """Return (b, n) scores; `NEVER` where there is no item."""
