@@ -10,17 +10,19 @@ from pathlib import Path
 from benchmarks.runner import ROOT
 from recsys.data.source import available, data_folder
 
+# What a reranker adds where items have texts, beside two controls of the same head.
+RERANKED = ("--rerank", "zero-shot,fine-tuned,text-permuted,no-text")
 # Set -> what ``--data`` names, and the protocol.
 SETS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "beauty": ("s3rec:beauty", ("--split", "leave-one-out")),
+    "beauty": ("s3rec:beauty", ("--split", "leave-one-out", *RERANKED)),
     "sports": ("s3rec:sports", ("--split", "leave-one-out")),
-    "toys": ("s3rec:toys", ("--split", "leave-one-out")),
+    "toys": ("s3rec:toys", ("--split", "leave-one-out", *RERANKED)),
     "yelp": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "shown")),
     "yelp-masked": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "masked")),
     "ml-latest-small": ("ml-latest-small", ("--split", "global-time")),
     "gift-cards": ("gift-cards", ("--split", "global-time")),
     "musical-instruments": ("musical-instruments", ("--split", "global-time")),
-    "shop": ("shop", ("--split", "leave-one-out", "--ablate")),
+    "shop": ("shop", ("--split", "leave-one-out", "--ablate", *RERANKED)),
     "icecat": ("search:icecat", ()),
     "msrd": ("search:msrd", ()),
 }
@@ -51,6 +53,8 @@ def command(name: str, target: Path, quick: bool = False) -> list[str]:
     """Return the command line of one set."""
     data, protocol = SETS[name]
     few = ["--rows", "text"] if name in SEARCHES else ["--rows", "popularity,transitions", "--no-refit"]
+    if quick:
+        protocol = tuple(p for p in protocol if p not in RERANKED)
     return [
         sys.executable,
         "-m",

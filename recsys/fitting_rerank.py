@@ -94,6 +94,7 @@ def with_rerankers(
     """
     rerankers, warnings, seconds = dict(fitted.rerankers), list(fitted.warnings), dict(fitted.fit_s)
     said: dict[str, Calibration] = {}
+    lists = Lists(config, registry, data, fitted, options, progress)
     deps = deps_for(data, registry, log, config)
     for name, reranker in fitted.rerankers.items():
         begin, top = time.perf_counter(), config.rerank[name].top
@@ -101,18 +102,15 @@ def with_rerankers(
         taught, held, learns = reranker, None, is_untrained(reranker)
         try:
             if learns:
-                data_of = _data_of(fitted, variant)
-                taught, held = _taught(config, registry, data, name, reranker, data_of, older, options, progress)
+                train, held = lists.to_learn(variant, () if hasattr(reranker, "study") else older, valid is None)
+                taught = _taught(reranker, name, lists.behind(variant), train, options, progress)
             if valid is not None:
                 taught = _up_to_date(taught, learns, deps, log, options)
-                plan = plan_for(config, replace(fitted, rerankers={}), variant)
-                held = validation_lists(config, data, Funnel(plan, strict=True), valid, top)
+                held = lists.to_judge(variant, valid, top)
             if held is not None and isinstance(taught, Reranker) and taught.config.max_move is None:
                 progress(f"calibrating {name}")
-                lists = head(held, top)
-                taught, said[name] = calibrated(
-                    taught, lists.requests, lists.slates, lists.labels, seed=options.seed
-                )  # fmt: skip
+                some = head(held, top)
+                taught, said[name] = calibrated(taught, some.requests, some.slates, some.labels, seed=options.seed)
                 progress(f"{name}: {said[name]}")
             # Who were held out are in the log: it is read when they have judged.
             rerankers[name] = taught if valid is not None else _up_to_date(taught, learns, deps, log, options)
@@ -127,28 +125,15 @@ def with_rerankers(
     )  # fmt: skip
 
 
-def _data_of(fitted: Fitted, variant: Variant) -> tuple[RankingData, Any]:
-    """Return what the ranker of a variant learned from, and the ranker. Raises `DataError` without one."""
-    rank = variant.rank or ""
-    if rank not in fitted.made:
-        raise DataError(f"its variant has no fitted ranker ({rank or 'none'}) to learn behind")
-    return fitted.made[rank], fitted.rankers[rank]
-
-
 def _taught(
-    config: EngineConfig, registry: Registry, data: Dataset, name: str, reranker: Any, data_of: tuple[RankingData, Any],
-    older: Sequence[Fold], options: FitOptions, progress: Progress,
-) -> tuple[Any, Labelled]:  # fmt: skip
-    """Return the reranker after its fit, and lists of shoppers that it did not learn from."""
-    made, ranker = data_of
+    reranker: Any, name: str, made: RankingData, train: Labelled, options: FitOptions, progress: Progress
+) -> Any:
+    """Return the reranker after its fit on ``train``; one that can study has read what came before the labels."""
     if hasattr(reranker, "study"):
         progress(f"{name} reads the log")
-        # It knows the choices of older folds from now on: they are no labels any more.
-        reranker, older = on_final(reranker, made.deps).study(made.fold.fit, options), ()
-    progress(f"collecting lists for {name}")
-    train, held = _lists(config, registry, data, made, ranker, older, options, progress)
+        reranker = on_final(reranker, made.deps).study(made.fold.fit, options)
     progress(f"fitting {name} on {len(train.requests)} requests")
-    return reranker.fit(train.requests, train.slates, train.labels, options), held
+    return reranker.fit(train.requests, train.slates, train.labels, options)
 
 
 def _up_to_date(taught: Any, learns: bool, deps: Deps, log: EventLog, options: FitOptions) -> Any:
@@ -157,39 +142,78 @@ def _up_to_date(taught: Any, learns: bool, deps: Deps, log: EventLog, options: F
     return final.study(log, options) if learns and hasattr(final, "study") else final
 
 
-def _lists(
-    config: EngineConfig, registry: Registry, data: Dataset, made: RankingData, ranker: Any, older: Sequence[Fold],
-    options: FitOptions, progress: Progress,
-) -> tuple[Labelled, Labelled]:  # fmt: skip
-    """Return lists to learn from, and those of shoppers that are held out."""
-    crossed = Crossed.of(on_final(ranker, made.deps), made.lists, options)
-    parts = [crossed.ranked(made.lists, made.deps)]
-    names = made.variant.candidates
-    for fold in older:
-        generators, _ = fit_generators(config, registry, data, fold.fit, options, progress, names)
-        funnel = Funnel(plan_for(config, Fitted(generators, {}), Variant(candidates=names)), strict=True)
-        some = fold.sample(config.rank_requests, options.seed)
+class Lists:
+    """Lists to learn from and to be judged by, behind the rankers of ``fitted``; made once for all rerankers."""
+
+    def __init__(
+        self, config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, options: FitOptions,
+        progress: Progress = silent,
+    ) -> None:  # fmt: skip
+        self.config, self.registry, self.data, self.fitted = config, registry, data, fitted
+        self.options, self.progress = options, progress
+        self._learn: dict[tuple[str, int], Labelled] = {}
+        self._judge: dict[tuple[Any, ...], Labelled] = {}
+
+    def behind(self, variant: Variant) -> RankingData:
+        """Return what the ranker of a variant learned from. Raises `DataError` without a fitted ranker."""
+        rank = variant.rank or ""
+        if rank not in self.fitted.made:
+            raise DataError(f"its variant has no fitted ranker ({rank or 'none'}) to learn behind")
+        return self.fitted.made[rank]
+
+    def to_learn(self, variant: Variant, older: Sequence[Fold], hold_out: bool) -> tuple[Labelled, Labelled | None]:
+        """Return lists to learn from, and with ``hold_out`` those of shoppers that are not among them.
+
+        Choices of ``older`` folds are labels, too: who has read a log that holds them learns nothing from these.
+
+        Raises:
+            DataError: no ranker is there, or no list has what it should find.
+        """
+        made, key = self.behind(variant), (variant.rank or "", len(older))
+        if key not in self._learn:
+            self.progress("collecting lists for rerankers")
+            ranker = on_final(self.fitted.rankers[key[0]], made.deps)
+            crossed = Crossed.of(ranker, made.lists, self.options)
+            parts = [crossed.ranked(made.lists, made.deps)]
+            parts += [part for fold in older if (part := self._older(crossed, made, fold)) is not None]
+            self._learn[key] = joined([with_hit(head(part, DEPTH)) for part in parts])
+        every = self._learn[key]
+        if not hold_out:
+            return every, None
+        held = parts_of(every.users, round(1 / HELD_OUT), self.options.seed + 1) == 0
+        return subset(every, ~held), subset(every, held)
+
+    def _older(self, crossed: Crossed, made: RankingData, fold: Fold) -> Labelled | None:
+        names = made.variant.candidates
+        generators, _ = fit_generators(
+            self.config, self.registry, self.data, fold.fit, self.options, self.progress, names
+        )  # fmt: skip
+        funnel = Funnel(plan_for(self.config, Fitted(generators, {}), Variant(candidates=names)), strict=True)
+        some = fold.sample(self.config.rank_requests, self.options.seed)
         try:
-            found = labelled(funnel, some, len(data.items), config.hide_seen)
+            found = labelled(funnel, some, len(self.data.items), self.config.hide_seen)
         except DataError:  # so early a choice that nobody's list held it: nothing to learn from
-            continue
-        parts.append(crossed.ranked(found, deps_for(data, registry, fold.fit, config)))
-    every = joined([with_hit(head(part, DEPTH)) for part in parts])
-    held = parts_of(every.users, round(1 / HELD_OUT), options.seed + 1) == 0
-    return subset(every, ~held), subset(every, held)
+            return None
+        return crossed.ranked(found, deps_for(self.data, self.registry, fold.fit, self.config))
+
+    def to_judge(self, variant: Variant, fold: Fold, top: int) -> Labelled:
+        """Return the first ``top`` of every request of a fold, as the variant's ranker leaves them."""
+        key = (variant.candidates, variant.rank, id(fold), top)
+        if key not in self._judge:
+            self.progress("collecting lists of validation")
+            plan = plan_for(self.config, replace(self.fitted, rerankers={}), variant)
+            self._judge[key] = validation_lists(self.config, self.data, Funnel(plan, strict=True), fold, top)
+        return self._judge[key]
 
 
-def validation_lists(
-    config: EngineConfig, data: Dataset, funnel: Funnel, fold: Fold, top: int, requests: int = 0, seed: int = 0
-) -> Labelled:
-    """Return the first ``top`` of every request of a fold as ``funnel`` ranks them; ``requests`` > 0 takes some."""
-    some = fold.sample(requests, seed) if requests else fold
+def validation_lists(config: EngineConfig, data: Dataset, funnel: Funnel, fold: Fold, top: int) -> Labelled:
+    """Return the first ``top`` of every request of a fold as ``funnel`` ranks them."""
     parts = []
-    for part, chunk in fold_requests(some, len(data.items), config.hide_seen):
+    for part, chunk in fold_requests(fold, len(data.items), config.hide_seen):
         ranked = funnel.prerank(chunk, funnel.candidates(chunk), top)
-        y = labels_of(ranked.items, ranked.request_index, some, part)
+        y = labels_of(ranked.items, ranked.request_index, fold, part)
         bare = [replace(r, allowed=None) for r in chunk]
-        parts.append(Labelled(bare, ranked, y, some.users[part]))
+        parts.append(Labelled(bare, ranked, y, fold.users[part]))
     return joined(parts)
 
 
