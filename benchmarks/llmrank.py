@@ -31,7 +31,7 @@ from recsys.types import Request, Slates
 
 NAME = "llmrank"
 SETS = {"games": "llmrank:games", "ml-1m": "llmrank:ml-1m"}
-RERANK = ("zero-shot", "bi-encoder", "fine-tuned")
+RERANK = ("zero-shot", "late-interaction", "fine-tuned")
 CONTROLS: tuple[Literal["prose", "scrambled"], ...] = ("prose", "scrambled")
 QUICK_ROWS = ("random", "popularity", "zero-shot")
 

@@ -17,9 +17,9 @@ CONFIG = EngineConfig.of({"candidates": {"popularity": {}}, "rerank": {"mine": {
 
 
 def test_a_word_is_what_the_package_says():
-    config = with_rerank(CONFIG, ["zero-shot", "bi-encoder", "mine"])
+    config = with_rerank(CONFIG, ["zero-shot", "late-interaction", "mine"])
     assert {n: s.use for n, s in config.rerank.items()} == {
-        "mine": "late-interaction", "zero-shot": "late-interaction", "bi-encoder": "bi-encoder",
+        "mine": "late-interaction", "zero-shot": "bi-encoder", "late-interaction": "late-interaction",
     }  # fmt: skip
     assert config.rerank["mine"].top == 5
     assert with_rerank(CONFIG, []) is CONFIG
@@ -40,7 +40,7 @@ def test_any_registered_reranker_goes_by_its_own_name():
 
 def test_packaged_words_are_settings_of_rerankers():
     packaged = tomllib.loads((files("recsys") / "tuned" / "rerank.toml").read_text(encoding="utf-8"))
-    assert {"zero-shot", "bi-encoder", "fine-tuned", "text-permuted", "no-text"} <= set(packaged)
+    assert {"zero-shot", "fine-tuned", "text-permuted", "no-text"} <= set(packaged)
     for name, stage in packaged.items():
         use = stage.pop("use", name)
         # A reranker that is not installed is refused by name, one that is knows the settings.

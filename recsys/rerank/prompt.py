@@ -20,7 +20,7 @@ Shape = Literal["pointwise", "pairwise", "matching", "reranking", "choosing", "w
 When = Literal[
     "always", "history", "no-history", "query", "vague", "specific", "stated", "disliked", "seeds", "chosen", "examples"
 ]  # fmt: skip
-ItemField = Literal["title", "brand", "category", "price", "text"]
+ItemField = Literal["title", "brand", "category", "price", "text", "attributes"]
 TASKS: tuple[Task, ...] = get_args(Task)
 # Slots that hold one text, and lists with the slots of their lines; the first of a line is what is cut to fit.
 SCALARS = frozenset({"query", "stated", "recent", "item", "first", "second", "count"})
@@ -228,6 +228,8 @@ def _field(items: ItemTable, row: int, name: ItemField) -> str:
         return f"{price:.2f}" if price == price else ""
     if name == "category":
         return _cleaned(items.categories[row][-1][:800], 60) if items.categories[row] else ""
+    if name == "attributes":  # their values: "1995", "PlayStation 4"
+        return _cleaned(", ".join(str(v)[:200] for v in items.attributes[row].values())[:800], 120)
     value = {"title": items.titles, "brand": items.brands, "text": items.texts}[name][row]
     return _cleaned(value[:800], 200)
 

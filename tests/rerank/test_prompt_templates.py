@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,4 +210,10 @@ def test_pieces_and_item_text(small_shop):
         item_text(items, 1, ("title", "brand", "category", "price")) == "Enamel kettle no. 2; Hearthly; Kitchen; 7.75"
     )
     assert item_text(items, 17, ("text",)) == "unnamed"
+    facts = replace(
+        items.item(17), title="Kettle", attributes={"year": 1995, "made": "<b>in</b> Delft", "long": "x" * 999}
+    )
+    told = item_text(items.put([facts]), 17, ("title", "attributes"))
+    assert told.startswith("Kettle; 1995, in Delft, xxx")
+    assert len(told) < 140
     assert item_text(items, 11, ("title", "price")) == items.titles[11]
