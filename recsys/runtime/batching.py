@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.errors import BudgetExceeded, ConfigError, ModelError
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import Reply
+from recsys.runtime.decoding import Reply, unread
 from recsys.runtime.prefixes import Prompt
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class _Call(Generic[T, R]):
         self.finished = Event()
         self.results: Sequence[R] = ()
         self.error: BaseException | None = None
-        self.given_up = False
+        self.begun = False
 
 
 class Batcher(Generic[T, R]):
@@ -63,8 +63,12 @@ class Batcher(Generic[T, R]):
         self._worker: Thread | None = None
         self._closed = False
 
-    def __call__(self, things: Sequence[T], *, key: Hashable = None, deadline: float | None = None) -> list[R]:
+    def __call__(
+        self, things: Sequence[T], *, key: Hashable = None, deadline: float | None = None, ends_itself: bool = False
+    ) -> list[R]:
         """Return the results for ``things``, worked on together with those of other callers.
+
+        ``ends_itself`` says that ``work`` returns what there is at the deadline: what has begun by then is waited for.
 
         Raises:
             BudgetExceeded: ``deadline`` (a value of `time.monotonic`) passed; what has not begun is not done.
@@ -85,8 +89,16 @@ class Batcher(Generic[T, R]):
                 self._worker = Thread(target=self._serve, name="batcher", daemon=True)
                 self._worker.start()
         if not call.finished.wait(_left(deadline)):
-            call.given_up = True
-            raise BudgetExceeded("the deadline passed before the model answered")
+            with self._changed:
+                # Its place is free for others, and nobody works for an answer that nobody reads.
+                if not call.begun and not call.finished.is_set():
+                    self._queue.remove(call)
+                    self._changed.notify_all()
+                elif ends_itself:
+                    deadline = None
+            if deadline is not None:
+                raise BudgetExceeded("the deadline passed before the model answered")
+            call.finished.wait()
         if call.error is not None:
             raise call.error
         return list(call.results)
@@ -110,18 +122,22 @@ class Batcher(Generic[T, R]):
     def _next(self) -> list[_Call[T, R]]:
         """Wait for a call and those that join it; none once there is nothing more to do."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._closed or self._queue, IDLE_S) or self._closed:
-                self._worker = None
-                return []
-            first = self._queue[0]
-            until = first.since + self._wait_s
-            while not self._closed and self._joined(first)[1] < self._most and (left := until - monotonic()) > 0:
-                self._changed.wait(left)
-            calls, _ = self._joined(first)
-            for call in calls:
-                self._queue.remove(call)
-            self._changed.notify_all()
-            return calls or self._next()
+            while True:
+                if not self._changed.wait_for(lambda: self._closed or self._queue, IDLE_S) or self._closed:
+                    self._worker = None
+                    return []
+                first = self._queue[0]
+                until = first.since + self._wait_s
+                while not self._closed and self._joined(first)[1] < self._most and (left := until - monotonic()) > 0:
+                    self._changed.wait(left)
+                # All of them may have given up by now.
+                calls, _ = self._joined(first)
+                for call in calls:
+                    self._queue.remove(call)
+                    call.begun = True
+                self._changed.notify_all()
+                if calls:
+                    return calls
 
     def _joined(self, first: _Call[T, R]) -> tuple[list[_Call[T, R]], int]:
         """Return what would be worked on with ``first``, in the order of arrival, and how many things that are."""
@@ -134,9 +150,6 @@ class Batcher(Generic[T, R]):
         return calls, size
 
     def _do(self, calls: list[_Call[T, R]]) -> None:
-        calls = [c for c in calls if not c.given_up]
-        if not calls:
-            return
         things = [thing for call in calls for thing in call.things]
         deadlines = [c.deadline for c in calls]
         latest = None if None in deadlines else max(d for d in deadlines if d is not None)
@@ -227,13 +240,15 @@ class JoinedCausal(CausalLM):
         seed: int = 0,
         deadline: float | None = None,
     ) -> list[Reply]:
-        """As `CausalLM.generate`; a text with a deadline joins only those of the same."""
+        """As `CausalLM.generate`; a text with a deadline joins only those of the same, and waits no longer."""
         rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompts)
         if len(rules) != len(prompts):
             raise ModelError(f"{len(prompts)} prompts need one constraint or as many, got {len(rules)}")
         key = ("generate", max_new_tokens, tuple(stop), temperature, seed, deadline)
-        # The model ends texts at their deadline by itself and returns what there is.
-        return self._batcher(list(zip(prompts, rules, strict=True)), key=key)
+        try:
+            return self._batcher(list(zip(prompts, rules, strict=True)), key=key, deadline=deadline, ends_itself=True)
+        except BudgetExceeded:
+            return [unread(rule) for rule in rules]
 
     def close(self) -> None:
         """End the worker; calls that wait raise `ModelError`."""

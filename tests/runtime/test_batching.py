@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from recsys.runtime.batching import Batcher, JoinedCausal
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Trie
 from recsys.runtime.prefixes import Prompt
+from recsys.runtime.session import Session, SessionSpec
 
 Causal = Callable[[str], CausalLM]
 
@@ -214,4 +217,77 @@ def test_a_joined_model_gives_up_in_time(causal: Causal) -> None:
     one = Prompt((np.array([5, 6]),))
     with pytest.raises(BudgetExceeded):
         joined.score([one], [[one]], deadline=time.monotonic() + 0.001)
+    joined.close()
+
+
+def test_who_gave_up_leaves_the_queue() -> None:
+    work = Doubling()
+    work.gate.clear()
+    batcher = Batcher(work, wait_ms=0, waiting=1)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(batcher, [1])
+        time.sleep(0.05)
+        for k in (2, 3):
+            with pytest.raises(BudgetExceeded, match="before the model answered"):
+                batcher([k], key=k, deadline=time.monotonic() + 0.03)
+        last = pool.submit(batcher, [4], deadline=time.monotonic() + 30)
+        work.gate.set()
+        assert (first.result(5), last.result(5)) == ([2], [8])
+    assert work.batches == [[1], [4]]
+    batcher.close()
+
+
+def test_work_that_ends_by_itself_is_waited_for_once_it_has_begun() -> None:
+    work = Doubling()
+    work.gate.clear()
+    batcher = Batcher(work, wait_ms=0)
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.submit(batcher, [1], deadline=time.monotonic() + 0.05, ends_itself=True)
+        time.sleep(0.02)
+        with pytest.raises(BudgetExceeded):
+            batcher([2], deadline=time.monotonic() + 0.05, ends_itself=True)
+        work.gate.set()
+        assert begun.result(5) == [2]
+    assert work.batches == [[1]]
+    batcher.close()
+
+
+class Gated:
+    """A body that waits, before every call, until it may go on."""
+
+    def __init__(self, inner: Session) -> None:
+        self.inner, self.reached, self.open = inner, Event(), Event()
+
+    @property
+    def spec(self) -> SessionSpec:
+        return self.inner.spec
+
+    def run(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, Any]:
+        self.reached.set()
+        assert self.open.wait(10)
+        return self.inner.run(inputs, outputs)
+
+
+def test_a_joined_text_waits_no_longer_than_its_deadline(causal: Causal) -> None:
+    model = copy.copy(causal("qwen3"))
+    body = model._body = Gated(model._body)
+    joined = JoinedCausal(model, wait_ms=0)
+    one, trie = Prompt((np.array([5, 6]),)), Trie([np.array([7, 9])])
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(joined.generate, [one], max_new_tokens=3)
+        assert body.reached.wait(5)
+        begin = time.monotonic()
+        replies = joined.generate([one, one], max_new_tokens=4, constraint=[None, trie], deadline=begin + 0.05)
+        assert [(r.reason, r.tokens_in, r.complete) for r in replies] == [("deadline", 0, True), ("deadline", 0, False)]
+        body.open.set()
+        assert slow.result(5)[0].tokens_in == 2
+        # One that has begun gives what there is: here nothing but that the prompt was read.
+        body.reached.clear()
+        body.open.clear()
+        begun = pool.submit(joined.generate, [one], max_new_tokens=3, deadline=time.monotonic() + 0.2)
+        assert body.reached.wait(5)
+        time.sleep(0.25)
+        body.open.set()
+        reply = begun.result(5)[0]
+        assert (reply.reason, reply.tokens_in) == ("deadline", 2)
     joined.close()
