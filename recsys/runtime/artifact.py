@@ -19,7 +19,7 @@ from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelEr
 from recsys.runtime.architectures import read_json
 from recsys.runtime.models import ModelRef, sha256_of
 from recsys.runtime.onnx import shared_session
-from recsys.runtime.quantise import check_exact, rows_int8
+from recsys.runtime.quantise import EXACT_GRAPH, QUANTISED, check_exact, half, rows_int8
 from recsys.runtime.session import Session
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import KeptTable, Table
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "recsys-model", 1
 MANIFEST, SPEC, PARITY, TOKENIZER = "manifest.json", "spec.json", "parity.json", "tokenizer.json"
-# Beside a model in eight bits: whether this processor multiplies them exactly.
-EXACT_GRAPH = "exact.onnx"
 MAX_MANIFEST_BYTES = 1 << 20
 
 
@@ -74,7 +72,9 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
         from recsys.runtime.reference import open_torch
 
         return open_torch(settings)
-    artifact = Artifact.open(ModelRef.parse(settings.ref).fetch(), settings.sha256)
+    ref = ModelRef.parse(settings.ref)
+    folder = ref.fetch()
+    artifact = Artifact.open(folder, settings.sha256, links=ref.links(folder))
     model = model_from(artifact, settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
     if settings.join_ms and artifact.spec["task"] == "causal":
         from recsys.runtime.batching import JoinedCausal
@@ -91,8 +91,6 @@ def model_from(
     Raises:
         ConfigError: a task of a plug-in. ModelError: a model in eight bits on a processor that gets them wrong.
     """
-    if (artifact.folder / EXACT_GRAPH).is_file():
-        check_exact(artifact.session(EXACT_GRAPH, provider, 1))
     match artifact.spec["task"]:
         case "causal":
             from recsys.runtime.decoder import causal_from
@@ -128,8 +126,10 @@ class Artifact:
     sha256: str
 
     @classmethod
-    def open(cls, folder: Path, sha256: str = "") -> Self:
+    def open(cls, folder: Path, sha256: str = "", *, links: Path | None = None) -> Self:
         """Check every file of a folder and return it; ``sha256`` is what its manifest must have ("" = anything).
+
+        ``links``: a folder into which its files may be links, as the hub's cache lays them out; None = no links.
 
         Raises:
             ArtifactMissing: no artifact, or a file is gone. ArtifactDamaged: a file was changed or added, is a
@@ -141,12 +141,12 @@ class Artifact:
             if (folder / "config.json").is_file():
                 raise ArtifactMissing(f"{folder} is not exported yet: type recsys export file://{folder} --to FOLDER")
             raise ArtifactMissing(f"{folder} holds no exported model: it has no {MANIFEST}")
-        if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
+        if _leads_away(path, links) or path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ArtifactDamaged(f"{path} is a link or too large to be a manifest")
         found = sha256_of(path)
         if sha256 and found != sha256.lower():
             raise ArtifactDamaged(f"{folder} is model {found}, expected {sha256.lower()}")
-        for name, digest in _listed(read_json(path), folder).items():
+        for name, digest in _listed(read_json(path), folder, links).items():
             if sha256_of(folder / name) != digest:
                 raise ArtifactDamaged(f"{name} in {folder} is damaged: its sha256 differs from {MANIFEST}")
         spec = read_json(folder / SPEC)
@@ -155,7 +155,15 @@ class Artifact:
         return cls(folder, spec, found)
 
     def session(self, name: str, provider: str = "cpu", threads: int | None = None) -> Session:
-        """Return the session of one graph: one a process for equal content, provider and threads."""
+        """Return the session of one graph: one a process for equal content, provider and threads.
+
+        Raises:
+            ModelError: a model in eight bits on a processor that gets them wrong, or that cannot be tried on it.
+        """
+        if name != EXACT_GRAPH and self.spec.get("precision") in QUANTISED:
+            if not (self.folder / EXACT_GRAPH).is_file():
+                raise ArtifactDamaged(f"{self.folder} lacks {EXACT_GRAPH}, which tries the processor: export it again")
+            check_exact(self.session(EXACT_GRAPH, provider, 1))
         return shared_session(self.folder / name, f"{self.sha256}/{name}", (provider,), threads)
 
     def tokens(self) -> Tokens:
@@ -191,7 +199,7 @@ def write_table(folder: Path, name: str, array: NDArray[np.float32], precision: 
     """Write a (rows, width) array for `Artifact.table`: in eight bits a row for "int8" and "int4"."""
     kept: NDArray[Any] = array
     if precision == "fp16":
-        kept = array.astype(np.float16)
+        kept = half(name, array)
     elif precision != "fp32":
         kept, scale = rows_int8(array)
         np.save(folder / f"{name}.scale.npy", scale, allow_pickle=False)
@@ -235,8 +243,13 @@ def staged(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _listed(manifest: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Return name -> sha256 of every file, all of them there as plain files of the listed size."""
+def _leads_away(path: Path, links: Path | None) -> bool:
+    """Whether a file is a link, other than one into ``links``."""
+    return path.is_symlink() and (links is None or not path.resolve().is_relative_to(links.resolve()))
+
+
+def _listed(manifest: Mapping[str, Any], folder: Path, links: Path | None) -> dict[str, str]:
+    """Return name -> sha256 of every file, all of them there, of the listed size and no links that lead elsewhere."""
     if manifest.get("format") != FORMAT:
         raise ArtifactDamaged(f"{folder} is no exported model: its format is {manifest.get('format')!r}")
     if manifest.get("version") != VERSION:
@@ -251,7 +264,7 @@ def _listed(manifest: Mapping[str, Any], folder: Path) -> dict[str, str]:
         raise ArtifactDamaged(f"{extra[0]} in {folder} is not listed in {MANIFEST}")
     for name, (size, _) in listed.items():
         path = folder / name
-        if path.is_symlink():
+        if _leads_away(path, links):
             raise ArtifactDamaged(f"{name} in {folder} is a link: a model folder holds plain files alone")
         if not path.is_file():
             raise ArtifactMissing(f"{name} is missing in {folder}")

@@ -14,7 +14,7 @@ from recsys.runtime.causal import CausalLM
 from recsys.runtime.decoder_graph import GRAPH_VERSION, Form, decoder_graph, head_graph
 from recsys.runtime.heads import GraphHead
 from recsys.runtime.prefixes import PrefixCache
-from recsys.runtime.quantise import Precision, head_precision
+from recsys.runtime.quantise import Precision, head_precision, write_exact
 from recsys.runtime.rope import Rope
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import WeightFile, Weights
@@ -58,6 +58,7 @@ def decoder_files(
     write_table(folder, "embeddings", weights.take(EMBEDDING, *shape), precision)
     if not architecture.tied:
         write_table(folder, "head", weights.take(HEAD, *shape), precision)
+    write_exact(folder, precision)
     return {
         "task": "causal",
         "graph": GRAPH_VERSION,

@@ -14,7 +14,7 @@ from recsys.errors import ArtifactDamaged, ConfigError
 from recsys.runtime.architectures import read_json
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph
-from recsys.runtime.quantise import Calibration, Precision
+from recsys.runtime.quantise import Calibration, Precision, write_exact
 from recsys.runtime.segments import Segments
 from recsys.runtime.session import Session
 from recsys.runtime.tokens import Tokens
@@ -140,6 +140,7 @@ def encoder_files(
     with WeightFile(folder / "weights.data") as store:
         graph = bert_graph(architecture, Weights(source), store, precision=precision, calibration=calibration)
     (folder / "model.onnx").write_bytes(graph)
+    write_exact(folder, precision)
     return {
         "task": "encoder",
         "graph": GRAPH_VERSION,

@@ -11,14 +11,14 @@ from typing import Any
 
 from recsys.errors import ArtifactMissing, ConfigError, QuantisationRefused
 from recsys.runtime.architectures import read_json
-from recsys.runtime.artifact import EXACT_GRAPH, PARITY, Artifact, model_from, seal, staged
+from recsys.runtime.artifact import PARITY, Artifact, model_from, seal, staged
 from recsys.runtime.decoder import decoder_files
 from recsys.runtime.encoder import Encoder, encoder_files
 from recsys.runtime.gate import Bounds, GateData, compare
 from recsys.runtime.models import ModelRef, sha256_of
 from recsys.runtime.pairs import CrossEncoder, cross_encoder_files
 from recsys.runtime.parity import TEXTS, check, measure
-from recsys.runtime.quantise import PRECISIONS, Calibration, Precision, Watching, exact_graph
+from recsys.runtime.quantise import PRECISIONS, QUANTISED, Calibration, Precision, Watching
 from recsys.runtime.reference import TASKS, task_of
 from recsys.runtime.session import Session
 from recsys.runtime.t5 import seq2seq_files
@@ -26,7 +26,6 @@ from recsys.runtime.t5 import seq2seq_files
 _WRITERS: dict[str, Callable[..., dict[str, Any]]] = {
     "causal": decoder_files, "cross-encoder": cross_encoder_files, "encoder": encoder_files, "seq2seq": seq2seq_files,
 }  # fmt: skip
-_QUANTISED = ("int8", "int4")
 _CALIBRATED = ("encoder", "cross-encoder")
 Tell = Callable[[str], None]
 
@@ -86,7 +85,7 @@ def export(
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision {precision!r} is not known (there are: {', '.join(PRECISIONS)})")
-    if precision in _QUANTISED and gate is None and not ungated:
+    if precision in QUANTISED and gate is None and not ungated:
         raise QuantisationRefused(
             f"whether {precision} ranks as well can only be seen on lists of a trained head: give them by --gate "
             "DATA.npz, or say --ungated for a model that is only tried out (recsys export --help)"
@@ -109,7 +108,7 @@ def export(
             tell("comparing with torch")
             figures = measure(source, model_from(Artifact.open(made)), task)
             check(figures, precision)
-        if precision in _QUANTISED:
+        if precision in QUANTISED:
             spec["gated"] = gate is not None
             if gate is not None:
                 tell(f"ranking {len(gate.queries)} lists with both")
@@ -124,8 +123,6 @@ def _written(source: Path, folder: Path, task: str, precision: Precision, max_to
     if precision == "int8" and task in _CALIBRATED:
         options["calibration"] = _calibrated(source, folder, task, options)
     spec = _WRITERS[task](source, folder, precision=precision, **options)
-    if precision in _QUANTISED:
-        (folder / EXACT_GRAPH).write_bytes(exact_graph())
     template = _template(source)
     if template:
         # JSON's strings are TOML's, but for characters that JSON writes as halves: so it writes none of those.

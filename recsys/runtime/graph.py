@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.registry import import_optional
-from recsys.runtime.quantise import BLOCK, RANGE, Calibration, Precision, blocks_int4, columns_int8, rows_int8
+from recsys.runtime.quantise import BLOCK, RANGE, Calibration, Precision, blocks_int4, columns_int8, half, rows_int8
 from recsys.runtime.weights import WeightFile
 
 Dim = int | str
@@ -133,7 +133,7 @@ class Graph:
         if self.precision == "fp32":
             return self.weight(name, array)
         if self.precision == "fp16":
-            return self.node("Cast", self.weight(name, array.astype(np.float16)), to=self._type("float32"))
+            return self.node("Cast", self.weight(name, half(name, array)), to=self._type("float32"))
         kept, scale = rows_int8(array)
         wide = self.node("Cast", self.weight(f"{name}.int8", kept), to=self._type("float32"))
         return self.node("Mul", wide, self.weight(f"{name}.scale", scale))

@@ -86,6 +86,13 @@ class ModelRef:
         except Exception as error:  # the library has no base class of its own errors
             raise ArtifactMissing(f"{self} cannot be fetched: {error}") from error
 
+    def links(self, folder: Path) -> Path | None:
+        """Return the folder into which files of a fetched ``folder`` may be links: that of its repository, or None.
+
+        The hub's cache keeps each content once, under ``blobs``, and links it from the snapshots beside it.
+        """
+        return folder.parent.parent if self.scheme == "hf" else None
+
 
 def _inside_package(ref: ModelRef) -> Path:
     module, _, inside = ref.place.partition("/")

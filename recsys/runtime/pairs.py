@@ -14,7 +14,7 @@ from recsys.errors import ConfigError
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph, labels_of
 from recsys.runtime.encoder import by_length, check_graph, padded
-from recsys.runtime.quantise import Calibration, Precision
+from recsys.runtime.quantise import Calibration, Precision, write_exact
 from recsys.runtime.segments import Segments
 from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
@@ -35,8 +35,12 @@ class CrossEncoder:
         self._inputs = session.spec.input_names
         self._dtype = np.dtype(session.spec.inputs[0].dtype)
 
-    def score(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> NDArray[np.float32]:
+    def score(
+        self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, max_tokens: int | None = None
+    ) -> NDArray[np.float32]:
         """Return one logit a pair, (m,) float32: higher is better. A text that occurs in many pairs is cut up once.
+
+        ``max_tokens`` lets less of each pair be read than the model could.
 
         Raises:
             BudgetExceeded: ``deadline``, a value of `time.monotonic`, passed before all were read.
@@ -44,7 +48,8 @@ class CrossEncoder:
         out = np.zeros(len(pairs), np.float32)
         texts = {text: k for k, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
         ids = self.tokens.encode_all(list(texts))
-        read = [self._segments.double(ids[texts[a]], ids[texts[b]], self.max_tokens) for a, b in pairs]
+        most = min(max_tokens or self.max_tokens, self.max_tokens)
+        read = [self._segments.double(ids[texts[a]], ids[texts[b]], most) for a, b in pairs]
         for batch in by_length([len(r[0]) for r in read]):
             in_time(deadline)
             out[batch] = self._run([read[k] for k in batch])
@@ -82,6 +87,7 @@ def cross_encoder_files(
     with WeightFile(folder / "weights.data") as store:
         graph = bert_graph(architecture, weights, store, precision=precision, head=True, calibration=calibration)
     (folder / "model.onnx").write_bytes(graph)
+    write_exact(folder, precision)
     return {
         "task": "cross-encoder",
         "graph": GRAPH_VERSION,

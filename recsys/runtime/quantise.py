@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,10 @@ from recsys.errors import ModelError
 from recsys.runtime.session import Session, SessionSpec
 
 Precision = Literal["fp32", "fp16", "int8", "int4"]
+# Those whose products are of whole numbers.
+QUANTISED = ("int8", "int4")
+# Beside a model in eight or four bits: whether this processor multiplies them exactly.
+EXACT_GRAPH = "exact.onnx"
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
 # Rows of a column that share a scale in four bits.
 BLOCK = 32
@@ -115,6 +120,21 @@ def blocks_int4(weight: NDArray[np.float32], block: int = BLOCK) -> tuple[NDArra
         packed[part] = steps[..., ::2] | (steps[..., 1::2] << 4)
         scales[part] = scale[..., 0]
     return packed, scales
+
+
+def half(name: str, array: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return an array in half precision. Raises `ModelError` for numbers that it cannot hold (beyond 65,504)."""
+    with np.errstate(over="ignore"):
+        out = array.astype(np.float16)
+    if not np.isfinite(out).all():
+        raise ModelError(f"{name} holds numbers that fp16 does not: export the model in fp32")
+    return out
+
+
+def write_exact(folder: Path, precision: Precision) -> None:
+    """Put the graph that `check_exact` runs beside a model whose products are of whole numbers."""
+    if precision in QUANTISED:
+        (folder / EXACT_GRAPH).write_bytes(exact_graph())
 
 
 def exact_graph() -> bytes:

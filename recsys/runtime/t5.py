@@ -11,7 +11,7 @@ from recsys.errors import ArtifactDamaged
 from recsys.runtime.artifact import TOKENIZER, Artifact, write_table
 from recsys.runtime.decoder_graph import head_graph
 from recsys.runtime.heads import GraphHead
-from recsys.runtime.quantise import Precision, head_precision
+from recsys.runtime.quantise import Precision, head_precision, write_exact
 from recsys.runtime.seq2seq import Seq2Seq
 from recsys.runtime.t5_graph import GRAPH_VERSION, T5Architecture, t5_decoder_graph, t5_encoder_graph
 from recsys.runtime.tokens import Tokens
@@ -46,6 +46,7 @@ def seq2seq_files(
     write_table(folder, "embeddings", embeddings, precision)
     if not tied:
         write_table(folder, "head", weights.take("lm_head.weight", *shape), precision)
+    write_exact(folder, precision)
     return {
         "task": "seq2seq",
         "graph": GRAPH_VERSION,

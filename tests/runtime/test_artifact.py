@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
+from recsys.runtime import artifact as artifact_module
 from recsys.runtime.artifact import MANIFEST, Artifact, open_model, seal, staged, write_table
 from recsys.runtime.batching import JoinedCausal
 from recsys.runtime.causal import CausalLM
+from recsys.runtime.decoder import open_decoder, write_decoder
 from recsys.runtime.prefixes import Prompt
+from recsys.runtime.quantise import EXACT_GRAPH, Precision
 
 Folder = Callable[[str], Path]
 
@@ -178,3 +181,46 @@ def test_a_model_that_is_not_exported_says_what_to_type(decoder_folder: Folder) 
     folder = decoder_folder("qwen3")
     with pytest.raises(ArtifactMissing, match=f"recsys export file://{folder}"):
         open_model(Settings(f"file://{folder}"))
+
+
+def test_the_hubs_cache_of_links_opens(written_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository, revision = tmp_path / "models--shop--tiny", "a" * 40
+    snapshot = repository / "snapshots" / revision
+    for folder in (snapshot, repository / "blobs", repository / "refs"):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text(revision)
+    for k, path in enumerate(sorted(written_folder("qwen3").iterdir())):
+        shutil.copyfile(path, repository / "blobs" / str(k))
+        (snapshot / path.name).symlink_to(f"../../blobs/{k}")
+    assert isinstance(open_model(Settings("hf://shop/tiny")), CausalLM)
+    # The same folder named by its path is no repository, and a link out of one is refused.
+    with pytest.raises(ArtifactDamaged, match="link"):
+        open_model(Settings(f"file://{snapshot}"))
+    shutil.copyfile(snapshot / "tokenizer.json", tmp_path / "outside.json")
+    (snapshot / "tokenizer.json").unlink()
+    (snapshot / "tokenizer.json").symlink_to(tmp_path / "outside.json")
+    with pytest.raises(ArtifactDamaged, match=r"tokenizer\.json .* is a link"):
+        open_model(Settings("hf://shop/tiny"))
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_whole_numbers_are_served_on_exact_processors_alone(
+    decoder_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision
+) -> None:
+    folder = write_decoder(decoder_folder("qwen3"), tmp_path / "made", precision=precision)
+    assert isinstance(open_decoder(folder, threads=1), CausalLM)
+
+    def cut(session: object) -> None:
+        raise ModelError("cuts off")
+
+    monkeypatch.setattr(artifact_module, "check_exact", cut)
+    with pytest.raises(ModelError, match="cuts off"):
+        open_decoder(folder, threads=1)
+    (folder / EXACT_GRAPH).unlink()
+    seal(folder, json.loads((folder / "spec.json").read_text()))
+    with pytest.raises(ArtifactDamaged, match="tries the processor"):
+        open_decoder(folder, threads=1)
