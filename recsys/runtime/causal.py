@@ -66,7 +66,8 @@ class CausalLM:
                 raise ShapeMismatch(f"{name} have shape {array.shape}, the architecture says {wanted}")
         self._body, self._embeddings, self._a, self._head = body, embeddings, architecture, head
         self._max = architecture.max_tokens if max_tokens is None else min(max_tokens, architecture.max_tokens)
-        self._prefixes, self._batch_rows = prefixes, batch_rows
+        self._prefixes = PrefixCache(0) if prefixes is None else prefixes
+        self._batch_rows = batch_rows
         self.tokens = tokens
 
     @property
@@ -196,7 +197,7 @@ class CausalLM:
 
     def forget(self, tag: str) -> int:
         """Remove what is kept of prompts with this tag; return how many states there were."""
-        return 0 if self._prefixes is None else self._prefixes.forget(tag)
+        return self._prefixes.forget(tag)
 
     def _parts(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[Prompt]] | None = None
@@ -248,23 +249,23 @@ class CausalLM:
             self._check_length(len(prompt) + max((len(c) for c in group), default=0))
             for given in (prompt, *group):
                 self._check_pieces(given)
-        keys = [p.key() for p in prompts]
         known: dict[str, PrefixState] = {}
         missing: dict[str, Prompt] = {}
-        for key, prompt in zip(keys, prompts, strict=True):
-            held = self._prefixes.get(prompt) if self._prefixes is not None else None
-            if held is not None:
-                known[key] = held
-            elif key not in known:
-                missing[key] = prompt
-        order = list(missing)
-        for batch in batches([len(missing[k]) for k in order], self._batch_rows):
-            in_time(deadline)
-            chosen = [missing[order[i]] for i in batch]
-            for prompt, i, state in zip(chosen, batch, self._read(chosen), strict=True):
-                known[order[i]] = state
-                if self._prefixes is not None:
-                    self._prefixes.put(prompt, state)
+        keys = [p.key() for p in prompts]
+        with self._prefixes.reading() as forgotten:
+            for key, prompt in zip(keys, prompts, strict=True):
+                held = self._prefixes.get(prompt)
+                if held is not None:
+                    known[key] = held
+                elif key not in known:
+                    missing[key] = prompt
+            order = list(missing)
+            for batch in batches([len(missing[k]) for k in order], self._batch_rows):
+                in_time(deadline)
+                chosen = [missing[order[i]] for i in batch]
+                for prompt, i, state in zip(chosen, batch, self._read(chosen), strict=True):
+                    known[order[i]] = state
+                    self._prefixes.put(prompt, state, forgotten)
         return [known[k] for k in keys]
 
     def _read(self, prompts: Sequence[Prompt]) -> list[PrefixState]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
@@ -66,6 +68,7 @@ class PrefixCache:
         self._max = max_bytes
         self._states: OrderedDict[str, tuple[str, PrefixState]] = OrderedDict()
         self._keys: dict[str, set[str]] = {}
+        self._readings: list[set[str]] = []
         self._lock = Lock()
         self._bytes = 0
 
@@ -89,12 +92,26 @@ class PrefixCache:
             self._states.move_to_end(key)
             return found[1]
 
-    def put(self, prompt: Prompt, state: PrefixState) -> None:
-        """Keep a state; one without a tag, or above the bound by itself, is not kept."""
+    @contextmanager
+    def reading(self) -> Iterator[Set[str]]:
+        """Give the tags that are forgotten while the block runs: what it reads of them must not come back by `put`."""
+        forgotten: set[str] = set()
+        with self._lock:
+            self._readings.append(forgotten)
+        try:
+            yield forgotten
+        finally:
+            with self._lock:
+                self._readings = [r for r in self._readings if r is not forgotten]
+
+    def put(self, prompt: Prompt, state: PrefixState, forgotten: Set[str] = frozenset()) -> None:
+        """Keep a state; one without a tag, above the bound by itself, or ``forgotten`` since it was read, is not."""
         if not prompt.tag or state.nbytes > self._max:
             return
         key = prompt.key()
         with self._lock:
+            if prompt.tag in forgotten:
+                return
             self._drop(key)
             self._states[key] = (prompt.tag, state)
             self._keys.setdefault(prompt.tag, set()).add(key)
@@ -103,8 +120,10 @@ class PrefixCache:
                 self._drop(next(iter(self._states)))
 
     def forget(self, tag: str) -> int:
-        """Remove every state of this tag; return how many there were."""
+        """Remove every state of this tag, also those that are being read; return how many there were."""
         with self._lock:
+            for forgotten in self._readings:
+                forgotten.add(tag)
             keys = list(self._keys.get(tag, ()))
             for key in keys:
                 self._drop(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -284,3 +285,24 @@ def test_a_folder_opened_twice_gives_the_same(written_folder: Callable[[str], Pa
     for _ in range(2):
         np.testing.assert_allclose(other.next_token_logits([one]), causal("qwen3").next_token_logits([one]), atol=1e-6)
     assert other.forget("someone") == 1
+
+
+def test_what_is_forgotten_while_it_is_read_does_not_come_back(causal: Causal) -> None:
+    model, rng = copy.copy(causal("qwen3")), np.random.default_rng(0)
+    cache = model._prefixes = PrefixCache(1 << 24)
+    bob, eve, one = prompt(rng, 5, "bob"), prompt(rng, 7, "eve"), prompt(rng, 2)
+
+    class Erased(Counting):
+        def run(self, inputs: dict[str, np.ndarray], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+            out = super().run(inputs, outputs)
+            assert cache.forget("bob") == 0
+            return out
+
+    body = model._body
+    model._body = Erased(body)
+    model.score([bob, eve], [[one], [one]])
+    assert (len(cache), cache.forget("bob"), cache.get(bob)) == (1, 0, None)
+    # A read that begins afterwards is kept again.
+    model._body = body
+    model.score([bob], [[one]])
+    assert (len(cache), cache.forget("bob"), len(cache)) == (2, 1, 1)
