@@ -40,7 +40,8 @@ _SAID: Mapping[str, str] = {
 _VALUE_OF_OTHER = "VALUE"
 # A slot that a text may leave out: when something was done, and the recommended item's own name.
 _OPTIONAL = ("item", "when", "found")
-_SENTENCE = re.compile(r"(^|[.!?…]\s+)(\[[A-Z]+[2-9]?\]|[a-z])")
+# What changes when a text is filled: how a sentence begins, and slots anywhere.
+_FILLED = re.compile(rf"(^|[.!?…]\s+)({SLOT.pattern}|[a-z])|{SLOT.pattern}")
 _ENDS = re.compile(r"[.!?;]\s")
 _WORD = re.compile(r"\w+")
 _SPACE_TOO_MUCH = re.compile(r"\s+(?=[.,;:!?])")
@@ -154,12 +155,15 @@ class Draft:
             KeyError: a slot that the case does not have; see `foreign`.
         """
 
-        def begun(match: re.Match[str]) -> str:
-            return match[1] + (capital(self.slots[match[2]]) if match[2] in self.slots else capital(match[2]))
+        def put(match: re.Match[str]) -> str:
+            what = match[2] or match[0]
+            text = self.slots[what] if SLOT.fullmatch(what) else what
+            return match[1] + capital(text) if match[2] else text
 
         # Tokenizers take the space before a slot as part of it.
         spaced = _SPACE_TOO_FEW.sub(" ", _SPACE_TOO_MUCH.sub("", " ".join(text.split())))
-        whole = SLOT.sub(lambda m: self.slots[m[0]], _SENTENCE.sub(begun, spaced))
+        # In one pass: what a name holds is never read again, though a title may look like a slot.
+        whole = _FILLED.sub(put, spaced)
         return ended(whole) if whole else ""
 
 

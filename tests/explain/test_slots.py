@@ -65,6 +65,15 @@ def test_names_are_put_in_letter_by_letter() -> None:
     )
 
 
+@pytest.mark.parametrize("title", ["Best [ABC] Mug", "Storm [WHEN] Jacket", "[SEEN] Mug", "Mug [SEEN]", "[ITEM]"])
+def test_a_title_that_looks_like_a_slot_is_a_title(title: str) -> None:
+    made = drafted(case(fact("event", 0.8, event("purchase", title=title), causal_drop=0.2)))
+    name = made.slots["[SEEN]"]
+    assert title in name
+    assert made.filled("you bought [SEEN] [WHEN].") == f"You bought {name} in April."
+    assert made.filled("[SEEN] is yours [WHEN].") == f"{name[0].upper()}{name[1:]} is yours in April."
+
+
 def test_what_is_missing_and_what_is_foreign_is_found() -> None:
     made = drafted(case(BOUGHT, QUOTED))
     assert made.missing("[SEEN] and [QUOTE]") == {"[ASPECT]"}
