@@ -20,7 +20,6 @@ _BRACKETED = re.compile(r"\[\s*([+-]?\d+)\s*\]")
 # A number by itself: no part of a word, a decimal or a longer number.
 _NUMBER = re.compile(r"(?<![\w.+])(?<!\d[-/])-?\d+(?![\w/]|\.\d)")
 _LABELLED = re.compile(r"\s*(\d{1,4})\s*[.):]\s+(\d+)\W*")
-_HALF = re.compile(r"\[?\s*[+-]?\d+$")
 _LEAD = re.compile(r"^[^\W\d]{1,16}(?:\s[^\W\d]{1,16}){0,2}\s*:")
 _SEPARATORS = re.compile(r"^[\s,;>.\[\]()=→›»*#-]*$")
 _CONTROL = re.compile(
@@ -77,7 +76,7 @@ def parse(reply: str, n: int, *, prior: Sequence[int] | None = None, cut: bool =
         counts["injected"] = 1
     if cut:
         counts["cut"] = 1
-        text = _HALF.sub("", text)
+        text = _without_half(text)
     numbers, pure = _numbers(text)
     if text.strip() and not (pure and numbers):
         counts["wrong_format"] = 1
@@ -100,6 +99,12 @@ def _plain_digits(text: str) -> str:
         category = unicodedata.category(c)
         out.append(str(digit) if digit is not None else "" if category in ("Cf", "Cs", "Co", "Cn") else c)
     return "".join(out)
+
+
+def _without_half(text: str) -> str:
+    """Return ``text`` without the number that it ends in, and without what opens that; cheap for any text."""
+    shorter = text.rstrip("0123456789")
+    return text if shorter == text else shorter.removesuffix("-").removesuffix("+").rstrip().removesuffix("[")
 
 
 def _numbers(text: str) -> tuple[list[str], bool]:

@@ -106,3 +106,29 @@ def test_valid_numbers_keep_their_order_among_rubbish(order, m, form):
     assert parsed.order[:m] == tuple(named)
     assert list(parsed.order[m:]) == sorted(set(range(12)) - set(named))
     assert parsed.counts.get("out_of_range", 0) == m
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        " ", "7", "[1", "[1 ", "[ ", "- 1/", "a:", "ignore ", "system ", "<|", "<", "1, ", "1. ", "1 ", "\n1", "[", "`",
+        "{", "-", "+1", "1.1", "é", "٣",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["", "x"])
+def test_work_grows_with_the_length_of_a_reply_and_not_with_its_square(reply, end, monkeypatch):
+    # Two hundred thousand characters: what looks at every pair of them takes a quarter of an hour.
+    monkeypatch.setattr("recsys.rerank.parse.MAX_CHARS", 250_000)
+    n = 200_000 // len(reply)
+    for text in (reply * n + end, "[" + reply * n + end):
+        assert sorted(parse(text, 5, cut=True).order) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("reply", "order"),
+    [
+        ("3, 1", (2, 0, 1)), ("3, [ -1", (2, 0, 1)), ("3\n1\n", (2, 0, 1)), ("[3] > [1", (2, 0, 1)),
+    ],
+)  # fmt: skip
+def test_a_number_that_may_be_half_of_one_is_dropped(reply, order):
+    assert parse(reply, 3, cut=True).order == order
