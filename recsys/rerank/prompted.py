@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,7 @@ from recsys.rerank.request import Form, RequestSchema, naming_words, schema_of, 
 from recsys.runtime.causal import CausalLM
 from recsys.types import Notes, Request, Scores, Slates
 
+Model = TypeVar("Model")
 # Slots that every prompted reranker fills.
 FILLED = frozenset({"query", "stated", "recent", "count", "seeds", "history", "ratings", "disliked", "examples"})
 # Liked items that are looked through for those worth a place in the prompt, and past items of one worked example.
@@ -200,14 +201,19 @@ class Prompted(Reranker):
 
 def causal_model(name: str, deps: Deps) -> CausalLM:
     """Return the model ``[models.NAME]``, opened. Raises `ConfigError` for a name without settings, or another task."""
+    return named_model(name, deps, CausalLM, "causal language model")
+
+
+def named_model(name: str, deps: Deps, kind: type[Model], what: str) -> Model:
+    """Return the model ``[models.NAME]``, opened, of a class that is called ``what``. Raises as `causal_model`."""
     from recsys.runtime.artifact import open_model
 
     if name not in deps.models:
         known = ", ".join(sorted(deps.models)) or "none"
         raise ConfigError(f"model: there is no [models.{name or 'NAME'}] in the settings (defined: {known})")
     model = open_model(deps.models[name])
-    if not isinstance(model, CausalLM):
-        raise ConfigError(f"model: [models.{name}] is a {type(model).__name__}, needed is a causal language model")
+    if not isinstance(model, kind):
+        raise ConfigError(f"model: [models.{name}] is a {type(model).__name__}, needed is a {what}")
     return model
 
 

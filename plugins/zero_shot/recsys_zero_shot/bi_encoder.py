@@ -13,8 +13,9 @@ from recsys.dataset import ItemTable
 from recsys.embed.cache import embed_items
 from recsys.history import stack
 from recsys.protocols import Embedder
+from recsys.rerank.mixing import standardised
 from recsys.types import Request, Scores, Slates
-from recsys_zero_shot.encoded import Encoded, standardised
+from recsys_zero_shot.encoded import Encoded
 from recsys_zero_shot.lexical import Rarity, shared
 
 # From so many texts on, vectors are looked up in, and added to, the cache on disk.

@@ -18,6 +18,7 @@ from recsys.history import Histories, stack
 from recsys.protocols import Deps
 from recsys.rerank.base import Judgement, Reranker
 from recsys.rerank.foreign import clean
+from recsys.rerank.mixing import mixed
 from recsys.rerank.prompt import ItemField, item_text
 from recsys.rerank.prompted import check_clock, earliest
 from recsys.types import Request, Scores, Slates
@@ -188,26 +189,6 @@ def pooled(similar: Rows, weights: Rows, pool: Literal["mean", "best"]) -> Rows:
     liked, against = weighted[weights > 0], weighted[weights < 0]
     out = liked.max(axis=0) if len(liked) else np.zeros(similar.shape[1], np.float32)
     return (out + against.min(axis=0) if len(against) else out).astype(np.float32)
-
-
-def mixed(similar: Scores, slates: Slates, weight: float) -> Scores:
-    """Return (m,) ``weight`` x similarity + (1 - ``weight``) x prior, both standardised by list; NaN where all are."""
-    owner, b = slates.request_index, len(slates)
-    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
-    prior = standardised(-np.log1p(place), owner, b)
-    some = np.bincount(owner[~np.isnan(similar)], minlength=b) > 0
-    out = weight * standardised(similar, owner, b) + (1 - weight) * prior
-    return np.where(some[owner], out, np.nan).astype(np.float32)
-
-
-def standardised(values: NDArray[Any], owner: NDArray[np.int64], b: int) -> NDArray[np.float64]:
-    """Return values with mean 0 and deviation 1 within each of ``b`` owners; NaN, and what never varies, becomes 0."""
-    known = ~np.isnan(values)
-    held = np.where(known, values, 0).astype(np.float64)
-    n = np.maximum(np.bincount(owner, known, b), 1)
-    centred = np.where(known, held - (np.bincount(owner, held, b) / n)[owner], 0)
-    spread = np.sqrt(np.bincount(owner, centred**2, b) / n)[owner]
-    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-6)
 
 
 def max_sim(texts: Sequence[NDArray[Any]], items: Sequence[NDArray[Any]]) -> Rows:

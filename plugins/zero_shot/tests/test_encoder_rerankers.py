@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recsys_zero_shot.bi_encoder import BiEncoder
-from recsys_zero_shot.encoded import max_sim, mixed, pooled
+from recsys_zero_shot.encoded import max_sim, pooled
 from recsys_zero_shot.kept import Kept
 from recsys_zero_shot.late_interaction import LateInteraction
 
 from recsys.dataset import ItemTable
 from recsys.errors import BudgetExceeded, ConfigError
 from recsys.protocols import Delta, Deps
+from recsys.rerank.mixing import mixed
 from recsys.testing.fakes import HashEmbedder
 from recsys.testing.kits import RankerTests
 from recsys.types import Events, Item, Request, Slates
