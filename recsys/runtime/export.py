@@ -113,7 +113,7 @@ def export(
             if gate is not None:
                 tell(f"ranking {len(gate.queries)} lists with both")
                 figures["gate"] = _gated(source, made, task, max_tokens, gate, bounds)
-        (made / PARITY).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        (made / PARITY).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         digest = seal(made, spec)
     return Exported(folder, digest, spec, figures)
 

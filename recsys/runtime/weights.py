@@ -80,13 +80,20 @@ class Weights(Mapping[str, NDArray[np.float32]]):
         return self._places[name].shape
 
     def take(self, name: str, *shape: int) -> NDArray[np.float32]:
-        """Return a tensor of exactly this shape. Raises `ShapeMismatch` where it is missing or another."""
+        """Return a tensor of exactly this shape, all finite.
+
+        Raises:
+            ShapeMismatch: it is missing or another. ArtifactDamaged: a number in it is infinite or none.
+        """
         place = self._places.get(name)
         if place is None:
             raise ShapeMismatch(f"the weights hold no {name!r}")
         if place.shape != shape:
             raise ShapeMismatch(f"weight {name!r} has shape {place.shape}, the configuration says {shape}")
-        return self[name]
+        found = self[name]
+        if not np.isfinite(found).all():
+            raise ArtifactDamaged(f"weight {name!r} holds numbers that are not finite")
+        return found
 
 
 def _files(folder: Path) -> list[Path]:
@@ -117,7 +124,7 @@ def _header(path: Path) -> dict[str, _Place]:
     try:
         entries: dict[str, Any] = json.loads(text)
         return {n: _place(path, e, 8 + length, size) for n, e in entries.items() if _is_weight(n, e)}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactDamaged(f"{path} has a damaged header: {error}") from error
 
 

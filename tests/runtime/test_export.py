@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from recsys.errors import ArtifactMissing, ConfigError, DataError, ModelError, QuantisationRefused
 from recsys.runtime import export as module
@@ -23,6 +24,7 @@ from recsys.runtime.encoder import Encoder
 from recsys.runtime.export import export
 from recsys.runtime.gate import Bounds, GateData, compare, kendall, ndcg
 from recsys.runtime.pairs import CrossEncoder
+from recsys.runtime.parity import _differences, check
 from recsys.runtime.reference import task_of
 from recsys.runtime.seq2seq import Seq2Seq
 from recsys.testing.tiny import TEMPLATE, tiny_encoder, tiny_seq2seq
@@ -275,3 +277,40 @@ print(made.spec["task"])
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "seq2seq"
+
+
+def test_a_model_that_is_not_its_reference_is_refused_in_every_precision() -> None:
+    good = {"reference": "torch", "max_abs": 1e-5, "scale": 5.0, "greedy_equal": True, "packed_vs_naive": 1e-5}
+    for precision in ("fp32", "fp16", "int8", "int4"):
+        check(good, precision)
+        check({"reference": None}, precision)
+        for name in ("max_abs", "packed_vs_naive", "scale"):
+            with pytest.raises(ModelError, match="not finite"):
+                check(good | {name: float("nan")}, precision)
+    for precision, change in (
+        ("fp32", {"max_abs": 1e-3}), ("fp32", {"packed_vs_naive": 1e-3}), ("fp16", {"max_abs": 0.1}),
+    ):  # fmt: skip
+        with pytest.raises(ModelError, match="differs from torch by"):
+            check(good | change, precision)
+    check(good | {"max_abs": 0.01, "greedy_equal": False}, "fp16")
+    check(good | {"max_abs": 1.0, "greedy_equal": False}, "int4")
+    with pytest.raises(ModelError, match="other texts"):
+        check(good | {"greedy_equal": False}, "fp32")
+    both = _differences([np.array([1.0, np.nan], np.float32), np.ones(2, np.float32)], [np.ones(2, np.float32)] * 2)
+    assert np.isnan(both["max_abs"])
+
+
+@pytest.mark.parametrize("name", ["model.layers.0.mlp.down_proj.weight", "model.embed_tokens.weight"])
+def test_what_half_precision_cannot_hold_is_refused(decoder_folder: Source, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(decoder_folder("qwen3"), tmp_path / "large"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors[name] = tensors[name].copy()
+    tensors[name][0, 0] = 1e5
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="fp16 does not"):
+        export(str(folder), tmp_path / "out", precision="fp16", parity=False)
+    tensors[name][0, 0] = np.nan
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="not finite"):
+        export(str(folder), tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["large"]
