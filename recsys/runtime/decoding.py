@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import ModelError
 from recsys.runtime.constraints import Constraint, Tested
-from recsys.runtime.heads import Head
+from recsys.runtime.heads import Head, many_logits
 from recsys.runtime.packing import block_inputs, run, stacked
 from recsys.runtime.prefixes import PrefixState
 from recsys.runtime.session import Session
@@ -141,14 +141,15 @@ def decode(
         for i, (sampler, constraint) in enumerate(zip(samplers, constraints, strict=True))
     ]
     while open_texts:
-        scores, log_sums = head.logits(steps.hidden)
         going = []
-        for k, text in enumerate(open_texts):
-            reason = _advance(text, scores[k], float(log_sums[k]), ending, tokens)
-            if reason is None:
-                going.append(k)
-            else:
-                replies[text.index] = _reply(text, reason, tokens, ending.stop, read[text.index])
+        for part, scores, log_sums in many_logits(head, steps.hidden):
+            for k, text in enumerate(open_texts[part], part.start):
+                row = k - part.start
+                reason = _advance(text, scores[row], float(log_sums[row]), ending, tokens)
+                if reason is None:
+                    going.append(k)
+                else:
+                    replies[text.index] = _reply(text, reason, tokens, ending.stop, read[text.index])
         if len(going) < len(open_texts):
             steps.keep(going)
             open_texts = [open_texts[k] for k in going]
@@ -158,12 +159,13 @@ def decode(
 
 
 class BodySteps:
-    """The steps of a decoder ``body`` behind prompts that it has read."""
+    """The steps of a decoder ``body`` behind prompts that it has read, of texts of at most ``most`` tokens."""
 
-    def __init__(self, body: Session, states: Sequence[PrefixState], embeddings: Table) -> None:
+    def __init__(self, body: Session, states: Sequence[PrefixState], embeddings: Table, most: int) -> None:
         self._body, self._embeddings = body, embeddings
         past, self._lengths = stacked(states)
-        self._past = grown(past, STEP)
+        self._room = max(1, min(STEP, most))
+        self._past = grown(past, self._room)
         self.hidden: NDArray[np.float32] = np.array([s.hidden for s in states], np.float32)
 
     def keep(self, going: Sequence[int]) -> None:
@@ -174,7 +176,7 @@ class BodySteps:
     def advance(self, tokens: Sequence[int]) -> None:
         """Read one token a text, at its own place."""
         if self._lengths.max() >= self._past.shape[4]:
-            self._past = grown(self._past, STEP)
+            self._past = grown(self._past, self._room)
         rows = [[np.asarray(self._embeddings[[t]], np.float32)] for t in tokens]
         hidden, new = run(self._body, block_inputs(rows, self._past, self._lengths))
         for k, length in enumerate(self._lengths):

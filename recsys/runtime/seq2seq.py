@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import ModelError, ShapeMismatch
+from recsys.errors import BudgetExceeded, ModelError, ShapeMismatch
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import STEP, Ending, Reply, Sampler, decode, grown
+from recsys.runtime.decoding import STEP, Ending, Reply, Sampler, decode, grown, unread
 from recsys.runtime.heads import Head, log_probs, many_logits
 from recsys.runtime.packing import HIDDEN, batches
 from recsys.runtime.prefixes import Prompt
@@ -94,7 +94,8 @@ class Seq2Seq:
         for part in self._parts(prefixes):
             sources = self._read(prefixes[part], deadline)
             jobs = [j for i, group in enumerate(continuations[part]) for j in jobs_of(i, [len(c) for c in group])]
-            for batch in batches([j.rows for j in jobs], self._batch_rows):
+            # What is held side by side is the sources as well.
+            for batch in batches([j.rows + sources[j.source].shape[3] for j in jobs], self._batch_rows):
                 in_time(deadline)
                 chosen = [jobs[k] for k in batch]
                 texts = [[continuations[part][j.source][m] for m in j.members] for j in chosen]
@@ -106,9 +107,11 @@ class Seq2Seq:
         """Return the logits of the first token that would be written for each prompt, (b, vocabulary)."""
         out = np.zeros((len(prompts), self._a.vocabulary), np.float32)
         for part in self._parts(prompts):
-            hidden = _Steps(self, self._read(prompts[part])).hidden
-            for chunk, logits, _ in many_logits(self._head, hidden):
-                out[part][chunk] = logits
+            sources, to = self._read(prompts[part]), out[part]
+            for batch in batches([s.shape[3] for s in sources], self._batch_rows):
+                hidden = _Steps(self, [sources[k] for k in batch], 1).hidden
+                for chunk, logits, _ in many_logits(self._head, hidden):
+                    to[batch[chunk]] = logits
         return out
 
     def generate(
@@ -124,25 +127,46 @@ class Seq2Seq:
     ) -> list[Reply]:
         """Write for each prompt until an end token, a stop string (left out) or ``max_new_tokens``.
 
-        All arguments are those of `CausalLM.generate`.
+        All arguments, and what comes at the deadline, are those of `CausalLM.generate`.
 
         Raises:
-            ModelError: a prompt that is too long or too short, stop strings without a tokenizer, or another number
-                of constraints than of prompts.
+            ModelError: a prompt that is too long or too short, ``max_new_tokens`` above `max_tokens`, stop strings
+                without a tokenizer, or another number of constraints than of prompts.
         """
         if stop and self.tokens is None:
             raise ModelError("stop strings need a tokenizer")
         rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompts)
         if len(rules) != len(prompts):
             raise ModelError(f"{len(prompts)} prompts need one constraint or as many, got {len(rules)}")
-        ending = Ending(self._a.eos, tuple(stop), min(max_new_tokens, self._max), deadline)
+        if max_new_tokens > self._max:
+            raise ModelError(f"a text of {max_new_tokens} tokens is asked for, the model writes {self._max}")
+        ending = Ending(self._a.eos, tuple(stop), max_new_tokens, deadline)
         out: list[Reply] = []
         for part in self._parts(prompts):
-            sources = self._read(prompts[part])
-            samplers = [Sampler(temperature, seed, p.key()) for p in prompts[part]]
-            read = [s.shape[3] for s in sources]
-            out += decode(_Steps(self, sources), read, self._head, samplers, rules[part], ending, self.tokens)
+            out += self._replies(prompts[part], rules[part], ending, temperature, seed)
         return out
+
+    def _replies(
+        self,
+        prompts: Sequence[Prompt],
+        rules: Sequence[Constraint | None],
+        ending: Ending,
+        temperature: float,
+        seed: int,
+    ) -> list[Reply]:
+        try:
+            sources = self._read(prompts, ending.deadline)
+        except BudgetExceeded:
+            return [unread(rule) for rule in rules]
+        out: dict[int, Reply] = {}
+        lengths = [s.shape[3] for s in sources]
+        for batch in batches([n + ending.most for n in lengths], self._batch_rows):
+            steps = _Steps(self, [sources[k] for k in batch], ending.most)
+            samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
+            read, own = [lengths[k] for k in batch], [rules[k] for k in batch]
+            replies = decode(steps, read, self._head, samplers, own, ending, self.tokens)
+            out.update(zip(batch, replies, strict=True))
+        return [out[k] for k in range(len(prompts))]
 
     def forget(self, tag: str) -> int:
         """Nothing is kept of any prompt: always 0."""
@@ -258,12 +282,13 @@ class Seq2Seq:
 
 
 class _Steps:
-    """Texts written token by token, each behind its own source. All have written equally many."""
+    """Texts of at most ``most`` tokens, each behind its own source. All have written equally many."""
 
-    def __init__(self, model: Seq2Seq, sources: Sequence[Rows]) -> None:
+    def __init__(self, model: Seq2Seq, sources: Sequence[Rows], most: int) -> None:
         a = model._a
         self._model, self._across = model, Across.of(sources)
-        self._past = np.zeros((a.written, 2, len(sources), a.heads, STEP, a.head_dim), np.float32)
+        self._room = max(1, min(STEP, most))
+        self._past = np.zeros((a.written, 2, len(sources), a.heads, self._room, a.head_dim), np.float32)
         self._count = 0
         self.hidden: Rows = np.zeros((len(sources), a.hidden), np.float32)
         self.advance([a.start] * len(sources))
@@ -277,7 +302,7 @@ class _Steps:
     def advance(self, tokens: Sequence[int]) -> None:
         """Read one token a text."""
         if self._count >= self._past.shape[4]:
-            self._past = grown(self._past, STEP)
+            self._past = grown(self._past, self._room)
         b, places = len(tokens), self._past.shape[4]
         # The new row stands behind all places of the store, at the distance 0.
         distance = np.append(np.arange(places) - self._count, 0)

@@ -306,3 +306,21 @@ def test_what_is_forgotten_while_it_is_read_does_not_come_back(causal: Causal) -
     model._body = body
     model.score([bob], [[one]])
     assert (len(cache), cache.forget("bob"), len(cache)) == (2, 1, 1)
+
+
+def test_texts_and_what_they_may_become_stay_within_the_bound(causal: Causal) -> None:
+    model, rng = copy.copy(causal("qwen3")), np.random.default_rng(12)
+    held: list[int] = []
+
+    class Held(Counting):
+        def run(self, inputs: dict[str, np.ndarray], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+            past = inputs["past_key_0"].shape
+            held.append(past[0] * past[2])
+            return super().run(inputs, outputs)
+
+    prompts = [prompt(rng, n) for n in (2, 3, 2, 40, 2, 5, 2, 2, 3, 2)]
+    want = model.generate(prompts, max_new_tokens=30, temperature=2.0)
+    model._body, model._batch_rows = Held(model._body), 100
+    got = model.generate(prompts, max_new_tokens=30, temperature=2.0)
+    assert max(held) <= 100
+    assert [r.ids.tolist() for r in got] == [r.ids.tolist() for r in want]

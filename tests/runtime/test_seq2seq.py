@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from recsys.runtime.artifact import Artifact, seal
 from recsys.runtime.constraints import Trie
 from recsys.runtime.prefixes import Prompt
 from recsys.runtime.seq2seq import Seq2Seq
+from recsys.runtime.session import Session, SessionSpec
 from recsys.runtime.t5 import seq2seq_files, seq2seq_from
 from recsys.runtime.t5_graph import T5Architecture
 from recsys.testing.tiny import tiny_seq2seq
@@ -205,3 +207,56 @@ def test_what_does_not_fit(folder: Callable[[str], Path], model: Model, tmp_path
     seal(tmp_path, seq2seq_files(folder("t5"), tmp_path) | {"architecture": {}})
     with pytest.raises(ArtifactDamaged, match="damaged"):
         seq2seq_from(Artifact.open(tmp_path))
+
+
+class Noting:
+    """A session that notes what it is given of some inputs."""
+
+    def __init__(self, inner: Session, *names: str) -> None:
+        self.inner, self.names = inner, names
+        self.shapes: list[list[tuple[int, ...]]] = []
+
+    @property
+    def spec(self) -> SessionSpec:
+        return self.inner.spec
+
+    def run(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, Any]:
+        self.shapes.append([inputs[n].shape for n in self.names])
+        return self.inner.run(inputs, outputs)
+
+
+def test_sources_that_nobody_has_time_for_are_not_read(model: Model) -> None:
+    ours = copy.copy(model("t5"))
+    ours._encoder = encoder = Noting(ours._encoder)
+    rule = Trie([np.array([5])])
+    late = ours.generate([Prompt((np.arange(3, 9),))] * 2, max_new_tokens=3, constraint=rule, deadline=time.monotonic())
+    assert [(r.reason, r.tokens_in, r.complete) for r in late] == [("deadline", 0, False)] * 2
+    assert not encoder.shapes
+    with pytest.raises(ModelError, match="text of 101 tokens"):
+        ours.generate([Prompt((np.arange(3, 9),))], max_new_tokens=101)
+    assert len(ours.generate([Prompt((np.arange(3, 9),))], max_new_tokens=100)) == 1
+
+
+def test_a_long_source_does_not_make_the_short_ones_long(model: Model) -> None:
+    ours, rng = copy.copy(model("t5")), np.random.default_rng(9)
+    prompts = [Prompt((ids(rng, n),)) for n in [3] * 20 + [90] + [4] * 20]
+    groups = [[Prompt((ids(rng, 2),))] for _ in prompts]
+
+    def asked() -> list[Any]:
+        replies = ours.generate(prompts, max_new_tokens=10, temperature=2.0)
+        return [
+            ours.next_token_logits(prompts),
+            np.array(ours.score(prompts, groups)),
+            [r.ids.tolist() for r in replies],
+        ]
+
+    want = asked()
+    ours._batch_rows = 100
+    ours._decoder = decoder = Noting(ours._decoder, "cross_key_0", "past_key_0")
+    got = asked()
+    for one, other in zip(got[:2], want[:2], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert got[2] == want[2]
+    # Sources side by side, with what is written behind each, padded: (b, heads, places, head_dim).
+    assert max(cross[0] * cross[2] for cross, _ in decoder.shapes) <= 100
+    assert max(past[0] * past[2] for _, past in decoder.shapes) <= 100
