@@ -16,7 +16,7 @@ from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode, u
 from recsys.runtime.heads import ArrayHead, Head, many_logits
 from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
-from recsys.runtime.scoring import log_likelihoods
+from recsys.runtime.scoring import Owner, log_likelihoods
 from recsys.runtime.session import Session, in_time
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import Table
@@ -128,10 +128,11 @@ class CausalLM:
         out = []
         for part in self._parts(prefixes, continuations):
             states = self._states(prefixes[part], continuations[part], deadline)
-            found = self._continued(states, continuations[part], 0, deadline)
-            for state, rows in zip(states, found, strict=True):
-                last = [r[-1] if len(r) else state.hidden for r in rows]
-                out.append(np.array(last, np.float32).reshape(len(rows), self._a.hidden))
+            found = [np.tile(s.hidden, (len(group), 1)) for s, group in zip(states, continuations[part], strict=True)]
+            for owners, rows in self._continued(states, continuations[part], 0, deadline):
+                for (i, member), r in zip(owners, rows, strict=True):
+                    found[i][member] = r[-1]
+            out += found
         return out
 
     def choice_logits(
@@ -287,10 +288,11 @@ class CausalLM:
         continuations: Sequence[Sequence[Prompt]],
         drop: Literal[0, 1],
         deadline: float | None,
-    ) -> list[list[Rows]]:
-        """Return the hidden rows of every continuation, its last ``drop`` rows neither read nor given."""
-        empty = np.zeros((0, self._a.hidden), np.float32)
-        out = [[empty] * len(group) for group in continuations]
+    ) -> Iterator[tuple[list[Owner], list[Rows]]]:
+        """Give the hidden rows of continuations, call by call: nothing is held of all of them.
+
+        The last ``drop`` rows of each are neither read nor given; one without any other row is left out.
+        """
         jobs = [job for i, group in enumerate(continuations) for job in self._jobs(i, [len(c) - drop for c in group])]
         for batch in batches([j.rows for j in jobs], self._batch_rows):
             in_time(deadline)
@@ -299,11 +301,7 @@ class CausalLM:
             past, lengths = stacked([states[j.prefix] for j in chosen])
             hidden = read(self._body, block_inputs(feed, past, lengths))
             ends = np.cumsum([len(rows) for member_rows in feed for rows in member_rows])
-            parts = iter(np.split(hidden, ends[:-1]))
-            for job in chosen:
-                for member in job.members:
-                    out[job.prefix][member] = next(parts)
-        return out
+            yield [(j.prefix, m) for j in chosen for m in j.members], np.split(hidden, ends[:-1])
 
     def _jobs(self, prefix: int, sizes: Sequence[int]) -> list[_Job]:
         some = [k for k, size in enumerate(sizes) if size > 0]

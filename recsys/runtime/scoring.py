@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +11,23 @@ from recsys.runtime.heads import Head, log_probs, many_logits
 from recsys.runtime.packing import Rows
 from recsys.runtime.prefixes import Prompt
 
+# A continuation: which prefix it is behind, and its place among those.
+Owner = tuple[int, int]
+
 
 def log_likelihoods(
     head: Head,
     before: Sequence[NDArray[np.float32]],
     continuations: Sequence[Sequence[Prompt]],
-    rows: Sequence[Sequence[Rows]],
+    read: Iterable[tuple[Sequence[Owner], Sequence[Rows]]],
     mean: bool,
     deadline: float | None = None,
 ) -> list[NDArray[np.float32]]:
     """Return the sum, or the mean, of log p over the tokens of each continuation, (n_i,) a prefix.
 
-    ``before`` are the last rows (d,) of the prefixes, ``rows`` the rows (c - 1, d) of each continuation but its
-    last. What is a vector is not predicted; without a token a continuation is NaN.
+    ``before`` are the last rows (d,) of the prefixes. ``read`` gives, some at a time, the rows (c - 1, d) of each
+    continuation but its last, which are used up at once: however many continuations there are, the rows of one call
+    are held. What is a vector is not predicted; without a token a continuation is NaN.
 
     Raises:
         BudgetExceeded: ``deadline`` passed.
@@ -32,16 +36,16 @@ def log_likelihoods(
     prefix = np.repeat(np.arange(len(before)), [len(group) for group in continuations])
     counts = np.array([(t >= 0).sum() for t in targets], np.int64)
     sums = _first_tokens(head, before, prefix, np.array([t[0] if len(t) else -1 for t in targets], np.int64), deadline)
-    spoken = [np.flatnonzero(t[1:] >= 0) for t in targets]
-    if any(len(s) for s in spoken):
-        flat = [r for group in rows for r in group]
-        hidden = np.concatenate([r[s] for r, s in zip(flat, spoken, strict=True)])
-        wanted = np.concatenate([t[1:][s] for t, s in zip(targets, spoken, strict=True)])
-        owner = np.repeat(np.arange(len(targets)), [len(s) for s in spoken])
-        np.add.at(sums, owner, log_probs(head, hidden, wanted, deadline))
+    ends = np.cumsum([len(group) for group in continuations])
+    for owners, rows in read:
+        at = [int(ends[i]) - len(continuations[i]) + member for i, member in owners]
+        wanted = [targets[k][1:] for k in at]
+        hidden = np.concatenate([r[t >= 0] for r, t in zip(rows, wanted, strict=True)])
+        logp = log_probs(head, hidden, np.concatenate([t[t >= 0] for t in wanted]), deadline)
+        np.add.at(sums, np.repeat(at, [(t >= 0).sum() for t in wanted]), logp)
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = np.where(counts > 0, sums / counts if mean else sums, np.float32(np.nan)).astype(np.float32)
-    return np.split(scores, np.cumsum([len(group) for group in continuations])[:-1])
+    return np.split(scores, ends[:-1])
 
 
 def _first_tokens(

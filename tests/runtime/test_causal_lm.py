@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -324,3 +325,28 @@ def test_texts_and_what_they_may_become_stay_within_the_bound(causal: Causal) ->
     got = model.generate(prompts, max_new_tokens=30, temperature=2.0)
     assert max(held) <= 100
     assert [r.ids.tolist() for r in got] == [r.ids.tolist() for r in want]
+
+
+def test_rows_of_many_continuations_are_not_held(causal: Causal) -> None:
+    model, rng = copy.copy(causal("qwen3")), np.random.default_rng(13)
+    alive: list[int] = []
+
+    class Alive(Counting):
+        def __init__(self, inner: Session) -> None:
+            super().__init__(inner)
+            self.given: list[weakref.ref[np.ndarray]] = []
+
+        def run(self, inputs: dict[str, np.ndarray], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+            alive.append(sum(len(rows) for rows in (ref() for ref in self.given) if rows is not None))
+            out = super().run(inputs, outputs)
+            self.given.append(weakref.ref(out["hidden"]))
+            return out
+
+    prefix, group = [prompt(rng, 4)], [[prompt(rng, int(n)) for n in rng.integers(2, 9, 100)]]
+    want = [ask(prefix, group)[0] for ask in (model.score, model.hidden)]
+    model._body, model._batch_rows = Alive(model._body), 50
+    for ask, other in zip((model.score, model.hidden), want, strict=True):
+        np.testing.assert_allclose(ask(prefix, group)[0], other, atol=1e-5)
+    assert len(alive) > 10
+    # At most the prefix and the call before are still there.
+    assert max(alive) <= 4 + 50
