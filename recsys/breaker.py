@@ -20,12 +20,15 @@ class Breaker:
     ``cooldown_s``. Then it is half-open: one call at a time may try; its success closes the breaker, its failure opens
     it for another cool-down. (M. Nygard, Release It!, 2007.)
 
-    Whoever was allowed tells how it went, by `succeeded` or `failed`. A trial that never tells is given up after
-    another cool-down.
+    Whoever was allowed tells how it went, by `succeeded`, `failed` or `abandoned`, with the turn that `allow` gave. A
+    call of an earlier turn says nothing about now: it neither closes a breaker that another call tries, nor opens one
+    that has recovered. A trial that never tells is given up after another cool-down.
 
     >>> breaker = Breaker(failures=1)
-    >>> breaker.allow(), breaker.failed(), breaker.allow()
-    (True, None, False)
+    >>> turn = breaker.allow()
+    >>> breaker.failed(turn)
+    >>> breaker.allow()
+    0
     """
 
     def __init__(
@@ -40,45 +43,48 @@ class Breaker:
         self._failed: deque[float] = deque(maxlen=failures)  # when the last ones happened
         self._opened: float | None = None
         self._trial: float | None = None
+        self._turn = 1  # raised whenever what earlier calls tell stops to count
 
-    def allow(self) -> bool:
-        """Return whether a call may be made now; of a half-open breaker, the caller is the one that tries."""
-        with self._lock:
-            now = self._clock()
-            if self._opened is None:
-                return True
-            if now - self._opened < self.cooldown_s:
-                return False
-            if self._trial is not None and now - self._trial < self.cooldown_s:
-                return False
-            self._trial = now
-            return True
-
-    def succeeded(self) -> None:
-        """Note a call that went well: it closes a half-open breaker."""
-        with self._lock:
-            # A call that began before the breaker opened says nothing about now: only a trial closes it.
-            if self._opened is not None and self._trial is not None:
-                self._opened = self._trial = None
-                self._failed.clear()
-
-    def failed(self) -> None:
-        """Note a call that went wrong."""
+    def allow(self) -> int:
+        """Return the turn of a call that may be made now, else 0; of a half-open breaker, the caller tries."""
         with self._lock:
             now = self._clock()
             if self._opened is not None:
-                if self._trial is not None:
-                    self._opened, self._trial = now, None
-                return
-            self._failed.append(now)
-            if len(self._failed) == self.failures and now - self._failed[0] <= self.window_s:
-                self._opened = now
-                self._failed.clear()
+                if now - self._opened < self.cooldown_s:
+                    return 0
+                if self._trial is not None and now - self._trial < self.cooldown_s:
+                    return 0
+                self._trial = now
+                self._turn += 1
+            return self._turn
 
-    def abandoned(self) -> None:
+    def succeeded(self, turn: int) -> None:
+        """Note a call that went well: a trial closes the breaker."""
+        with self._lock:
+            if turn == self._turn and self._trial is not None:
+                self._opened = self._trial = None
+                self._turn += 1
+
+    def failed(self, turn: int) -> None:
+        """Note a call that went wrong."""
+        with self._lock:
+            if turn != self._turn:
+                return
+            now = self._clock()
+            if self._trial is None:
+                self._failed.append(now)
+                if len(self._failed) < self.failures or now - self._failed[0] > self.window_s:
+                    return
+            self._opened, self._trial = now, None
+            self._turn += 1
+            self._failed.clear()
+
+    def abandoned(self, turn: int) -> None:
         """Note a call that was allowed and says nothing about the other side: another may try."""
         with self._lock:
-            self._trial = None
+            if turn == self._turn and self._trial is not None:
+                self._trial = None
+                self._turn += 1
 
     @property
     def state(self) -> State:

@@ -174,37 +174,38 @@ class Guard:
         before = slates.ordered(slates.scores)
         if not len(before.items):
             return before
-        if not self.breaker.allow():
+        turn = self.breaker.allow()
+        if not turn:
             return self._kept(before, "open", None).head(n)
         try:
-            return self._tried(requests, before).head(n)
+            return self._tried(requests, before, turn).head(n)
         except StageError:
             raise
         except BaseException:  # neither an answer nor a failure of the reranker: an interrupt, say
-            self.breaker.abandoned()
+            self.breaker.abandoned(turn)
             raise
 
-    def _tried(self, requests: Sequence[Request], before: Slates) -> Slates:
+    def _tried(self, requests: Sequence[Request], before: Slates, turn: int) -> Slates:
         deadline = self._deadline(requests)
         width = int(before.lengths.max())
         half = False
         if deadline is not None:
             left = deadline - self.clock()
             if left <= 0:
-                self.breaker.abandoned()  # it was not asked: that says nothing about it
+                self.breaker.abandoned(turn)  # it was not asked: that says nothing about it
                 return self._kept(before, "timeout", None)
             fits = width if self.strict or width < 2 else self.cost.width(before, left)
             if not fits:
-                self.breaker.abandoned()
+                self.breaker.abandoned(turn)
                 return self._kept(before, "slow", None)
             half, width = fits < width, fits
         try:
             after = self._run(requests, before, width, deadline)
         except Exception as error:  # whatever a plug-in raises must not take the list down: the prior order is good
-            self.breaker.failed()
+            self.breaker.failed(turn)
             late = isinstance(error, TimeoutError | BudgetExceeded)
             return self._kept(before, "timeout" if late else type(error).__name__, error)
-        self._judge(before, after)
+        self._judge(before, after, turn)
         return after.note(Notes(degraded=(f"rerank:{self.name}:half",))) if half else after
 
     def _deadline(self, requests: Sequence[Request]) -> float | None:
@@ -225,7 +226,7 @@ class Guard:
 
         return work() if deadline is None else self.runner.run(work, deadline - self.clock())
 
-    def _judge(self, before: Slates, after: Slates) -> None:
+    def _judge(self, before: Slates, after: Slates, turn: int) -> None:
         """Tell the breaker how it went. Raises `StageError` in strict mode if the reranker itself degraded a request.
 
         A reranker that asks others may fail some requests alone: it notes them and raises nothing.
@@ -235,13 +236,13 @@ class Guard:
             for old, new in zip(before.notes or (Notes(),) * len(before), after.notes or (Notes(),) * len(before))
         ]
         if not any(worse):
-            self.breaker.succeeded()
+            self.breaker.succeeded(turn)
             return
         asked = before.lengths > 1
         if all(note for note, counts in zip(worse, asked.tolist()) if counts):
-            self.breaker.failed()
+            self.breaker.failed(turn)
         else:
-            self.breaker.succeeded()
+            self.breaker.succeeded(turn)
         if self.strict:
             raise StageError("rerank", self.name, next(note[0] for note in worse if note))
 

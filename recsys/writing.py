@@ -175,38 +175,38 @@ class Desk:
                 self._changed.wait_for(lambda: self._closed or self._waiting)
                 if self._closed:
                     return
-                jobs = self._taken()
+                jobs, turn = self._taken()
             if jobs:
-                self._done(jobs, self._worded(jobs))
+                self._done(jobs, self._worded(jobs, turn))
 
-    def _taken(self) -> dict[Key, Case]:
+    def _taken(self) -> tuple[dict[Key, Case], int]:
         """Take the next cases off the queue; those that waited too long, or that rest with the worker, are dropped."""
-        now, allowed = self._clock(), self._breaker.allow()
+        now, turn = self._clock(), self._breaker.allow()
         jobs: dict[Key, Case] = {}
         while self._waiting and len(jobs) < self._batch:
             key, job = self._waiting.popitem(last=False)
-            if not allowed:
+            if not turn:
                 self._counts["resting"] += 1
             elif job.until < now:
                 self._counts["late"] += 1
             else:
                 jobs[key] = job.case
-        if allowed and not jobs:
-            self._breaker.abandoned()
+        if turn and not jobs:
+            self._breaker.abandoned(turn)
         self._running |= jobs.keys()
         self._changed.notify_all()
-        return jobs
+        return jobs, turn
 
-    def _worded(self, jobs: Mapping[Key, Case]) -> Sequence[Explanation] | str:
+    def _worded(self, jobs: Mapping[Key, Case], turn: int) -> Sequence[Explanation] | str:
         """Return the explanations, or the name of the error."""
         try:
             said = list(self._word(list(jobs.values())))
             if len(said) != len(jobs):
                 raise ContractError(f"an explainer owes {len(jobs)} explanations and gave {len(said)}")
         except Exception as error:  # whatever an explainer raises must not end the worker: it is counted
-            self._breaker.failed()
+            self._breaker.failed(turn)
             return type(error).__name__
-        self._breaker.succeeded()
+        self._breaker.succeeded(turn)
         return said
 
     def _done(self, jobs: Mapping[Key, Case], said: Sequence[Explanation] | str) -> None:

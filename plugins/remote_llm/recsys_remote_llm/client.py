@@ -89,19 +89,20 @@ class Client:
         self._wire.close()
 
     def _guarded(self, path: str, data: bytes, until: float, deadline: float | None) -> Reply:
-        if not self.breaker.allow():
+        turn = self.breaker.allow()
+        if not turn:
             raise CircuitOpen(f"{self._wire.name} failed repeatedly and is left alone for a while")
         try:
             reply = self._tried(path, data, until)
         except RemoteError:
-            self.breaker.failed()
+            self.breaker.failed(turn)
             self._add({"remote_calls": 1, "remote_failures": 1})
             self._in_time(deadline)
             raise
         except BaseException:  # of our own making: it says nothing about the server
-            self.breaker.abandoned()
+            self.breaker.abandoned(turn)
             raise
-        self.breaker.succeeded()
+        self.breaker.succeeded(turn)
         self._add({name: value for name, value in reply.counts.items() if name != "remote_retries"})
         return reply
 
