@@ -77,7 +77,6 @@ class OnnxSession:
         if silent := [p for p in wanted if p not in session.get_providers()]:
             raise ConfigError(f"provider {', '.join(silent)} does not start here: are its libraries installed?")
         self._session: Any = session
-        self._holders = 1
         self._spec = SessionSpec(
             tuple(_tensor(t) for t in session.get_inputs()), tuple(_tensor(t) for t in session.get_outputs())
         )
@@ -118,12 +117,24 @@ class OnnxSession:
 
     def close(self) -> None:
         """Give the memory back; a session from `shared_session` waits for its last holder. Twice is once."""
-        with _SHARED_LOCK:
-            self._holders -= 1
-            if self._holders <= 0:
-                self._session = None
+        self._session = None
 
 
+class _Shared(OnnxSession):
+    """One holder's access to a session that others may hold too."""
+
+    def __init__(self, whole: OnnxSession) -> None:
+        # No second load: the runtime's session is the same object, and goes with the last who knows it.
+        vars(self).update(vars(whole))
+        self._whole: OnnxSession | None = whole
+
+    def close(self) -> None:
+        """Let go of it; the other holders keep theirs."""
+        super().close()
+        self._whole = None
+
+
+# What is loaded lives as long as one of its holders.
 _SHARED: WeakValueDictionary[Key, OnnxSession] = WeakValueDictionary()
 # Held while a model loads: whoever asks for the same one waits rather than loads it again.
 _SHARED_LOCK = RLock()
@@ -132,9 +143,10 @@ _SHARED_LOCK = RLock()
 def shared_session(
     path: Path, sha256: str, providers: Sequence[str] = (CPU,), threads: int | None = None
 ) -> OnnxSession:
-    """Return the one session of this process for an artifact; it goes when all who asked for it closed it or are gone.
+    """Return a holder of the one session of this process for an artifact.
 
-    ``sha256`` is the content that the caller has verified: equal content in two places is loaded once.
+    What is loaded goes when all who asked for it closed theirs or are gone; each closes for itself alone. ``sha256``
+    is the content that the caller has verified: equal content in two places is loaded once.
 
     Raises:
         ArtifactMissing, ArtifactDamaged, ConfigError: as `OnnxSession`.
@@ -142,11 +154,9 @@ def shared_session(
     key = (sha256.lower(), tuple(provider_name(p) for p in providers), threads)
     with _SHARED_LOCK:
         found = _SHARED.get(key)
-        if found is not None and found._session is not None:
-            found._holders += 1
-            return found
-        made = _SHARED[key] = OnnxSession(path, key[1], threads)
-        return made
+        if found is None:
+            found = _SHARED[key] = OnnxSession(path, key[1], threads)
+        return _Shared(found)
 
 
 def _tensor(node: Any) -> TensorSpec:

@@ -139,21 +139,24 @@ def test_one_session_an_artifact(tmp_path: Path) -> None:
     path.write_bytes(PRODUCT)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: shared_session(path, "ab" * 32, ("cpu",), 1), range(8)))
-    assert len({id(s) for s in found}) == 1
-    one = found[0]
-    assert shared_session(path, "AB" * 32, threads=1) is one
-    assert shared_session(path, "ab" * 32, threads=2) is not one
-    assert shared_session(path, "cd" * 32, threads=1) is not one
-    # It lives until the last of its nine holders closes it; then it is loaded anew.
-    for _ in range(8):
+    loaded = found[0]._session
+    assert {id(s._session) for s in found} == {id(loaded)}
+    assert shared_session(path, "AB" * 32, threads=1)._session is loaded
+    assert shared_session(path, "ab" * 32, threads=2)._session is not loaded
+    assert shared_session(path, "cd" * 32, threads=1)._session is not loaded
+    # Who closes twice closes nobody else's; it lives until its last holder closes, then it is loaded anew.
+    gone, last = weakref.ref(loaded), found.pop()
+    del loaded
+    for one in found:
         one.close()
-    assert one.run({"x": x})
-    one.close()
-    with pytest.raises(ModelError, match="closed"):
-        one.run({"x": x})
-    again = shared_session(path, "ab" * 32, threads=1)
-    assert again is not one
-    assert again.run({"x": x})
+        one.close()
+        with pytest.raises(ModelError, match="closed"):
+            one.run({"x": x})
+        assert last.run({"x": x})
+    assert shared_session(path, "ab" * 32, threads=1)._session is last._session
+    last.close()
+    assert gone() is None
+    assert shared_session(path, "ab" * 32, threads=1).run({"x": x})
 
 
 def test_a_shared_session_goes_with_its_last_holder(tmp_path: Path) -> None:
