@@ -119,12 +119,12 @@ def _ids(value: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
 
 
-def size_of(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
+def size_of(config: Mapping[str, Any], name: str, default: int | None = None, *, where: str = "config.json") -> int:
     """Return a size that a config.json gives. Raises `ConfigError` for one that is no positive whole number."""
     value = config.get(name)
     value = default if value is None else value
     if not isinstance(value, int) or value < 1:
-        raise ConfigError(f"config.json: {name} must be a positive whole number, got {value!r}")
+        raise ConfigError(f"{where}: {name} must be a positive whole number, got {value!r}")
     return value
 
 

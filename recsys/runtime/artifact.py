@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,16 +71,21 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
     if settings.runtime == "torch":
         from recsys.runtime.reference import open_torch
 
-        return open_torch(settings)
+        return _joined(open_torch(settings), settings.join_ms)
     ref = ModelRef.parse(settings.ref)
     folder = ref.fetch()
     artifact = Artifact.open(folder, settings.sha256, links=ref.links(folder))
     model = model_from(artifact, settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
-    if settings.join_ms and artifact.spec["task"] == "causal":
-        from recsys.runtime.batching import JoinedCausal
+    return _joined(model, settings.join_ms)
 
-        return JoinedCausal(cast("CausalLM", model), wait_ms=settings.join_ms)
-    return model
+
+def _joined(
+    model: CausalLM | CrossEncoder | Encoder | Seq2Seq, wait_ms: float
+) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
+    from recsys.runtime.batching import JoinedCausal
+    from recsys.runtime.causal import CausalLM
+
+    return JoinedCausal(model, wait_ms=wait_ms) if wait_ms and isinstance(model, CausalLM) else model
 
 
 def model_from(

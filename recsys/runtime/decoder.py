@@ -30,7 +30,7 @@ def write_decoder(
     transformers is needed, and one tensor at a time is in memory.
 
     Raises:
-        ConfigError: the architecture is not supported, or ``folder`` exists.
+        ConfigError: the architecture is not supported, the tokenizer another model's, or ``folder`` exists.
         ArtifactMissing, ArtifactDamaged, ShapeMismatch: files of the model are missing or do not fit together.
         PluginUnavailable: the ``onnx`` package is not installed.
     """
@@ -46,7 +46,7 @@ def decoder_files(
     weights, architecture = Weights(source), Architecture.from_folder(source)
     architecture = dataclasses.replace(architecture, tied=architecture.tied or HEAD not in weights)
     max_tokens = min(max_tokens, architecture.max_tokens)
-    Tokens.from_file(source / TOKENIZER)
+    Tokens.from_file(source / TOKENIZER).check_rows(architecture.vocabulary)
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     shape = (architecture.vocabulary, architecture.hidden)
     with WeightFile(folder / "weights.data") as store:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import ArtifactDamaged, ConfigError
-from recsys.runtime.architectures import read_json
+from recsys.errors import ArtifactDamaged
 from recsys.runtime.artifact import TOKENIZER, Artifact
 from recsys.runtime.bert import GRAPH_VERSION, BertArchitecture, bert_graph
 from recsys.runtime.quantise import Calibration, Precision, write_exact
 from recsys.runtime.segments import Segments
+from recsys.runtime.sentences import Pooling, SentenceLayout
 from recsys.runtime.session import Session
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.vectors import unit
 from recsys.runtime.weights import WeightFile, Weights
 
 Tokenise = Callable[[Sequence[str]], list[list[int]]]
-Pooling = Literal["mean", "cls"]
 # Padded tokens of one model call: large enough to fill the cores, small enough for a shop's process.
 BATCH_TOKENS = 4096
 
@@ -127,15 +126,16 @@ def encoder_files(
 ) -> dict[str, Any]:
     """Write the files of a BERT-like encoder into ``folder`` and return their spec.
 
-    Pooling is read from ``1_Pooling/config.json`` of sentence-transformers where there is one, else it is the mean.
+    Pooling and the longest text are those of sentence-transformers where it wrote them, else the mean of all rows.
 
     Raises:
-        ConfigError: the architecture or the pooling is not supported.
+        ConfigError: the architecture or the pooling is not supported, or the tokenizer is another model's.
         ArtifactMissing, ArtifactDamaged, ShapeMismatch: files of the model are missing or do not fit together.
     """
-    architecture = BertArchitecture.from_folder(source)
-    segments = Segments.from_file(source / TOKENIZER)
-    pooling = _pooling(source / "1_Pooling" / "config.json")
+    architecture, segments = BertArchitecture.from_folder(source), Segments.from_file(source / TOKENIZER)
+    tokens = Tokens.from_file(source / TOKENIZER)
+    tokens.check_rows(architecture.vocabulary)
+    layout = SentenceLayout.from_folder(source, tokens)
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     with WeightFile(folder / "weights.data") as store:
         graph = bert_graph(architecture, Weights(source), store, precision=precision, calibration=calibration)
@@ -145,24 +145,12 @@ def encoder_files(
         "task": "encoder",
         "graph": GRAPH_VERSION,
         "precision": precision,
-        "max_tokens": min(max_tokens, architecture.max_tokens),
+        "max_tokens": min(max_tokens, architecture.max_tokens, layout.max_tokens or max_tokens),
         "dim": architecture.hidden,
-        "pooling": pooling,
+        "pooling": layout.pooling,
         "pad": architecture.pad,
         "segments": segments.fields(),
     }
-
-
-def _pooling(path: Path) -> Pooling:
-    if not path.is_file():
-        return "mean"
-    config = read_json(path)
-    chosen = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
-    if chosen == ["pooling_mode_cls_token"]:
-        return "cls"
-    if chosen not in (["pooling_mode_mean_tokens"], []):
-        raise ConfigError(f"{path}: {', '.join(chosen)} is not supported (known: mean, cls)")
-    return "mean"
 
 
 def encoder_from(artifact: Artifact, provider: str = "cpu", threads: int | None = None) -> Encoder:

@@ -64,6 +64,14 @@ class CrossEncoder:
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
 
+def pair_labels(source: Path, architecture: BertArchitecture, weights: Weights) -> int:
+    """Return 1 or 2, how many labels a cross-encoder tells apart. Raises `ConfigError` for more."""
+    labels = labels_of(weights, "classifier.weight" if architecture.family == "bert" else "classifier.out_proj.weight")
+    if labels > 2:
+        raise ConfigError(f"{source}: a classifier of {labels} labels is no cross-encoder (known: 1, or 2 for no, yes)")
+    return labels
+
+
 def cross_encoder_files(
     source: Path,
     folder: Path,
@@ -75,13 +83,13 @@ def cross_encoder_files(
     """Write the files of a BERT-like cross-encoder into ``folder`` and return their spec.
 
     Raises:
-        ConfigError: the architecture is not supported, or its classifier has more than two labels.
+        ConfigError: the architecture is not supported, its classifier has more than two labels, or the tokenizer is
+            another model's.
         ArtifactMissing, ArtifactDamaged, ShapeMismatch: files of the model are missing or do not fit together.
     """
     architecture, weights = BertArchitecture.from_folder(source), Weights(source)
-    labels = labels_of(weights, "classifier.weight" if architecture.family == "bert" else "classifier.out_proj.weight")
-    if labels > 2:
-        raise ConfigError(f"{source}: a classifier of {labels} labels is no cross-encoder (known: 1, or 2 for no, yes)")
+    labels = pair_labels(source, architecture, weights)
+    Tokens.from_file(source / TOKENIZER).check_rows(architecture.vocabulary)
     segments = Segments.from_file(source / TOKENIZER)
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     with WeightFile(folder / "weights.data") as store:

@@ -18,8 +18,10 @@ from recsys.runtime.causal import CausalLM
 from recsys.runtime.decoder import EMBEDDING, HEAD
 from recsys.runtime.encoder import Encoder, mute_ids
 from recsys.runtime.models import ModelRef, verify
-from recsys.runtime.pairs import CrossEncoder
+from recsys.runtime.pairs import CrossEncoder, pair_labels
+from recsys.runtime.prefixes import PrefixCache
 from recsys.runtime.segments import Segments
+from recsys.runtime.sentences import SentenceLayout
 from recsys.runtime.session import SessionSpec, TensorSpec
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.torch import TorchSession
@@ -82,38 +84,52 @@ def load_reference(folder: Path, task: str) -> Any:
 def open_torch(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
     """Return the model of a folder that is not exported, run by torch.
 
+    ``threads`` bounds the cores of all that torch does in this process, since torch knows no other bound.
+
     Raises:
-        ConfigError: the reference cannot be read, or the task has no torch runtime (seq2seq: export it).
+        ConfigError: the reference cannot be read, the task has no torch runtime (seq2seq: export it), or the model
+            is one that an export would refuse.
         ArtifactMissing, ArtifactDamaged, PluginUnavailable: as the parts say.
     """
     folder = ModelRef.parse(settings.ref).fetch()
     if settings.sha256:
         verify(folder, settings.sha256)
     task, device = task_of(folder), settings.provider or "cpu"
+    if settings.threads is not None:
+        torch = import_optional("torch")
+        torch.set_num_threads(min(settings.threads, torch.get_num_threads()))
     if task == "causal":
         architecture, weights = Architecture.from_folder(folder), Weights(folder)
         tied = architecture.tied or HEAD not in weights
+        tokens = Tokens.from_file(folder / TOKENIZER)
+        tokens.check_rows(architecture.vocabulary)
         return CausalLM(
             torch_decoder(folder, attention="sdpa", device=device),
             weights[EMBEDDING],
             architecture,
-            tokens=Tokens.from_file(folder / TOKENIZER),
+            tokens=tokens,
             head=None if tied else weights[HEAD],
+            prefixes=PrefixCache(settings.prefix_mb << 20) if settings.prefix_mb else None,
         )
     if task == "seq2seq":
         raise ConfigError(f"{settings.ref}: this kind of model runs from ONNX alone: type recsys export {settings.ref}")
     bert, tokens = BertArchitecture.from_folder(folder), Tokens.from_file(folder / TOKENIZER)
     segments = Segments.from_file(folder / TOKENIZER)
-    model = load_reference(folder, task)
+    tokens.check_rows(bert.vocabulary)
     if task == "cross-encoder":
-        session = TorchSession(model, _spec("logits", bert.types > 1), device)
+        pair_labels(folder, bert, Weights(folder))
+        session = TorchSession(load_reference(folder, task), _spec("logits", bert.types > 1), device)
         return CrossEncoder(session, tokens, segments, max_tokens=bert.max_tokens, pad=bert.pad)
 
-    def tokenise(texts: Sequence[str]) -> list[list[int]]:
-        return [segments.single(ids, bert.max_tokens)[0].tolist() for ids in tokens.encode_all(texts)]
+    layout = SentenceLayout.from_folder(folder, tokens)
+    limit = min(bert.max_tokens, layout.max_tokens or bert.max_tokens)
 
-    session = TorchSession(model, _spec("last_hidden_state", False), device)
-    return Encoder(session, tokenise, bert.hidden, mute=mute_ids(tokens, segments), pad=bert.pad)
+    def tokenise(texts: Sequence[str]) -> list[list[int]]:
+        return [segments.single(ids, limit)[0].tolist() for ids in tokens.encode_all(texts)]
+
+    session = TorchSession(load_reference(folder, task), _spec("last_hidden_state", False), device)
+    mute = mute_ids(tokens, segments)
+    return Encoder(session, tokenise, bert.hidden, pooling=layout.pooling, mute=mute, pad=bert.pad)
 
 
 def _spec(output: str, types: bool) -> SessionSpec:

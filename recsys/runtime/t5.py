@@ -24,11 +24,11 @@ def seq2seq_files(
     """Write the files of a T5 into ``folder`` and return their spec.
 
     Raises:
-        ConfigError: the architecture is not supported.
+        ConfigError: the architecture is not supported, or the tokenizer is another model's.
         ArtifactMissing, ArtifactDamaged, ShapeMismatch: files of the model are missing or do not fit together.
     """
     weights, a = Weights(source), T5Architecture.from_folder(source)
-    Tokens.from_file(source / TOKENIZER)
+    Tokens.from_file(source / TOKENIZER).check_rows(a.vocabulary)
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     shape = (a.vocabulary, a.hidden)
     embeddings = weights.take("shared.weight", *shape)

@@ -43,6 +43,12 @@ class Tokens:
         except Exception as error:  # the library raises the bare class
             raise ArtifactDamaged(f"{path} is no tokenizer: {error}") from error
 
+    def check_rows(self, rows: int) -> None:
+        """Refuse a tokenizer that gives ids for which an embedding of so many rows has none. Raises `ConfigError`."""
+        largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+        if largest >= rows:
+            raise ConfigError(f"the tokenizer gives ids up to {largest}, but the model's embedding has {rows} rows")
+
     def encode(self, text: str) -> Ids:
         """Return the ids of text from outside, (t,): control tokens spelt out in it are dropped."""
         ids = self.trusted(text)

@@ -12,11 +12,14 @@ import pytest
 import torch
 import transformers
 
-from recsys.errors import ArtifactMissing, ConfigError, ShapeMismatch
-from recsys.runtime.artifact import Artifact, seal
+from recsys.config import ModelSettings
+from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ShapeMismatch
+from recsys.runtime.artifact import Artifact, open_model, seal
 from recsys.runtime.bert import BertArchitecture, bert_graph
 from recsys.runtime.encoder import Encoder, encoder_files, encoder_from
 from recsys.runtime.onnx import OnnxSession
+from recsys.runtime.sentences import SentenceLayout
+from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import Weights
 from recsys.testing.tiny import tiny_encoder
 
@@ -111,7 +114,7 @@ def test_pooling_as_the_model_says(bert: Path, tmp_path: Path) -> None:
     got = opened(source, tmp_path / "onnx").encode(TEXTS[:3])
     assert np.abs(got - first / np.linalg.norm(first, axis=1, keepdims=True)).max() < 1e-4
     config.write_text(json.dumps({"pooling_mode_max_tokens": True}))
-    with pytest.raises(ConfigError, match="pooling_mode_max_tokens"):
+    with pytest.raises(ConfigError, match="max_tokens"):
         encoder_files(source, tmp_path / "onnx")
 
 
@@ -151,3 +154,67 @@ def test_what_the_graph_cannot_do(bert: Path, change: dict[str, Any], words: str
     config = json.loads((bert / "config.json").read_text())
     with pytest.raises(ConfigError, match=words):
         BertArchitecture.from_config(config | change)
+
+
+def modules(*kinds: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in kinds]
+
+
+def test_layouts_of_sentence_transformers(bert: Path, tmp_path: Path) -> None:
+    tokens = Tokens.from_file(bert / "tokenizer.json")
+    assert SentenceLayout.from_folder(tmp_path, tokens) == SentenceLayout("mean", None)
+    whole = modules(("Transformer", ""), ("Pooling", "2_Pool"), ("Normalize", "3_Normalize"))
+    (tmp_path / "modules.json").write_text(json.dumps(whole))
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 12, "do_lower_case": True}))
+    (tmp_path / "2_Pool").mkdir()
+    for config, pooling in (
+        ({"pooling_mode": "cls"}, "cls"), ({"pooling_mode": ["mean"]}, "mean"), ({}, "mean"),
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, "mean"),
+        ({"pooling_mode_cls_token": True, "include_prompt": True}, "cls"),
+    ):  # fmt: skip
+        (tmp_path / "2_Pool" / "config.json").write_text(json.dumps(config))
+        assert SentenceLayout.from_folder(tmp_path, tokens) == SentenceLayout(pooling, 12)  # type: ignore[arg-type]
+    for config in (
+        {"pooling_mode": "lasttoken"}, {"pooling_mode": 3}, {"pooling_mode": ["mean", "cls"]},
+        {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True}, {"pooling_mode_weightedmean_tokens": True},
+    ):  # fmt: skip
+        (tmp_path / "2_Pool" / "config.json").write_text(json.dumps(config))
+        with pytest.raises(ConfigError, match=r"known: mean, cls"):
+            SentenceLayout.from_folder(tmp_path, tokens)
+    for listed, error, words in (
+        (modules(("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")), ConfigError, "Dense"),
+        (modules(("Transformer", "0_Transformer")), ConfigError, "in the folder itself"),
+        (modules(("Transformer", ""), ("Pooling", "../secret")), ConfigError, "secret"),
+        ([{"path": ""}], ArtifactDamaged, "modules"), ("Transformer", ArtifactDamaged, "modules"),
+        (7, ArtifactDamaged, "modules"),
+    ):  # fmt: skip
+        (tmp_path / "modules.json").write_text(json.dumps(listed))
+        with pytest.raises(error, match=words):
+            SentenceLayout.from_folder(tmp_path, tokens)
+
+
+def test_cases_that_a_setting_would_fold(shop_texts: list[str], tmp_path: Path) -> None:
+    cased = tiny_encoder(tmp_path / "cased", shop_texts, "roberta")
+    (cased / "sentence_bert_config.json").write_text(json.dumps({"do_lower_case": True}))
+    with pytest.raises(ConfigError, match="do_lower_case"):
+        opened(cased, tmp_path / "onnx")
+    (cased / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": "long"}))
+    with pytest.raises(ConfigError, match=r"sentence_bert_config\.json: max_seq_length"):
+        opened(cased, tmp_path / "other")
+
+
+def test_both_runtimes_pool_and_cut_alike(bert: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(bert, tmp_path / "source"))
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "cls"}))
+    (source / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
+    ours = opened(source, tmp_path / "onnx")
+    theirs = open_model(ModelSettings(ref=f"file://{source}", runtime="torch", threads=1))
+    assert isinstance(theirs, Encoder)
+    texts = [t for t in TEXTS if t]
+    np.testing.assert_allclose(theirs.encode(texts), ours.encode(texts), atol=1e-5)
+    long = "quiet headphones " * 9
+    np.testing.assert_allclose(ours.encode([long]), ours.encode([long + "kettle"]), atol=1e-5)
+    assert all(len(ids) <= 9 for ids in (*ours.tokenise([long]), *theirs.tokenise([long])))
+    plain = opened(bert, tmp_path / "plain").encode(texts)
+    assert np.abs(plain - ours.encode(texts)).max() > 0.01

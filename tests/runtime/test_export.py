@@ -15,19 +15,22 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
 
 from recsys.errors import ArtifactMissing, ConfigError, DataError, ModelError, QuantisationRefused
 from recsys.runtime import export as module
 from recsys.runtime.artifact import Artifact, model_from, open_model
+from recsys.runtime.batching import JoinedCausal
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.encoder import Encoder
 from recsys.runtime.export import export
 from recsys.runtime.gate import Bounds, GateData, compare, kendall, ndcg
 from recsys.runtime.pairs import CrossEncoder
 from recsys.runtime.parity import _differences, check
+from recsys.runtime.prefixes import Prompt
 from recsys.runtime.reference import task_of
 from recsys.runtime.seq2seq import Seq2Seq
-from recsys.testing.tiny import TEMPLATE, tiny_encoder, tiny_seq2seq
+from recsys.testing.tiny import TEMPLATE, tiny_decoder, tiny_encoder, tiny_seq2seq
 
 CLASSES = {"causal": CausalLM, "cross-encoder": CrossEncoder, "encoder": Encoder, "seq2seq": Seq2Seq}
 WORDS = ("kettle", "desk", "lamp", "chair", "cable", "book", "soft", "red", "quiet", "long")
@@ -314,3 +317,71 @@ def test_what_half_precision_cannot_hold_is_refused(decoder_folder: Source, tmp_
     with pytest.raises(ModelError, match="not finite"):
         export(str(folder), tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["large"]
+
+
+@pytest.mark.parametrize("task", list(CLASSES))
+def test_the_tokenizer_of_a_larger_model_is_refused(task: str, source: Source, tmp_path: Path) -> None:
+    from test_artifact import Settings
+
+    folder = Path(shutil.copytree(source(task), tmp_path / "mixed"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens([f"walnut{k}ish" for k in range(300)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    with pytest.raises(ConfigError, match=r"ids up to \d+, but the model's embedding has \d+ rows"):
+        export(str(folder), tmp_path / "out", parity=False)
+    if task != "seq2seq":
+        with pytest.raises(ConfigError, match="rows"):
+            open_model(Settings(f"file://{folder}", runtime="torch"))
+
+
+def test_classes_are_no_scores_in_either_runtime(tmp_path: Path, shop_texts: list[str]) -> None:
+    from test_artifact import Settings
+
+    folder = tiny_encoder(tmp_path / "nli", shop_texts, labels=3)
+    for make in (
+        lambda: export(str(folder), tmp_path / "out"),
+        lambda: open_model(Settings(f"file://{folder}", runtime="torch")),
+    ):
+        with pytest.raises(ConfigError, match="3 labels"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("family", "window"), [("mistral", {}), ("qwen2", {"use_sliding_window": True, "max_window_layers": 0})]
+)
+def test_torch_reads_up_to_a_window_that_slides(
+    tmp_path: Path, shop_texts: list[str], family: str, window: dict[str, Any]
+) -> None:
+    from test_artifact import Settings
+
+    folder = tiny_decoder(tmp_path / "hub", shop_texts, family, sliding_window=24, **window)
+    export(str(folder), tmp_path / "out", parity=False)
+    ours = open_model(Settings(f"file://{tmp_path / 'out'}"))
+    theirs = open_model(Settings(f"file://{folder}", runtime="torch"))
+    assert isinstance(ours, CausalLM)
+    assert isinstance(theirs, CausalLM)
+    assert ours.max_tokens == theirs.max_tokens == 24
+    ids = np.random.default_rng(0).integers(3, 300, (9, 14))
+    prompt, more = [Prompt((ids[0],))], [[Prompt((row[:6],)) for row in ids[1:]]]
+    np.testing.assert_allclose(theirs.score(prompt, more)[0], ours.score(prompt, more)[0], atol=1e-4)
+    written = [m.generate(prompt, max_new_tokens=8)[0].ids.tolist() for m in (ours, theirs)]
+    assert written[0] == written[1]
+
+
+def test_torch_keeps_the_settings_of_a_model(source: Source) -> None:
+    import torch
+    from test_artifact import Settings
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        made = open_model(Settings(f"file://{source('causal')}", runtime="torch", threads=1, prefix_mb=2, join_ms=1.0))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert isinstance(made, JoinedCausal)
+    prompts = [Prompt((np.arange(3, 9),), tag="shopper")]
+    first = made.next_token_logits(prompts)
+    assert made.forget("shopper") > 0
+    np.testing.assert_allclose(made.next_token_logits(prompts), first, atol=1e-5)
+    made.close()
