@@ -108,10 +108,10 @@ class Asking(Reasoning):
         # The reasons are measured against all candidates, so that none is cut away yet.
         candidates = funnel.candidates(requests, watch)
         preranked = funnel.prerank(requests, candidates, max(1, len(candidates.items)), watch)
-        ranked, measured = funnel.rerank(requests, preranked, watch), funnel.measured()
-        best = ranked.head(asked.pool(k))
+        ranked = funnel.rerank(requests, preranked, watch)
+        measured, best = funnel.measured(ranked), ranked.head(asked.pool(k))
         # A model that is too slow to be asked again leaves the causes to the ranker before it.
-        ranked = ranked if measured is funnel else preranked
+        ranked = ranked if measured.plan.reranker is not None else preranked
         slates = with_shown(self._ruled(asked, best, requests, items, k, page, watch, snapshot=snapshot), len(shown))
         said = self._explained(
             snapshot, requests, slates, ranked, explaining.rescorer(measured), watch, use=explain,
@@ -207,7 +207,8 @@ class Asking(Reasoning):
         plan = self._funnel(snapshot, None, strict).plan
         # A ranker knows shoppers, not pairs, and what is popular is like nothing in particular.
         pairs = {n: g for n, g in plan.generators.items() if getattr(g, "uses_history", True)}
-        funnel, watch = Funnel(replace(plan, generators=pairs, ranker=None), strict), Stopwatch()
+        bare = replace(plan, generators=pairs, ranker=None, reranker=None, reranker_name="")
+        funnel, watch = Funnel(bare, strict), Stopwatch()
         slates = self._ruled(
             asked, funnel.run([request], asked.pool(k), watch), [request], items, k, page, watch, snapshot=snapshot
         )  # fmt: skip

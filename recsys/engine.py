@@ -133,7 +133,8 @@ class Engine(Profiling):
         back = ChoicesBack.of(data.log)
         fitted = fit_all(self.config, self.registry, data, back.fold(1, 1), data.log, options, progress)
         fitted = with_rerankers(
-            self.config, self.registry, data, fitted, data.log, options, progress, [back.fold(k, k) for k in EARLIER]
+            self.config, self.registry, data, fitted, data.log, options, progress,
+            lambda: [back.fold(k, k) for k in EARLIER],
         )  # fmt: skip
         fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
         with self._lock:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from recsys.aspects.source import AspectSource
 from recsys.aspects.table import AspectTable
 from recsys.config import EngineConfig, ExplainSettings
 from recsys.dataset import EventLog, ItemTable
-from recsys.errors import ContractError, StageError
+from recsys.errors import ContractError, ModelError, StageError
 from recsys.explain.causal import Rescore, among, drop_uncaused, with_drops
 from recsys.explain.check import check
 from recsys.explain.facts import FactBook, MatchedWords, shoppers_per_item
@@ -62,6 +63,7 @@ class Reasons:
     table: AspectTable | None = None
     reviews: Sequence[Review] = ()
     aspects: AspectSource | None = None
+    making: Lock = field(default_factory=Lock)
 
     @classmethod
     def of(cls, config: EngineConfig, registry: Registry, items: ItemTable, fitted: Fitted, log: EventLog) -> Reasons:
@@ -115,9 +117,17 @@ class Reasons:
 
     def explainer(self, name: str) -> Any:
         """Return an explainer, made when first asked for. Raises `UnknownPlugin` for one that is not installed."""
-        if name not in self.made:
-            self.made[name] = self.build(name)
-        return self.made[name]
+        with self.making:
+            if name not in self.made:
+                self.made[name] = self.build(name)
+            return self.made[name]
+
+    def is_slow(self, name: str) -> bool:
+        """Whether lists do not wait for an explainer; one that cannot be made is not waited for either way."""
+        try:
+            return bool(getattr(self.explainer(name), "slow", False))
+        except ModelError:  # `said` says so, where the template can speak instead
+            return False
 
     def cases(self, requests: Sequence[Request], listed: Slates, facts: Sequence[Sequence[Fact]]) -> list[Case]:
         """Return what an explainer is given for each entry of ``listed`` (m,)."""
@@ -145,11 +155,19 @@ class Reasons:
 
     def worded(self, cases: Sequence[Case], use: str | None = None) -> list[Explanation]:
         """Return one checked reason for each case, (n,); whatever an explainer raises is raised."""
-        explainers = self._explainers(use)
-        return _spoken(next(iter(explainers.values())), cases, explainers[PLAIN])
+        return _spoken(self.explainer(use or self.settings.use), cases, self.explainer(PLAIN))
 
-    def _explainers(self, use: str | None) -> dict[str, Any]:
-        return {name: self.explainer(name) for name in (use or self.settings.use, PLAIN)}
+    def _explainers(self, use: str | None, strict: bool, degraded: list[str]) -> dict[str, Any]:
+        """Return the explainers to try in turn, the template last; one whose model cannot be opened is noted."""
+        found: dict[str, Any] = {}
+        for name in (use or self.settings.use, PLAIN):
+            try:
+                found[name] = self.explainer(name)
+            except ModelError as error:
+                if strict:
+                    raise StageError("explain", name, str(error)) from error
+                degraded.append(f"explain:{name}:{type(error).__name__}")
+        return found
 
     def said(
         self, requests: Sequence[Request], listed: Slates, ranked: Slates, rescore: Rescore,
@@ -171,8 +189,8 @@ class Reasons:
             strict: whether a part that fails raises `StageError`.
             desk: of an explainer that a list does not wait for: what it has ready is used, else the template's words.
         """
-        explainers = self._explainers(use)
         degraded: list[str] = []
+        explainers = self._explainers(use, strict, degraded)
 
         def facts() -> list[Case]:
             found = self.facts(requests, listed, ranked, rescore, words, personal)
@@ -229,10 +247,10 @@ def checked(said: Explanation, case: Case, now: int, plain: Any) -> Explanation:
 
 
 def rescorer(funnel: Funnel) -> Rescore:
-    """Return what gives given candidates their final scores; nothing is cut."""
+    """Return what gives given candidates their final scores; nothing is cut, and no deadline ends it half way."""
 
     def rescore(requests: Sequence[Request], slates: Slates) -> Slates:
-        most = int(np.max(slates.lengths, initial=0))
-        return funnel.rank(requests, funnel.score_given(requests, slates), most)
+        most, asked = int(np.max(slates.lengths, initial=0)), [replace(r, deadline=None) for r in requests]
+        return funnel.rank(asked, funnel.score_given(asked, slates), most)
 
     return rescore

@@ -9,7 +9,7 @@ generators are fitted on what came before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +44,7 @@ from recsys.types import Slates, offsets_of
 PARTS = 5
 DEPTH = 50  # of a training list: an item that stands too far down for the reranker teaches it, too
 LABEL = "label"
+JUDGES = 30_000  # validation requests that accept a reranker, at most
 HELD_OUT = 0.15  # of the shoppers, where there is no validation fold
 
 
@@ -56,7 +57,9 @@ class Crossed:
 
     @classmethod
     def of(cls, ranker: Any, lists: Labelled, options: FitOptions, parts: int = PARTS) -> Crossed:
-        """Teach the twins. Raises `DataError` where a part leaves too few requests."""
+        """Teach the twins. Raises `DataError` for a ranker without `again`, or where a part leaves too few requests."""
+        if not hasattr(ranker, "again"):
+            raise DataError(f"{type(ranker).__name__} cannot be taught again on a part of its requests (no `again`)")
         part = parts_of(lists.users, parts, options.seed)
         twins = []
         for k in range(parts):
@@ -80,7 +83,7 @@ class Crossed:
 
 def with_rerankers(
     config: EngineConfig, registry: Registry, data: Dataset, fitted: Fitted, log: EventLog, options: FitOptions,
-    progress: Progress = silent, older: Sequence[Fold] = (), valid: Fold | None = None,
+    progress: Progress = silent, older: Callable[[], Sequence[Fold]] = tuple, valid: Fold | None = None,
 ) -> Fitted:  # fmt: skip
     """Return what was fitted with its rerankers taught, accepted and bounded; a warning names those that were not.
 
@@ -88,7 +91,7 @@ def with_rerankers(
 
     Args:
         log: what the generators of ``fitted`` were fitted on.
-        older: folds of choices before those that the ranker learned from: more lists to learn from.
+        older: makes folds of choices before those that the ranker learned from: more lists to learn from.
         valid: requests to accept by, with ``fitted`` generators; untrained rerankers do without it, on shoppers that
             are held out, and others are then taken as they are. Who names a ``max_move`` is not asked.
     """
@@ -98,11 +101,11 @@ def with_rerankers(
     deps = deps_for(data, registry, log, config)
     for name, reranker in fitted.rerankers.items():
         begin, top = time.perf_counter(), config.rerank[name].top
-        variant = next((v for v in config.variants.values() if v.rerank == name), config.variants[config.variant])
+        variant = _home(config, fitted, name)
         taught, held, learns = reranker, None, is_untrained(reranker)
         try:
             if learns:
-                train, held = lists.to_learn(variant, () if hasattr(reranker, "study") else older, valid is None)
+                train, held = lists.to_learn(variant, () if hasattr(reranker, "study") else older(), valid is None)
                 taught = _taught(reranker, name, lists.behind(variant), train, options, progress)
             if valid is not None:
                 taught = _up_to_date(taught, learns, deps, log, options)
@@ -120,18 +123,34 @@ def with_rerankers(
             progress(warnings[-1])
         seconds[name] = time.perf_counter() - begin
     warnings += [f"{name} changes nothing: {one}" for name, one in said.items() if not one.accepted]
+    warnings += [
+        f"{name} is taken as it is: nothing here says how far it may move an item (set max_move, or see what "
+        "recsys evaluate --rerank finds)"
+        for name, one in rerankers.items()
+        if isinstance(one, Reranker) and one.config.max_move is None and name not in said
+    ]
     return replace(
         fitted, rerankers=rerankers, warnings=tuple(warnings), fit_s=seconds, made={}, calibrations=said
     )  # fmt: skip
 
 
+def _home(config: EngineConfig, fitted: Fitted, name: str) -> Variant:
+    """Return the variant that a reranker learns behind: of those that name it, one with a fitted ranker first."""
+    naming = [v for v in config.variants.values() if v.rerank == name] or [config.variants[config.variant]]
+    return next((v for v in naming if v.rank in fitted.made), naming[0])
+
+
 def _taught(
     reranker: Any, name: str, made: RankingData, train: Labelled, options: FitOptions, progress: Progress
 ) -> Any:
-    """Return the reranker after its fit on ``train``; one that can study has read what came before the labels."""
+    """Return the reranker after its fit on ``train``; it knows counts, and the log if it can study, before the labels.
+
+    Lists of older folds come with the counts of ``made``: counts are no labels, but a little too well informed there.
+    """
+    reranker = on_final(reranker, made.deps)
     if hasattr(reranker, "study"):
         progress(f"{name} reads the log")
-        reranker = on_final(reranker, made.deps).study(made.fold.fit, options)
+        reranker = reranker.study(made.fold.fit, options)
     progress(f"fitting {name} on {len(train.requests)} requests")
     return reranker.fit(train.requests, train.slates, train.labels, options)
 
@@ -202,7 +221,8 @@ class Lists:
         if key not in self._judge:
             self.progress("collecting lists of validation")
             plan = plan_for(self.config, replace(self.fitted, rerankers={}), variant)
-            self._judge[key] = validation_lists(self.config, self.data, Funnel(plan, strict=True), fold, top)
+            some = fold.sample(JUDGES, self.options.seed)
+            self._judge[key] = validation_lists(self.config, self.data, Funnel(plan, strict=True), some, top)
         return self._judge[key]
 
 

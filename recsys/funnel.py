@@ -155,10 +155,16 @@ class Funnel:
                 raise StageError("rerank", plan.reranker_name, str(error)) from error
             return slates.note(Notes(degraded=(f"rerank:{plan.reranker_name}:{type(error).__name__}",)))
 
-    def measured(self) -> Funnel:
-        """Return the funnel that says what a list would be without an event: this one, if its reranker is cheap."""
-        if self.plan.reranker is None or getattr(self.plan.reranker, "cheap", False):
-            return self
+    def measured(self, ranked: Slates | None = None) -> Funnel:
+        """Return the funnel that says what lists would be without an event: with the reranker, if that is cheap.
+
+        It reranks without a budget: what falls back in between would look as if the event had mattered. Where
+        ``ranked`` lists fell back already, it does not rerank.
+        """
+        one = self.plan.reranker
+        fell_back = ranked is not None and any(d.startswith("rerank:") for n in ranked.notes for d in n.degraded)
+        if one is not None and getattr(one, "cheap", False) and not fell_back:
+            return Funnel(replace(self.plan, reranker=getattr(one, "reranker", one)), self.strict)
         return Funnel(replace(self.plan, reranker=None, reranker_name=""), self.strict)
 
     def prerank(self, requests: Sequence[Request], slates: Slates, n: int, watch: Stopwatch | None = None) -> Slates:

@@ -169,6 +169,7 @@ class Profiling(Finding):
             self.searches.merge(guest, customer)  # a store may hold neither: then they are the engine's own
             self.edits.merge(guest, customer)
             self._recount(before, [self.store.history(user) for user in {guest, customer}])
+            self._forget_kept(guest)  # under the guest's id nobody would ever erase it
             self._note("merge", guest, customer)
             return moved
 
@@ -186,15 +187,19 @@ class Profiling(Finding):
             self._recount([before], ())
             self._suggests, self._profiler = None, None
             self._held = None if self._held is None else self._held.over(self.store.reviews())
-            for desk in self._desks.values():
-                desk.forget(user, written)
-            if self._snapshot is not None:
-                made = () if self._held is None else self._held.made.values()
-                for part in (*self._snapshot.fitted.rerankers.values(), *made):
-                    if isinstance(part, Forgetful):
-                        part.forget(user)
+            self._forget_kept(user, written)
             self._note("erase", user)
             return gone
+
+    def _forget_kept(self, user: str, reviews: Sequence[str] = ()) -> None:
+        """Drop what is kept in memory of a shopper to answer quickly, and texts that quote their ``reviews``."""
+        for desk in self._desks.values():
+            desk.forget(user, reviews)
+        made = () if self._held is None else self._held.made.values()
+        rerankers = () if self._snapshot is None else self._snapshot.fitted.rerankers.values()
+        for part in (*rerankers, *made):
+            if isinstance(part, Forgetful):
+                part.forget(user)
 
     def export(self, user: str) -> list[dict[str, Any]]:
         """Return all that is known of a shopper as plain dicts: events, reviews, searches, edits of the profile."""

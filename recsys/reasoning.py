@@ -48,7 +48,7 @@ class Reasoning:
         usual = (plan.explain if plan is not None else "") or self.config.explain.use
         begin, name = time.perf_counter(), use if isinstance(use, str) else usual
         reasons = self._reasons(snapshot)
-        desk = self._desk(name) if getattr(reasons.explainer(name), "slow", False) else None
+        desk = self._desk(name) if reasons.is_slow(name) else None
         said = reasons.said(
             requests, listed, ranked, rescore, words, name, personal=personal, strict=strict, desk=desk
         )  # fmt: skip

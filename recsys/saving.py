@@ -10,7 +10,7 @@ from recsys.artifacts import read_json, write_json
 from recsys.bundle import open_bundle, write_bundle
 from recsys.config import EngineConfig
 from recsys.dataset import Dataset, ItemTable
-from recsys.errors import ArtifactDamaged, DataError
+from recsys.errors import ArtifactDamaged, ConfigError, DataError
 from recsys.fitting import Fitted, deps_for
 from recsys.registry import Registry
 from recsys.store.records import parse, records
@@ -34,6 +34,8 @@ def save_fitted(path: Path, config: EngineConfig, items: ItemTable, fitted: Fitt
                 # Folders are numbered: a component may have any name, a file system not.
                 inside = folder / group / f"{place:02d}"
                 inside.mkdir(parents=True)
+                if hasattr(part, "fit") and not hasattr(part, "save"):
+                    raise ConfigError(f"{type(part).__name__} learns and has no save: what it learned would be lost")
                 if hasattr(part, "save"):
                     part.save(inside)
 

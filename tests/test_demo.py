@@ -234,4 +234,4 @@ def test_a_variant_whose_package_is_missing_is_named():
 
     config, missing = with_variants(QUICK, Bare())
     assert config == QUICK
-    assert missing["zero-shot"] == "no rerankers named late-interaction"
+    assert missing["zero-shot"] == "no rerankers named bi-encoder"

@@ -183,7 +183,7 @@ def test_who_studies_reads_no_label_before_it_learned_from_it(data):
     own = registry(Studious)
     fitted = fit_all(config, own, data, folds.rank, folds.test.fit, OPTIONS)
     said = []
-    got = with_rerankers(config, own, data, fitted, folds.test.fit, OPTIONS, said.append, folds.older(), folds.valid)
+    got = with_rerankers(config, own, data, fitted, folds.test.fit, OPTIONS, said.append, folds.older, folds.valid)
     read = got.rerankers["taught"].read
     assert [kind for kind, _ in read] == ["study", "fit", "study"]
     assert read[0][1] == len(folds.rank.fit) < read[2][1] == len(folds.test.fit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_toys import CHEAP, SHOPPERS, ids
+from engine_toys import CHEAP, SHOPPERS, event, ids
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -179,3 +179,87 @@ def replace_top(config: EngineConfig, **options) -> EngineConfig:
     plain = config.plain()
     plain["rerank"]["dearest"].update(options)
     return EngineConfig.of(plain)
+
+
+class Remembers(Dearest):
+    """Keeps the shoppers it was asked for."""
+
+    def __init__(self, config, items):
+        super().__init__(config, items)
+        self.known = set()
+
+    def judge(self, requests, slates):
+        self.known |= {r.user for r in requests}
+        return super().judge(requests, slates)
+
+    def forget(self, user):
+        self.known.discard(user)
+        return 1
+
+
+def remembering() -> Engine:
+    own = registry()
+    own.register("rerankers", "remembers", Remembers)
+    config = EngineConfig.of(
+        {**CHEAP, "rerank": {"remembers": {}}, "variants": {"fused": {}, "dear": {"rerank": "remembers"}}}
+    )
+    return Engine(config, registry=own).fit(small_shop())
+
+
+def test_what_a_reranker_keeps_of_people_goes_with_them():
+    engine = remembering()
+    one = engine.fitted.rerankers["remembers"]
+    engine.add_events([event("guest", 3)])
+    engine.recommend("guest", 3, variant="dear")
+    engine.recommend(SHOPPERS[3], 3, variant="dear")
+    assert {"guest", SHOPPERS[3]} <= one.known
+    engine.merge("guest", SHOPPERS[3])
+    assert "guest" not in one.known
+    engine.erase(SHOPPERS[3])
+    assert SHOPPERS[3] not in one.known
+
+
+def test_who_may_move_nothing_is_not_asked():
+    class Never(Reranker):
+        def judge(self, requests, slates):
+            raise AssertionError("asked")
+
+    given_ = Slates.of([[3, 1, 2]])
+    got = Never(Never.Config(max_move=0), small_shop().items).rank([Request()], given_, 3)
+    assert got.items.tolist() == [3, 1, 2]
+    assert np.isnan(got.columns["rerank_score"]).all()
+
+
+def test_similar_items_are_not_reranked():
+    item = ids(ENGINE.recommend(SHOPPERS[3], 1))[0]
+    config = ENGINE.config.model_copy(update={"variant": "dear"})
+    other = Engine(config, registry=registry()).fit(small_shop())
+    assert ids(other.similar_items(item, 5)) == ids(ENGINE.similar_items(item, 5))
+
+
+def test_an_untaught_reranker_without_a_bound_is_named():
+    assert any(w.startswith("dearest is taken as it is") for w in ENGINE.warnings)
+    assert not any(w.startswith("near is taken as it is") for w in ENGINE.warnings)
+
+
+def test_no_deadline_ends_the_measuring_of_causes():
+    calm = ENGINE.recommend(SHOPPERS[3], 6, variant="reader", explain=True)
+    hurried = ENGINE.recommend(SHOPPERS[3], 6, variant="reader", explain=True, budget_ms=0.001)
+    assert hurried.trace.degraded == ("rerank:reader:timeout",)
+    plain = ENGINE.recommend(SHOPPERS[3], 6, variant="fused", explain=True)
+    assert [r.explanation for r in hurried] == [r.explanation for r in plain]
+    assert ids(calm) != ids(hurried)
+
+
+def test_what_learns_and_cannot_be_kept_is_refused(tmp_path):
+    class Learns(Dearest):
+        trained = True
+
+        def fit(self, requests, slates, labels, options):
+            return self
+
+    own = registry()
+    own.register("rerankers", "learns", Learns)
+    config = EngineConfig.of({**CHEAP, "rerank": {"learns": {}}, "variants": {"fused": {}, "l": {"rerank": "learns"}}})
+    with pytest.raises(ConfigError, match="Learns learns and has no save"):
+        Engine(config, registry=own).fit(small_shop()).save(tmp_path / "bundle")

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from recsys.engine import Engine
 from recsys.explanation import Case, Explanation
 from recsys.protocols import Deps
+from recsys.registry import Registry
 
+NAME = "collecting"
 BATCH = 50  # lists that are made together
 LISTED, FOUND = 10, 5
 
@@ -41,12 +43,19 @@ def collected(
             return [Explanation() for _ in cases]
 
     seen: list[Case] = []
-    name = f"collecting-{id(seen)}"
-    engine.registry.register("explainers", name, Collecting)
+    twin = asking_alone(engine)
+    twin.registry.register("explainers", NAME, Collecting)
     for at in range(0, len(users), BATCH):
-        engine.recommend_batch(
-            list(users[at : at + BATCH]), LISTED, now=now, explain=name, variant=variant, strict=True
+        twin.recommend_batch(
+            list(users[at : at + BATCH]), LISTED, now=now, explain=NAME, variant=variant, strict=True
         )  # fmt: skip
     for user, text in searches:
-        engine.search(text, user, FOUND, now=now, explain=name, variant=variant, strict=True)
+        twin.search(text, user, FOUND, now=now, explain=NAME, variant=variant, strict=True)
     return seen
+
+
+def asking_alone(engine: Engine) -> Engine:
+    """Return an engine over the same parts and store with a registry of its own: what is kept for it goes with it."""
+    twin = Engine(engine.config, engine.store, Registry())
+    twin._snapshot = engine._snapshot
+    return twin

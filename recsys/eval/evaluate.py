@@ -92,6 +92,8 @@ def evaluate(
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
     options = FitOptions(seed=seed)
     base = _fit_base(config, registry, data, folds, wanted, options, progress)
+    unfitted = {f"{CASCADE}+{n}" for n in config.rerank if n not in base.rerankers}
+    wanted = [row for row in wanted if row not in unfitted]  # the notes say why
     extra, remarks = _foreign(runs or {}, folds.test, data)
     oracle = oracle or data.info.get("oracle")
     if oracle is not None:
@@ -144,7 +146,7 @@ def _fit_base(
     if CASCADE in wanted or config.rerank:
         fitted = fit_all(config, registry, data, folds.rank, folds.test.fit, options, progress)
         return with_rerankers(
-            config, registry, data, fitted, folds.test.fit, options, progress, folds.older(), folds.valid
+            config, registry, data, fitted, folds.test.fit, options, progress, folds.older, folds.valid
         )  # fmt: skip
     generators, seconds = fit_generators(config, registry, data, folds.test.fit, options, progress)
     return Fitted(generators, {}, seconds)
@@ -162,7 +164,7 @@ def _refit(
         made = ranking_data(config, registry, data, folds.refit_rank, variant.rank, options, progress, base.generators)
         rankers[variant.rank] = fit_ranker(config, registry, made, variant.rank, options, progress)
     names = [n for n in config.candidates if n in rows or variant.candidates is None or n in variant.candidates]
-    smaller = config.model_copy(update={"candidates": {n: config.candidates[n] for n in names}})
+    smaller = config.model_copy(update={"candidates": {n: config.candidates[n] for n in names}, "rerank": {}})
     fitted = fit_all(smaller, registry, data, None, folds.refit.fit, options, progress, rankers)
     progress("measuring the refit rows on test")
     table = Table(smaller, fitted, variant, rows, {}, registry)

@@ -1,4 +1,4 @@
-"""The reranker `list-wise`: reads a whole list at once, each item as a few numbers and one vector of its text."""
+"""The reranker `compressed`: reads a whole list at once, each item as a few numbers and one vector of its text."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+
 from recsys import Engine, EngineConfig
 from recsys.data.shop import make_shop
 from recsys.errors import DataError
@@ -27,7 +28,7 @@ def trained(seed: int = SEED, shoppers: int = SHOPPERS, threads: int = 2, **opti
         options: settings of `recsys_fine_tuned.listwise.Listwise`.
     """
     plain = (settings_for("shop") or EngineConfig()).plain()
-    plain["rerank"] = {NAME: {"use": "list-wise", **options}}
+    plain["rerank"] = {NAME: {"use": "compressed", **options}}
     plain["search"]["rank"] = None  # searches have no part in this
     usual = plain["variants"][plain["variant"]]
     plain["variants"][NAME] = {**usual, "rerank": NAME}
