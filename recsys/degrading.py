@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,10 @@ HEADROOM = 1.2
 # How far an expected cost moves towards the last one measured, and how much of it is forgotten when it forbids a call:
 # else one slow call would be the last one ever.
 SHARE, FORGET = 0.3, 0.2
+# A late call failed if it had at least the budget, or what calls cost, or so many seconds where neither is known.
+PATIENCE_S = 1.0
+# Of the budget, a little goes by before a call begins.
+NEARLY = 0.9
 
 
 class Runner(Protocol):
@@ -78,17 +82,31 @@ class Workers:
 
 
 class Cost:
-    """What an item is expected to cost, in seconds: a moving mean over calls; None before the first. Thread-safe."""
+    """What an item is expected to cost, in seconds: a moving mean over calls; None before the first. Thread-safe.
+
+    Attributes:
+        per_item: what is expected.
+        last: what an item of the last call cost that gave an answer.
+    """
 
     def __init__(self) -> None:
         self.per_item: float | None = None
+        self.last: float | None = None
         self._lock = Lock()
 
     def add(self, seconds: float, items: int) -> None:
         """Learn from one call."""
         with self._lock:
             found, old = seconds / max(items, 1), self.per_item
+            self.last = found
             self.per_item = found if old is None else old + SHARE * (found - old)
+
+    def at_least(self, seconds: float, items: int) -> None:
+        """Learn from a call that gave up: it would have cost more."""
+        with self._lock:
+            found = seconds / max(items, 1)
+            if found > (self.per_item or 0.0):
+                self.per_item = found
 
     def width(self, slates: Slates, seconds: float) -> int:
         """Return how many of each list can be reranked in ``seconds``: all, half of the longest, or 0."""
@@ -104,6 +122,22 @@ class Cost:
             return 0
 
 
+@dataclass(slots=True)
+class _Call:
+    """A call of so many ``items``, up to ``deadline``; ``began`` is None while it waits for a worker."""
+
+    items: int
+    deadline: float | None
+    enough: float
+    began: float | None = None
+
+    def blames(self, late: bool) -> bool:
+        """Return whether it tells something about the reranker that the call gave nothing, by lateness or error."""
+        if self.began is None:  # there was no worker for it
+            return False
+        return not late or self.deadline is None or self.deadline - self.began >= self.enough
+
+
 class Guard:
     """Runs a reranker so that a list never waits longer than its budget and never gets lost; it is a ranker itself.
 
@@ -111,7 +145,8 @@ class Guard:
 
     - ``rerank:NAME:timeout``: it was not ready at the deadline. It goes on in its thread; its answer is dropped.
     - ``rerank:NAME:<ErrorType>``: it raised, or gave back other items than it was given (`ContractError`).
-    - ``rerank:NAME:open``: it failed 3 times in 30 s and is left alone for 30 s; then one call tries.
+    - ``rerank:NAME:open``: it failed 3 times in 30 s and is left alone for 30 s; then one call tries. A late call is
+      no failure if no worker was free for it, or if its deadline left less time than the budget and than calls cost.
     - ``rerank:NAME:slow``: by what it cost so far, not even half of the list would be ready in time.
     - ``rerank:NAME:half``: only the better half of each list was reranked, for the same reason.
 
@@ -199,32 +234,51 @@ class Guard:
                 self.breaker.abandoned(turn)
                 return self._kept(before, "slow", None)
             half, width = fits < width, fits
+        items = int(np.minimum(before.lengths, width).sum())
+        call = _Call(items, deadline, self._enough(items, len(requests)))
         try:
-            after = self._run(requests, before, width, deadline)
+            after = self._run(requests, before, width, call)
         except Exception as error:  # whatever a plug-in raises must not take the list down: the prior order is good
-            self.breaker.failed(turn)
             late = isinstance(error, TimeoutError | BudgetExceeded)
+            (self.breaker.failed if call.blames(late) else self.breaker.abandoned)(turn)
             return self._kept(before, "timeout" if late else type(error).__name__, error)
         self._judge(before, after, turn)
         return after.note(Notes(degraded=(f"rerank:{self.name}:half",))) if half else after
 
     def _deadline(self, requests: Sequence[Request]) -> float | None:
         found = [r.deadline for r in requests if r.deadline is not None]
-        if self.budget_ms is not None:
-            found.append(self.clock() + self.budget_ms / 1000)
+        budget = self._budget(len(requests))
+        if budget is not None:
+            found.append(self.clock() + budget)
         return min(found, default=None)
 
-    def _run(self, requests: Sequence[Request], before: Slates, width: int, deadline: float | None) -> Slates:
-        items = int(np.minimum(before.lengths, width).sum())
+    def _budget(self, n: int) -> float | None:
+        """Return the seconds that ``n`` requests may take by the settings."""
+        return None if self.budget_ms is None else self.budget_ms / 1000
+
+    def _run(self, requests: Sequence[Request], before: Slates, width: int, call: _Call) -> Slates:
+        deadline = call.deadline
         bound = requests if deadline is None else [replace(r, deadline=deadline) for r in requests]
 
         def work() -> Slates:
-            begin = self.clock()
-            after = rerank_top(self.reranker, bound, before, width)
-            self.cost.add(self.clock() - begin, items)  # also where nobody waits for it any more
+            begin = call.began = self.clock()
+            try:
+                after = rerank_top(self.reranker, bound, before, width)
+            except BudgetExceeded:
+                self.cost.at_least(self.clock() - begin, call.items)
+                raise
+            self.cost.add(self.clock() - begin, call.items)  # also where nobody waits for it any more
             return after
 
         return work() if deadline is None else self.runner.run(work, deadline - self.clock())
+
+    def _enough(self, items: int, n: int) -> float:
+        """Return after how many seconds it is the reranker's own fault that ``n`` requests have no answer."""
+        last, budget = self.cost.last, self._budget(n)
+        known = [] if last is None else [last * items * HEADROOM]
+        if budget is not None:
+            known.append(budget * NEARLY)
+        return min(known, default=PATIENCE_S)
 
     def _judge(self, before: Slates, after: Slates, turn: int) -> None:
         """Tell the breaker how it went. Raises `StageError` in strict mode if the reranker itself degraded a request.

@@ -208,6 +208,77 @@ def test_a_slow_one_is_tried_again_in_time():
     assert notes[-1] == set()
 
 
+def test_deadlines_that_are_too_short_say_nothing_about_the_reranker():
+    clock = Clock()
+    inner = Turned(clock, 0.010)
+    made = guard(inner, clock, 1_000)
+    lists = Slates.of([range(20)])
+    for _ in range(9):
+        got = made.rank([Request(deadline=clock.now + 0.001)], lists, 20)
+        assert_kept(got, lists)
+    assert made.breaker.state == "closed"
+    made.rank([Request()], lists, 20)
+    for _ in range(30):  # by what it costs most are not begun; what is forgotten of that lets some through
+        made.rank([Request(deadline=clock.now + 0.150)], lists, 20)
+    assert len(inner.calls) > 5
+    assert made.breaker.state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("budget_ms", "left", "state"),
+    [(500, 0.5, "open"), (500, 9.0, "open"), (500, 0.4, "closed"), (None, 1.0, "open"), (None, 0.9, "closed")],
+)
+def test_a_late_call_counts_if_it_had_the_time(budget_ms, left, state):
+    clock = Clock()
+    made = guard(Turned(clock, 99.0), clock, budget_ms, breaker=Breaker(1, clock=clock))
+    made.rank([Request(deadline=clock.now + left)], Slates.of([range(20)]), 20)
+    assert made.breaker.state == state
+
+
+def test_what_calls_cost_is_enough_time_too():
+    clock = Clock()
+    inner = Turned(clock, 0.010)
+    made = guard(inner, clock, None, breaker=Breaker(1, clock=clock))
+    lists = Slates.of([range(20)])
+    made.rank([Request()], lists, 20)
+    inner.cost = 99.0
+    made.rank([Request(deadline=clock.now + 0.25)], lists, 20)
+    assert made.breaker.state == "open"
+
+
+def test_busy_workers_are_no_failure():
+    clock = Clock()
+
+    class Busy:
+        def run(self, work, seconds):
+            clock.now += seconds
+            raise TimeoutError("all 4 workers are busy")
+
+    made = Guard(Turned(clock), "r", 100, clock=clock, runner=Busy())
+    for _ in range(9):
+        assert degraded(made.rank(ASKED, LISTS, 9)) == {("rerank:r:timeout",)}
+    assert made.breaker.state == "closed"
+
+
+def test_one_that_gives_up_in_time_teaches_what_it_costs_at_least():
+    clock = Clock()
+
+    class GivesUp(Turned):
+        def rank(self, requests, slates, n):
+            self.calls.append(len(slates.items))
+            clock.now = max(clock.now, requests[0].deadline)
+            raise BudgetExceeded("late")
+
+    inner = GivesUp()
+    made = guard(inner, clock, 100, breaker=Breaker(1000, clock=clock))
+    one, lists = [Request()], Slates.of([range(20)])
+    notes = [degraded(made.rank(one, lists, 20)) for _ in range(10)]
+    assert notes[0] == {("rerank:r:timeout",)}
+    assert {("rerank:r:slow",)} in notes
+    assert inner.calls[:2] == [20, 10]
+    assert made.cost.per_item * 20 > 0.1
+
+
 def test_strict_mode_raises():
     clock = Clock()
     with pytest.raises(BudgetExceeded):

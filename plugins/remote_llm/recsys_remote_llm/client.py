@@ -22,6 +22,8 @@ from recsys_remote_llm.wire import Answer, Wire
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 529})  # worth another try
 
+HEADROOM = 1.2  # a deadline leaves time enough if it leaves so many times what the last answer took
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -53,6 +55,7 @@ class Client:
         self._slots = BoundedSemaphore(server.concurrency)
         self._lock = Lock()
         self._totals: dict[str, float] = {}
+        self._took: float | None = None  # seconds of the last answer
 
     def ask(self, path: str, body: Mapping[str, Any], deadline: float | None = None) -> Reply:
         """Post ``body`` and the settings' own fields as JSON to ``path`` and return the answer.
@@ -92,10 +95,11 @@ class Client:
         turn = self.breaker.allow()
         if not turn:
             raise CircuitOpen(f"{self._wire.name} failed repeatedly and is left alone for a while")
+        began = time.monotonic()
         try:
             reply = self._tried(path, data, until)
-        except RemoteError:
-            self.breaker.failed(turn)
+        except RemoteError as error:
+            (self.breaker.failed if self._blames(error, began, deadline) else self.breaker.abandoned)(turn)
             self._add({"remote_calls": 1, "remote_failures": 1})
             self._in_time(deadline)
             raise
@@ -103,8 +107,16 @@ class Client:
             self.breaker.abandoned(turn)
             raise
         self.breaker.succeeded(turn)
+        self._took = time.monotonic() - began
         self._add({name: value for name, value in reply.counts.items() if name != "remote_retries"})
         return reply
+
+    def _blames(self, error: RemoteError, began: float, deadline: float | None) -> bool:
+        """Return whether an error tells something about the server, and not that a deadline left it no time."""
+        if isinstance(error, Refused | BadReply) or deadline is None or time.monotonic() < deadline:
+            return True
+        usual = self.server.read_s if self._took is None else HEADROOM * self._took
+        return deadline - began >= min(self.server.total_s, self.server.read_s, usual)
 
     def _tried(self, path: str, data: bytes, until: float) -> Reply:
         tries = 0

@@ -306,6 +306,37 @@ def test_the_breaker_opens_and_recovers(server):
     assert len(server.seen) == 5
 
 
+def test_a_deadline_that_is_too_short_says_nothing_about_the_server(server):
+    go_on = Event()
+    client = client_of(server, breaker=Breaker(1))
+    client.ask("/x", {})
+    server.usual = lambda h: (go_on.wait(5), h.json({}))
+    client._took = 1.0
+    for _ in range(3):
+        with pytest.raises(BudgetExceeded):
+            client.ask("/x", {}, time.monotonic() + 0.05)
+    assert client.breaker.state == "closed"
+    assert client.totals["remote_failures"] == 3
+    client._took = 0.02
+    with pytest.raises(BudgetExceeded):
+        client.ask("/x", {}, time.monotonic() + 0.05)
+    assert client.breaker.state == "open"
+    go_on.set()
+
+
+def test_a_server_that_never_answered_is_given_its_time(server):
+    go_on = Event()
+    server.usual = lambda h: (go_on.wait(5), h.json({}))
+    client = client_of(server, breaker=Breaker(1), read_s=0.2)
+    with pytest.raises(BudgetExceeded):
+        client.ask("/x", {}, time.monotonic() + 0.05)
+    assert client.breaker.state == "closed"
+    with pytest.raises(TimedOut):
+        client.ask("/x", {}, time.monotonic() + 5)
+    assert client.breaker.state == "open"
+    go_on.set()
+
+
 def test_no_more_at_a_time_than_allowed(server):
     server.usual = lambda h: (time.sleep(0.02), h.json({}))
     client = client_of(server, concurrency=2)
