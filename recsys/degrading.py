@@ -150,8 +150,9 @@ class Guard:
     - ``rerank:NAME:slow``: by what it cost so far, not even half of the list would be ready in time.
     - ``rerank:NAME:half``: only the better half of each list was reranked, for the same reason.
 
-    A batch is one call: it has one budget, and the earliest deadline of its requests is that of all. Without a budget
-    and without deadlines the reranker runs in the calling thread for as long as it takes. Serves any number of threads.
+    A batch is one call: it has the budgets of its requests together, and the earliest deadline of them is that of all.
+    Without a budget and without deadlines the reranker runs in the calling thread for as long as it takes. Serves any
+    number of threads.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class Guard:
         Args:
             reranker: a `recsys.protocols.Ranker` that gives back all it is given.
             name: by which notes call it.
-            budget_ms: for a call; None leaves it to the deadlines of requests.
+            budget_ms: for a request; None leaves it to the deadlines of requests.
             strict: raise `StageError` where it would degrade, and always try the whole list.
             clock: of budget and deadlines.
             breaker: which failures are counted by; its own by default, on the same clock.
@@ -254,7 +255,7 @@ class Guard:
 
     def _budget(self, n: int) -> float | None:
         """Return the seconds that ``n`` requests may take by the settings."""
-        return None if self.budget_ms is None else self.budget_ms / 1000
+        return None if self.budget_ms is None else n * self.budget_ms / 1000
 
     def _run(self, requests: Sequence[Request], before: Slates, width: int, call: _Call) -> Slates:
         deadline = call.deadline
