@@ -33,6 +33,19 @@ class Key(NamedTuple):
     model: str
 
 
+class Answer(NamedTuple):
+    """What a desk has for a case.
+
+    Attributes:
+        ready: the text, None if there is none now.
+        why: there is none: "pending" it is on its way, "no facts" there is nothing to word; or it was dropped, and may
+            be asked for again: "full", "resting" or "closed". "" where it is ready.
+    """
+
+    ready: Explanation | None
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     case: Case
@@ -43,7 +56,8 @@ class Desk:
     """Words cases in the background and keeps the texts; serves any number of threads.
 
     Nothing here blocks: what does not fit into the queue is dropped and counted. A worker whose explainer keeps
-    failing rests for a while (`recsys.breaker.Breaker`); what it was given is dropped and may be asked for again.
+    failing rests for a while (`recsys.breaker.Breaker`); what it was given is dropped and may be asked for again. A
+    worker without work ends, so that nothing is held by it, and another one begins when there is some.
 
     Args:
         word: the explainer, with its check.
@@ -51,6 +65,7 @@ class Desk:
         queue: cases that may wait. kept: texts that are kept; the least recently asked for go first.
         batch: cases that are worded together.
         patience_s: a case that waited longer is dropped: nobody looks at that list any more.
+        idle_s: how long a worker waits for work.
         breaker: of the explainer.
         clock: in seconds, for the patience.
 
@@ -60,13 +75,14 @@ class Desk:
 
     def __init__(
         self, word: Word, model: str, *, queue: int = 1000, kept: int = 20_000, batch: int = 16,
-        patience_s: float = 60.0, breaker: Breaker | None = None, clock: Callable[[], float] = time.monotonic,
+        patience_s: float = 60.0, idle_s: float = 5.0, breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        if min(queue, kept, batch) < 1 or not patience_s > 0:
-            raise ConfigError("queue, kept and batch must be at least 1, patience_s above 0")
+        if min(queue, kept, batch) < 1 or not (patience_s > 0 and idle_s > 0):
+            raise ConfigError("queue, kept and batch must be at least 1, patience_s and idle_s above 0")
         self._word, self.model = word, model
         self._limit, self._room, self._batch, self._patience = queue, kept, batch, patience_s
-        self._breaker, self._clock = breaker or Breaker(), clock
+        self._idle, self._breaker, self._clock = idle_s, breaker or Breaker(), clock
         self._waiting: OrderedDict[Key, _Job] = OrderedDict()
         self._running: set[Key] = set()
         self._ready: OrderedDict[Key, Explanation] = OrderedDict()
@@ -76,14 +92,19 @@ class Desk:
         self._closed = False
 
     def ask(self, cases: Sequence[Case]) -> list[Explanation | None]:
-        """Return what is ready for each case, None for what is pending or was dropped."""
+        """Return what is ready for each case, None for what is pending or was dropped; `take` tells which."""
+        return [answer.ready for answer in self.take(cases)]
+
+    def take(self, cases: Sequence[Case]) -> list[Answer]:
+        """Return what is ready for each case; the rest is queued where it can be, and the answer says if not why."""
         keys = [key_of(case, self.model) for case in cases]
         with self._changed:
-            out = [self._held(key) for key in keys]
-            fresh = [(k, c) for k, c, one in zip(keys, cases, out, strict=True) if one is None and c.facts]
             until = self._clock() + self._patience
-            for key, case in fresh:
-                self._queue(key, _Job(case, until))
+            out = []
+            for key, case in zip(keys, cases, strict=True):
+                found = self._held(key)
+                why = "" if found else self._queued(key, _Job(case, until)) if case.facts else "no facts"
+                out.append(Answer(found, why))
             if self._waiting and not self._closed:
                 self._work()
             return out
@@ -149,21 +170,26 @@ class Desk:
             self._ready.move_to_end(key)
         return found
 
-    def _queue(self, key: Key, job: _Job) -> None:
+    def _queued(self, key: Key, job: _Job) -> str:
+        """Queue a job unless it is there; return "pending", or why it was dropped."""
         if key in self._running:
-            return
+            return "pending"
         if key in self._waiting:
             self._waiting[key] = job  # asked for again: somebody still looks at it
-        elif self._closed:
-            self._counts["closed"] += 1
-        elif len(self._waiting) >= self._limit:
-            self._counts["full"] += 1
-        else:
+            return "pending"
+        why = (
+            "closed" if self._closed
+            else "full" if len(self._waiting) >= self._limit
+            else "resting" if self._breaker.state == "open"
+            else ""
+        )  # fmt: skip
+        self._counts[why or "queued"] += 1
+        if not why:
             self._waiting[key] = job
-            self._counts["queued"] += 1
+        return why or "pending"
 
     def _work(self) -> None:
-        """Wake the worker, or start it when it is first needed."""
+        """Wake the worker, or start one."""
         if self._worker is None or not self._worker.is_alive():
             self._worker = Thread(target=self._run, name="recsys-writing", daemon=True)
             self._worker.start()
@@ -172,12 +198,14 @@ class Desk:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting)
-                if self._closed:
+                awake = self._changed.wait_for(lambda: self._closed or self._waiting, self._idle)
+                if self._closed or not awake:
+                    self._worker = None
                     return
                 jobs, turn = self._taken()
             if jobs:
                 self._done(jobs, self._worded(jobs, turn))
+            del jobs
 
     def _taken(self) -> tuple[dict[Key, Case], int]:
         """Take the next cases off the queue; those that waited too long, or that rest with the worker, are dropped."""

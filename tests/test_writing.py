@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Event, Thread
@@ -154,7 +157,8 @@ def test_errors_are_counted_and_the_worker_rests(desks) -> None:
     for item in "abc":
         desk.ask([case(item=item)])
         assert desk.wait(10)
-    assert desk.counts == {"queued": 3, "error:ValueError": 2, "resting": 1}
+    assert desk.counts == {"queued": 2, "error:ValueError": 2, "resting": 1}
+    assert [answer.why for answer in desk.take([case(item="c")])] == ["resting"]
     clock[0] = 31.0
     desk.ask([case(item="c")])
     assert desk.wait(10)
@@ -177,6 +181,45 @@ def test_closed_it_takes_nothing_more(desks) -> None:
     assert [one and one.text for one in desk.ask([case(), case(item="b")])] == ["ann: a", None]
     assert desk.counts["closed"] == 1
     assert desk.wait(0.1)
+
+
+def test_it_tells_what_is_pending_from_what_was_dropped(desks) -> None:
+    slow = Slow()
+    desk = desks(slow, queue=2, batch=1)
+
+    def whys(items: str) -> list[str]:
+        return [answer.why for answer in desk.take([case(item=i) for i in items])]
+
+    assert whys("a") == ["pending"]
+    assert slow.began.wait(10)
+    assert whys("abcd") == ["pending", "pending", "pending", "full"]
+    assert [a.why for a in desk.take([case(item="c"), case(item="x", facts=())])] == ["pending", "no facts"]
+    assert desk.pending() == 3
+    slow.go.set()
+    assert desk.wait(10)
+    assert [(a.ready is not None, a.why) for a in desk.take([case(item=i) for i in "abc"])] == [(True, "")] * 3
+    desk.close()
+    assert whys("ae") == ["", "closed"]
+
+
+def test_an_idle_worker_ends_and_holds_nothing(desks) -> None:
+    class Owner:
+        def word(self, cases: Sequence[Case]) -> list[Explanation]:
+            return worded(cases)
+
+    owner, others = Owner(), set(threading.enumerate())
+    desk = Desk(lambda cases, owner=owner: owner.word(cases), "model", idle_s=0.05)
+    gone = weakref.ref(owner)
+    for item in "ab":
+        desk.ask([case(item=item)])
+        assert desk.wait(10)
+        for worker in set(threading.enumerate()) - others:
+            worker.join(10)
+            assert not worker.is_alive()
+    assert len(desk) == 2
+    del owner, desk
+    gc.collect()
+    assert gone() is None
 
 
 def test_many_threads_ask_at_a_time(desks) -> None:
