@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any, ClassVar, Literal, Self
 
@@ -76,7 +77,8 @@ class Encoded(Reranker):
     def __init__(self, config: Any, items: ItemTable, embedder: Any) -> None:
         super().__init__(config, items)
         self.embedder = embedder
-        self._kept = Kept(self._centred, config.max_bytes)
+        # Never mixed: a shop that grows beyond a few items gets a centre while it is served.
+        self._kept = {centred: Kept(partial(self._vectors, centred), config.max_bytes) for centred in (False, True)}
         self._middle: list[Rows] = []  # shared with the twins over later catalogues: the centre stays
         self._lock = Lock()
 
@@ -99,7 +101,6 @@ class Encoded(Reranker):
 
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Return the mixed scores of every list."""
-        self._centre()
         similar = np.full(len(slates.items), np.nan, np.float32)
         for first in range(0, len(requests), self.config.chunk):
             part = slice(first, min(first + self.config.chunk, len(requests)))
@@ -115,8 +116,9 @@ class Encoded(Reranker):
         history = stack(requests, self.config.limit, n)
         known = (slates.items >= 0) & (slates.items < n)
         needed = np.union1d(slates.items[known], history.rows)
-        vectors = dict(zip(needed.tolist(), self._kept.get(self.texts(needed)), strict=True))
-        queries = self._queries(requests)
+        centred = self._centre() is not None
+        vectors = dict(zip(needed.tolist(), self._kept[centred].get(self.texts(needed)), strict=True))
+        queries = self._queries(requests, centred)
         out = np.full(len(slates.items), np.nan, np.float32)
         # One product of matrices a request: its size, and so its rounding, depends on nobody else.
         for i in range(len(requests)):
@@ -141,14 +143,16 @@ class Encoded(Reranker):
                     self._middle.append(np.concatenate(found).mean(axis=0, dtype=np.float64).astype(np.float32))
         return self._middle[0] if self._middle else None
 
-    def _centred(self, texts: Sequence[str], query: bool = False) -> list[NDArray[Any]]:
-        middle = self._centre()
+    def _vectors(self, centred: bool, texts: Sequence[str], query: bool = False) -> list[NDArray[Any]]:
+        middle = self._middle[0] if centred else None
         found = self.encode(texts, query)
         return [unit(v if middle is None else v - middle).astype(np.float16) for v in found]
 
-    def _queries(self, requests: Sequence[Request]) -> dict[int, NDArray[Any]]:
+    def _queries(self, requests: Sequence[Request], centred: bool) -> dict[int, NDArray[Any]]:
         asking = {i: query for i, r in enumerate(requests) if (query := clean(r.text or "", TEXT_CHARS))}
-        return dict(zip(asking, self._centred(list(asking.values()), query=True), strict=True)) if asking else {}
+        if not asking:
+            return {}
+        return dict(zip(asking, self._vectors(centred, list(asking.values()), query=True), strict=True))
 
     def _fit(
         self,

@@ -137,6 +137,19 @@ def test_the_centre_is_that_of_the_catalogue_and_stays(small_shop, words, kind):
     assert few._centre() is None
 
 
+@BOTH
+def test_a_shop_that_grows_gets_its_centre_for_all_its_items(small_shop, words, kind):
+    every = [small_shop.items.item(row) for row in range(40)]
+    tiny, request = ItemTable.of(every[:15]), Request(history=Events.of([1, 2]), text="steel kettle")
+    old = kind(kind.Config(weight=1.0), tiny, words)
+    old.rank([request], Slates.of([[3, 5, 8, 12]]), 4)  # now vectors without a centre are kept
+    items = tiny.put(every[15:])
+    twin = old.apply(Delta(items=items, changed=np.arange(15, 40, dtype=np.int32), events=Events.of(())))
+    slates = Slates.of([[3, 5, 8, 12, 20, 30]])
+    fresh = kind(kind.Config(weight=1.0), items, words).judge([request], slates)
+    np.testing.assert_array_equal(twin.judge([request], slates).scores, fresh.scores)
+
+
 def test_pools():
     similar = np.array([[0.8, 0.2], [0.1, 0.6], [0.5, 0.4]], np.float32)
     weights = np.array([0.5, 1.0, -1.0], np.float32)
