@@ -33,11 +33,7 @@ class BiEncoder(Encoded):
     embedder: Embedder
 
     class Config(Encoded.Config):
-        """``words``: the share of words in common in a recommendation's similarity, rare words counting more.
-
-        On validation lists of LLMRank's Games (2,000 shoppers, 19 random items each) 0.3 adds .018 ± .003 to an NDCG@10
-        of .598.
-        """
+        """``words``: the share of words in common in a recommendation's similarity, rare words counting more."""
 
         words: float = Field(0.0, ge=0, le=1)
 
