@@ -10,10 +10,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ShapeMismatch
 from recsys.runtime.models import write_whole
@@ -24,10 +28,13 @@ WEIGHTS, OPTIMISER = "weights.", "optimiser."
 
 
 class Checkpoints:
-    """The checkpoints of one run in ``folder``: the last step and the best one."""
+    """The checkpoints of one run in ``folder``: the last step and the best one.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Without ``frozen``, parameters that are not trained are left out: the caller's module has them, as it had before.
+    """
+
+    def __init__(self, folder: Path, frozen: bool = True) -> None:
+        self.folder, self._frozen = folder, frozen
         folder.mkdir(parents=True, exist_ok=True)
 
     def save_best(self, module: Any, step: int) -> str:
@@ -35,7 +42,7 @@ class Checkpoints:
         from safetensors.torch import save
 
         name = f"best-{step:08d}.safetensors"
-        write_whole(self.folder / name, save(weights_of(module)))
+        write_whole(self.folder / name, save(weights_of(module, self._frozen)))
         return name
 
     def save(self, module: Any, optimiser: Any, step: int, state: Mapping[str, Any]) -> None:
@@ -43,7 +50,7 @@ class Checkpoints:
         from safetensors.torch import save
 
         name = f"last-{step:08d}.safetensors"
-        tensors = {WEIGHTS + n: t for n, t in weights_of(module).items()}
+        tensors = {WEIGHTS + n: t for n, t in weights_of(module, self._frozen).items()}
         tensors |= {OPTIMISER + n: t for n, t in _optimiser_tensors(optimiser).items()}
         write_whole(self.folder / name, save(tensors))
         whole = {"format": FORMAT, "last": name, **state}
@@ -83,9 +90,10 @@ class Checkpoints:
             raise ArtifactMissing(f"{path} is missing")
         tensors = load(path.read_bytes())
         if name.startswith("best-"):
-            set_weights(module, tensors)
+            set_weights(module, tensors, self._frozen)
             return
-        set_weights(module, {n.removeprefix(WEIGHTS): t for n, t in tensors.items() if n.startswith(WEIGHTS)})
+        weights = {n.removeprefix(WEIGHTS): t for n, t in tensors.items() if n.startswith(WEIGHTS)}
+        set_weights(module, weights, self._frozen)
         if optimiser is not None:
             own = {n.removeprefix(OPTIMISER): t for n, t in tensors.items() if n.startswith(OPTIMISER)}
             _set_optimiser(optimiser, own)
@@ -104,11 +112,51 @@ def start_from(module: Any, folder: Path) -> None:
     checkpoints.load(state["last"], module)
 
 
-def weights_of(module: Any) -> dict[str, Any]:
-    """Return the tensors of ``module`` on the CPU by name; one that has two names (a tied head) is listed once."""
+def fingerprint(*things: Any) -> str:
+    """Return a hash of data and settings: equal for equal ones, to tell whether a run was on these.
+
+    They may be None, numbers, texts, arrays, paths (of files: their content), and dataclasses, mappings and sequences
+    of such. Raises `TypeError` for anything else.
+    """
+    digest = hashlib.sha256()
+    _feed(digest, things)
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, thing: Any) -> None:
+    if isinstance(thing, np.ndarray):
+        digest.update(f"array {thing.dtype.str} {thing.shape}\n".encode())
+        digest.update(np.ascontiguousarray(thing).data)
+    elif thing is None or isinstance(thing, str | bytes | int | float | np.generic):
+        text = f"{type(thing).__name__} {thing!r}\n".encode("utf-8", "backslashreplace")
+        digest.update(str(len(text)).encode() + b" " + text)
+    elif isinstance(thing, Path):
+        with thing.open("rb") as file:
+            _feed(digest, hashlib.file_digest(file, "sha256").hexdigest())
+    elif dataclasses.is_dataclass(thing):
+        _feed(digest, (type(thing).__name__, *(getattr(thing, f.name) for f in dataclasses.fields(thing))))
+    elif isinstance(thing, Mapping):
+        _feed(digest, ("mapping", *sorted(thing)))
+        _feed(digest, [thing[k] for k in sorted(thing)])
+    elif isinstance(thing, Sequence):
+        digest.update(f"sequence {len(thing)}\n".encode())
+        for one in thing:
+            _feed(digest, one)
+    else:
+        raise TypeError(f"no fingerprint of {type(thing).__name__}")
+
+
+def weights_of(module: Any, frozen: bool = True) -> dict[str, Any]:
+    """Return the tensors of ``module`` on the CPU by name; one that has two names (a tied head) is listed once.
+
+    Without ``frozen``, parameters that are not trained are left out.
+    """
+    fixed = {n for n, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad and not frozen}
     out: dict[str, Any] = {}
     seen: set[tuple[Any, ...]] = set()
     for name, tensor in module.state_dict().items():
+        if name in fixed:
+            continue
         place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride())
         if tensor.numel() and place in seen:
             continue
@@ -117,9 +165,9 @@ def weights_of(module: Any) -> dict[str, Any]:
     return out
 
 
-def set_weights(module: Any, tensors: Mapping[str, Any]) -> None:
+def set_weights(module: Any, tensors: Mapping[str, Any], frozen: bool = True) -> None:
     """Fill ``module`` from what `weights_of` gave. Raises `ShapeMismatch` where the names or shapes are others."""
-    wanted = weights_of(module)
+    wanted = weights_of(module, frozen)
     if set(wanted) != set(tensors):
         odd = sorted(set(wanted) ^ set(tensors))[:3]
         raise ShapeMismatch(f"weights of another module: {', '.join(odd)}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from recsys.dataset import EventLog
 from recsys.errors import DataError
 from recsys.protocols import FitOptions
 from recsys.types import Request, Slates
+from recsys_fine_tuned.checkpoints import STATE, fingerprint
 from recsys_fine_tuned.compressor import FIELDS, shuffled
 from recsys_fine_tuned.listwise_features import generators_of, names
 from recsys_fine_tuned.listwise_model import ListHead, TextEncoder, arrays
@@ -72,7 +73,8 @@ def _encoded(
             seed=options.seed + cycle, threads=options.threads, title="text encoder",
         )  # fmt: skip
         batches = sequence_batches(rows, following, n, c.batch, c.negatives)
-        _run(model, module, batches, None, settings, f"encoder{cycle}" if before is None else "encoder-again")
+        known = (texts, {} if before is None else before.encoder, rows, following, cycle)
+        _run(model, module, batches, None, settings, f"encoder{cycle}" if before is None else "encoder-again", known)
     found = arrays(module)
     return Learned(found) if before is None else before.with_encoder(found)
 
@@ -171,7 +173,7 @@ def _headed(
     def validate(module: Any) -> Mapping[str, float]:
         return {"loss": float(module.losses(test_on)["loss"])}
 
-    report = _run(model, head, list_batches(train_on, LISTS), validate, settings, f"head{seed}")
+    report = _run(model, head, list_batches(train_on, LISTS), validate, settings, f"head{seed}", (lists, held))
     return arrays(head), round(float(report.best["loss"]), 5)
 
 
@@ -219,17 +221,17 @@ def _module_of(encoder: Arrays, config: Any) -> TextEncoder:
 
 def _run(
     model: Listwise, module: Any, batches: Callable[[np.random.Generator], Iterator[Mapping[str, Any]]], validate: Any,
-    settings: TrainSettings, name: str,
+    settings: TrainSettings, name: str, known: tuple[Any, ...],
 ) -> Any:  # fmt: skip
-    with _folder(model.config.checkpoints, name) as folder:
-        return train(module, batches, validate, settings, folder, say=lambda line: None)
-
-
-@contextmanager
-def _folder(kept: str | None, name: str) -> Iterator[Path]:
-    """Give a folder for checkpoints: the one that is kept, else one for now."""
-    if kept is not None:
-        yield Path(kept) / name
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
+    """Train in the folder for checkpoints, or in one for now; ``known`` is what the run is of."""
+    kept = model.config.checkpoints
+    if kept is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return train(module, batches, validate, settings, Path(folder), say=lambda line: None)
+    mark = fingerprint(known, model.config.model_dump(mode="json", exclude={"checkpoints"}))
+    chosen = Path(kept) / f"{name}-{mark[:16]}"
+    # A run of other data is over: the log has grown since, and nobody goes on with it.
+    for old in Path(kept).glob(f"{name}-{'[0-9a-f]' * 16}"):
+        if old != chosen and (old / STATE).is_file():
+            shutil.rmtree(old)
+    return train(module, batches, validate, settings, chosen, fingerprint=mark, say=lambda line: None)

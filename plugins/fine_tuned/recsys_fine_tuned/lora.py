@@ -17,6 +17,7 @@ import numpy as np
 from recsys.errors import ConfigError, DataError
 from recsys.registry import import_optional
 from recsys.runtime.tokens import Tokens
+from recsys_fine_tuned.checkpoints import fingerprint
 from recsys_fine_tuned.progress import Say
 from recsys_fine_tuned.report import TrainingReport
 from recsys_fine_tuned.rows import IGNORED, Batch, groups
@@ -71,7 +72,8 @@ def fine_tune(
     same call goes on where it was cut.
 
     Raises:
-        ConfigError: ``folder`` exists, or the model has none of the targets. DataError: no examples.
+        ConfigError: ``folder`` exists, the model has none of the targets, or ``checkpoints`` holds a run of another
+            model, on other examples or with other settings. DataError: no examples.
         PluginUnavailable: torch, transformers or peft is missing.
     """
     if folder.exists():
@@ -86,7 +88,7 @@ def fine_tune(
     rows, held = (_encoded(part, tokens, end, chosen.max_tokens) for part in (examples, validation))
     report = train(
         module, lambda rng: _epoch(rows, chosen.batch_rows, rng), _Validation(held, chosen.batch_rows, how.device),
-        how, checkpoints, say=say,
+        how, checkpoints, fingerprint=fingerprint(rows, held, chosen, _weights(source)), frozen=False, say=say,
     )  # fmt: skip
     save_merged(module, source, folder)
     return report
@@ -124,6 +126,10 @@ def save_merged(module: Any, source: Path, folder: Path) -> Path:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
     return folder
+
+
+def _weights(source: Path) -> list[Path]:
+    return [source / "config.json", *sorted(source.glob("*.safetensors"))]
 
 
 def _module(model: Any) -> Any:

@@ -19,7 +19,7 @@ from recsys.runtime.artifact import seal, staged, write_table
 from recsys.runtime.decoder import decoder_files
 from recsys.runtime.quantise import Precision
 from recsys_fine_tuned import presets
-from recsys_fine_tuned.checkpoints import start_from
+from recsys_fine_tuned.checkpoints import STATE, fingerprint, start_from
 from recsys_fine_tuned.conditioning import Conditioning
 from recsys_fine_tuned.decoder import PersonalisedDecoder, save_conditioning, save_decoder
 from recsys_fine_tuned.personalised import IDS, TASK, VECTORS, WEIGHTS
@@ -110,7 +110,7 @@ def train_language_model(
 
     Raises:
         DataError: no example, no validation example, or vectors of several widths.
-        ConfigError: ``folder`` holds a run with other settings. ArtifactMissing: ``start`` holds none.
+        ConfigError: ``folder`` holds a run with other settings or on other data. ArtifactMissing: ``start`` holds none.
         ShapeMismatch: the run in ``start`` was of other sizes.
     """
     chosen = presets.load(preset) if isinstance(preset, str) else preset
@@ -138,9 +138,10 @@ def train_language_model(
         precision=t.precision, device=device, title="language model",
     )  # fmt: skip
     module.float()
+    model = (chosen.model_dump(mode="json"), spec.to_dict(), frozen)
     report = train(
         module, epochs(rows, spec, t.batch_rows, t.forget), Validation(held, spec, t.batch_rows, device), settings,
-        folder, say=say,
+        folder, fingerprint=fingerprint(rows, held, model, start and start / STATE), say=say,
     )  # fmt: skip
     return Trained(module, tokenizer, chosen, report)
 

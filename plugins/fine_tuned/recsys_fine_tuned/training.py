@@ -109,6 +109,8 @@ def train(
     settings: TrainSettings,
     folder: Path,
     *,
+    fingerprint: str = "",
+    frozen: bool = True,
     say: Say | None = None,
 ) -> TrainingReport:
     """Train ``module`` (see `Trainee`) and leave it with its best weights, the last ones without validation.
@@ -116,14 +118,17 @@ def train(
     ``batches(rng)`` gives one epoch of batches, mappings of arrays (numpy or torch), which must follow from ``rng``
     alone; it is called once an epoch. ``validate(module)`` gives figures, among them ``settings.metric``. If ``folder``
     holds checkpoints of this run, it goes on from there: a run that was cut anywhere ends bit-equal to one that was
-    not, on the same machine and number of threads. The report is written into ``folder``.
+    not, on the same machine and number of threads. ``fingerprint`` (see `recsys_fine_tuned.checkpoints`) says what
+    data and model the run is of: one of others is not gone on with. ``frozen`` keeps parameters that are not trained
+    in the checkpoints too. The report is written into ``folder``.
 
     Raises:
-        ConfigError: ``folder`` holds a run with other settings. ModelError: the loss is not finite, or an epoch has
-            no batch. ArtifactDamaged, ArtifactMissing, ShapeMismatch: its checkpoints do not fit.
+        ConfigError: ``folder`` holds a run with other settings, or of another fingerprint.
+        ModelError: the loss is not finite, or an epoch has no batch.
+        ArtifactDamaged, ArtifactMissing, ShapeMismatch: its checkpoints do not fit.
     """
     with _threads(settings.threads):
-        run = _Run(module, batches, validate, settings, folder, say)
+        run = _Run(module, batches, validate, settings, Checkpoints(folder, frozen), fingerprint, say)
         return run.finish(run.go())
 
 
@@ -134,12 +139,14 @@ class _Run:
         batches: Batches,
         validate: Validate | None,
         settings: TrainSettings,
-        folder: Path,
+        checkpoints: Checkpoints,
+        fingerprint: str,
         say: Say | None,
     ) -> None:
         self.module, self.settings = module.to(settings.device), settings
         self.batches, self.validate = batches, validate
-        self.checkpoints, self.say, self.folder = Checkpoints(folder), say, folder
+        self.checkpoints, self.say, self.folder = checkpoints, say, checkpoints.folder
+        self.fingerprint = fingerprint
         self.optimiser = _optimiser(module, settings)
         self.state = _State()
         self.called = self.counted = time.monotonic()
@@ -182,6 +189,8 @@ class _Run:
             return
         if found["settings"] != _fixed(self.settings):
             raise ConfigError(f"{self.folder} holds a run with other settings: give an empty folder or the same ones")
+        if found.get("fingerprint") != self.fingerprint:
+            raise ConfigError(f"{self.folder} holds a run on other data or of another model: give an empty folder")
         names = {f.name for f in dataclasses.fields(_State)}
         self.state = _State(**{n: v for n, v in found.items() if n in names})
         self.checkpoints.load(found["last"], self.module, self.optimiser)
@@ -190,7 +199,7 @@ class _Run:
         now = time.monotonic()
         self.state.seconds += now - self.counted
         self.counted = now
-        state = dataclasses.asdict(self.state) | {"settings": _fixed(self.settings)}
+        state = dataclasses.asdict(self.state) | {"settings": _fixed(self.settings), "fingerprint": self.fingerprint}
         self.checkpoints.save(self.module, self.optimiser, self.state.step, state)
 
     def _ended(self) -> str:

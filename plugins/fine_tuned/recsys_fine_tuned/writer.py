@@ -25,6 +25,7 @@ from recsys.explain.generate import prompt_for
 from recsys.explain.slots import slot_names
 from recsys.runtime.decoder import write_decoder
 from recsys.runtime.tokens import Tokens
+from recsys_fine_tuned.checkpoints import fingerprint
 from recsys_fine_tuned.corpus import Grammar
 from recsys_fine_tuned.report import TrainingReport
 from recsys_fine_tuned.rows import IGNORED, groups
@@ -153,7 +154,7 @@ def fit_writer(examples: Sequence[Pair], recipe: Recipe, folder: Path, **free: A
         free: fields of `TrainSettings` that do not change what is computed, such as ``deadline_s``.
 
     Raises:
-        ConfigError: no example to learn from, or none to validate with.
+        ConfigError: no example to learn from, none to validate with, or ``folder`` holds a run on others.
     """
     learnt, held = [p for p in examples if not p.held], [p for p in examples if p.held]
     if not learnt or not held:
@@ -168,7 +169,10 @@ def fit_writer(examples: Sequence[Pair], recipe: Recipe, folder: Path, **free: A
         steps=recipe.steps, learning_rate=recipe.learning_rate, validate_every=recipe.validate_every,
         seed=recipe.seed, title="writer", **free,
     )  # fmt: skip
-    report = train(module, epochs(rows, recipe.batch_rows), _validation(apart, recipe), settings, folder / "run")
+    report = train(
+        module, epochs(rows, recipe.batch_rows), _validation(apart, recipe), settings, folder / "run",
+        fingerprint=fingerprint(rows, apart, recipe.model_dump()),
+    )  # fmt: skip
     if report.stopped == "deadline":
         return report  # a later call goes on with it
     source = folder / "source"

@@ -247,6 +247,14 @@ def test_cut_training_goes_on_bit_equal(tmp_path: Path, monkeypatch):
     assert resumed.learned is not None
     for name, weights in whole.learned.encoder.items():
         assert np.array_equal(weights, resumed.learned.encoder[name]), name
+    # What was learned from another log is not taken for this one's: the run begins anew, in place of the old one.
+    runs = {p.name for p in (tmp_path / "parts").iterdir()}
+    grown = made(tmp_path / "parts").study(log(seed=1), OPTIONS)
+    assert grown.learned is not None
+    assert not np.array_equal(grown.learned.encoder["bias"], whole.learned.encoder["bias"])
+    after = {p.name for p in (tmp_path / "parts").iterdir()}
+    assert not runs & after
+    assert len(after) == len(runs)
 
 
 def test_refusals():

@@ -102,3 +102,28 @@ def test_what_cannot_be_tuned_is_said(source: Path, tmp_path: Path) -> None:
         adapted(source, LoraSettings(targets=("c_attn",)))
     with pytest.raises(ConfigError, match="rank"):
         LoraSettings(rank=0)
+
+
+def test_adapters_of_other_examples_or_models_are_not_taken(source: Path, tmp_path: Path) -> None:
+    import shutil
+
+    short = TrainSettings(steps=4, validate_every=2, threads=1)
+
+    def tune(base: Path, pairs: list[Pair], name: str) -> None:
+        fine_tune(base, pairs, PAIRS, tmp_path / name, tmp_path / "run", SETTINGS, short, say=quiet)
+
+    tune(source, PAIRS, "one")
+    with pytest.raises(ConfigError, match="other data"):
+        tune(source, PAIRS[:2], "two")
+    other = shutil.copytree(source, tmp_path / "other")
+    weights = (other / "model.safetensors").read_bytes()
+    (other / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(ConfigError, match="another model"):
+        tune(other, PAIRS, "two")
+    # The run keeps adapters, not the model that they stand beside.
+    whole = (source / "model.safetensors").stat().st_size
+    assert all(path.stat().st_size < whole for path in (tmp_path / "run").glob("best-*.safetensors"))
+    tune(source, PAIRS, "two")
+    assert (tmp_path / "two" / "model.safetensors").read_bytes() == (
+        tmp_path / "one" / "model.safetensors"
+    ).read_bytes()

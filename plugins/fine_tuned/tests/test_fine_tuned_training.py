@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recsys_fine_tuned.checkpoints import Checkpoints, weights_of
+from recsys_fine_tuned.checkpoints import Checkpoints, fingerprint, weights_of
 from recsys_fine_tuned.progress import Progress
 from recsys_fine_tuned.report import TrainingReport
 from recsys_fine_tuned.training import TrainSettings, train
@@ -165,3 +165,61 @@ def test_progress_speaks_lines_or_draws_a_bar(capsys: pytest.CaptureFixture[str]
         progress.step(4, {"loss": 0.5})
         progress.note("stays")
     assert "stays" in capsys.readouterr().err
+
+
+def test_a_run_on_other_data_is_not_gone_on_with(tmp_path: Path) -> None:
+    def go(*data: Any, **free: Any) -> TrainingReport:
+        settings = replace(SETTINGS, **free)
+        return train(Line(), batches, validate, settings, tmp_path, fingerprint=fingerprint(*data), say=quiet)
+
+    go(X, Y, stop_after=7)
+    with pytest.raises(ConfigError, match="other data"):
+        go(X, -Y)
+    with pytest.raises(ConfigError, match="other data"):
+        run(tmp_path)
+    assert go(X, Y).stopped == "done"
+    with pytest.raises(ConfigError, match="other data"):
+        go(X, -Y)
+
+
+def test_a_fingerprint_tells_contents_apart(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"two")
+    things: list[Any] = [
+        None, 1, 1.0, True, "1", b"1", (), ("1",), ("1", "1"), ("11",), [("1",), "1"], X, X.T, X.astype(float),
+        X[:1], {"a": 1}, {"b": 1}, {"a": 2}, SETTINGS, replace(SETTINGS, seed=9), tmp_path / "a", tmp_path / "b",
+        "\ud800", np.float32(1),
+    ]  # fmt: skip
+    assert len({fingerprint(t) for t in things}) == len(things)
+    assert fingerprint({"a": 1, "b": X}) == fingerprint({"b": X.copy(), "a": 1})
+    assert fingerprint(X[::2]) == fingerprint(X[::2].copy())
+    with pytest.raises(TypeError, match="no fingerprint of set"):
+        fingerprint({1})
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_is_not_trained_need_not_be_kept(tmp_path: Path, frozen: bool) -> None:
+    class Adapted(Line):
+        def __init__(self) -> None:
+            super().__init__()
+            self.base = torch.nn.Linear(5, 2000).requires_grad_(False)
+            self.register_buffer("scale", torch.ones(1))
+
+        def losses(self, batch: Any) -> dict[str, Any]:
+            self.scale += 1
+            return super().losses(batch)
+
+    def go(folder: str, **free: Any) -> Any:
+        module = Adapted()
+        train(module, batches, validate, replace(SETTINGS, **free), tmp_path / folder, frozen=frozen, say=quiet)
+        return module
+
+    whole = go("whole")
+    go("cut", stop_after=8)
+    again = go("cut")
+    assert again.scale > 9
+    for name, tensor in weights_of(whole).items():
+        assert torch.equal(tensor, weights_of(again)[name])
+    sizes = [p.stat().st_size for p in (tmp_path / "cut").glob("*.safetensors")]
+    assert len(sizes) == 2
+    assert all((size > 4 * 5 * 2000) == frozen for size in sizes)
