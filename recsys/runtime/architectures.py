@@ -12,6 +12,8 @@ from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError
 from recsys.runtime.rope import Rope
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+# Rows that a sliding window sees where a configuration does not say.
+WINDOW = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Architecture:
             heads=heads,
             kv_heads=size_of(config, "num_key_value_heads", heads),
             head_dim=size_of(config, "head_dim", hidden // heads),
-            epsilon=float(config.get("rms_norm_eps", 1e-6)),
+            epsilon=epsilon_of(config, "rms_norm_eps", 1e-6),
             vocabulary=size_of(config, "vocab_size"),
             max_tokens=_reach(config),
             rope=Rope.from_config(config),
@@ -88,8 +90,8 @@ class Architecture:
             qk_norm=family == "qwen3",
             bias=family == "qwen2" or bool(config.get("attention_bias", False)),
             out_bias=family != "qwen2" and bool(config.get("attention_bias", False)),
-            bos=None if config.get("bos_token_id") is None else int(config["bos_token_id"]),
-            eos=_ids(config.get("eos_token_id")),
+            bos=next(iter(ids_of(config, "bos_token_id")), None),
+            eos=ids_of(config, "eos_token_id"),
         )
         if made.heads % made.kv_heads or made.head_dim % 2:
             raise ConfigError("config.json: heads must be a multiple of num_key_value_heads, head_dim even")
@@ -102,7 +104,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactMissing(f"{path} is missing") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactDamaged(f"{path} is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise ArtifactDamaged(f"{path} holds no JSON object")
@@ -113,10 +115,21 @@ def _special(generation: Mapping[str, Any]) -> dict[str, Any]:
     return {k: generation[k] for k in ("bos_token_id", "eos_token_id") if generation.get(k) is not None}
 
 
-def _ids(value: Any) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
+def ids_of(config: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """Return one token or several that a config.json names, () for none. Raises `ConfigError` for what is no token."""
+    value = config.get(name)
+    ids = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(i, int) and i >= 0 for i in ids):
+        raise ConfigError(f"config.json: {name} must be a token's number, got {value!r}")
+    return tuple(ids)
+
+
+def epsilon_of(config: Mapping[str, Any], name: str, default: float) -> float:
+    """Return the small number of a norm. Raises `ConfigError` for one that is none."""
+    value = config.get(name, default)
+    if not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ConfigError(f"config.json: {name} must be a small number, got {value!r}")
+    return float(value)
 
 
 def size_of(config: Mapping[str, Any], name: str, default: int | None = None, *, where: str = "config.json") -> int:
@@ -131,7 +144,8 @@ def size_of(config: Mapping[str, Any], name: str, default: int | None = None, *,
 def _reach(config: Mapping[str, Any]) -> int:
     """Tokens up to which every row sees all rows before it: a sliding window cuts it down."""
     reach = size_of(config, "max_position_embeddings", 2048)
-    sliding = config.get("sliding_window")
-    if sliding is None or not config.get("use_sliding_window", config["model_type"] == "mistral"):
+    slides = config["model_type"] == "mistral" or bool(config.get("use_sliding_window"))
+    # Where the key itself is missing the library has a window, where it is null there is none.
+    if not slides or config["model_type"] == "llama" or config.get("sliding_window", WINDOW) is None:
         return reach
-    return min(reach, size_of(config, "sliding_window"))
+    return min(reach, size_of(config, "sliding_window", WINDOW))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ConfigError, ShapeMismatch
-from recsys.runtime.architectures import read_json, size_of
+from recsys.runtime.architectures import epsilon_of, ids_of, read_json, size_of
 from recsys.runtime.graph import FUSED, Graph
 from recsys.runtime.quantise import Calibration, Precision
 from recsys.runtime.weights import WeightFile, Weights
@@ -70,8 +70,7 @@ class BertArchitecture:
         kind = config.get("position_embedding_type") or "absolute"
         if kind != "absolute":
             raise ConfigError(f"config.json: position_embedding_type {kind!r} is not supported (known: absolute)")
-        pad = config.get("pad_token_id")
-        pad = 0 if pad is None else int(pad)
+        pad = next(iter(ids_of(config, "pad_token_id")), 0)
         # RoBERTa counts positions from the row after its padding token's.
         offset = 0 if family == "bert" else pad + 1
         made = cls(
@@ -80,7 +79,7 @@ class BertArchitecture:
             inner=size_of(config, "intermediate_size"),
             layers=size_of(config, "num_hidden_layers"),
             heads=size_of(config, "num_attention_heads"),
-            epsilon=float(config.get("layer_norm_eps", 1e-12)),
+            epsilon=epsilon_of(config, "layer_norm_eps", 1e-12),
             vocabulary=size_of(config, "vocab_size"),
             max_tokens=size_of(config, "max_position_embeddings", 512) - offset,
             types=size_of(config, "type_vocab_size", 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -27,6 +28,8 @@ _WRITERS: dict[str, Callable[..., dict[str, Any]]] = {
     "causal": decoder_files, "cross-encoder": cross_encoder_files, "encoder": encoder_files, "seq2seq": seq2seq_files,
 }  # fmt: skip
 _CALIBRATED = ("encoder", "cross-encoder")
+# Files of a model folder that an export reads.
+_READ = (".safetensors", ".json", ".jinja")
 Tell = Callable[[str], None]
 
 
@@ -99,7 +102,7 @@ def export(
     with staged(folder) as made:
         tell(f"writing {task} in {precision}")
         spec = _written(source, made, task, precision, max_tokens)
-        spec["source"] = {"ref": ref, "config_sha256": sha256_of(source / "config.json")}
+        spec["source"] = _source(ref, source)
         if parity or gate is not None:
             # What is measured is what will be opened: the sealed files.
             seal(made, spec)
@@ -116,6 +119,16 @@ def export(
         (made / PARITY).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         digest = seal(made, spec)
     return Exported(folder, digest, spec, figures)
+
+
+def _source(ref: str, folder: Path) -> dict[str, str]:
+    """Return what the model was made from: a place on the hub by name, files by their content, wherever they lie."""
+    config = {"config_sha256": sha256_of(folder / "config.json")}
+    if ref.startswith("hf://"):
+        return {"ref": ref} | config
+    files = sorted(p for p in folder.iterdir() if p.suffix in _READ and p.is_file())
+    lines = "".join(f"{sha256_of(p)}  {p.name}\n" for p in files)
+    return {"sha256": hashlib.sha256(lines.encode()).hexdigest()} | config
 
 
 def _written(source: Path, folder: Path, task: str, precision: Precision, max_tokens: int | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +22,20 @@ from recsys.runtime.tokens import Tokens
 Scores = NDArray[np.float32]
 # Places of a list that NDCG looks at.
 PLACES = 10
+# On fewer lists a mean says nothing: one that loses or gains a place moves it beyond the bounds.
+MIN_LISTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a quantised model must keep: the mean rank correlation at least, and the share of NDCG@10 lost at most."""
+    """What a quantised model must keep: the mean rank correlation at least, and the share of NDCG@10 lost at most.
+
+    ``lists`` with a relevant text are needed at least.
+    """
 
     kendall: float = 0.95
     ndcg_loss: float = 0.005
+    lists: int = MIN_LISTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ class Figures:
     """How a quantised model compares on validation lists.
 
     ``kendall`` is the mean over lists of the rank correlation of both models' scores (tau-b); ``ndcg`` and
-    ``ndcg_reference`` are means of NDCG@10, ``ndcg_loss`` is the share lost, below 0 for a gain.
+    ``ndcg_reference`` are means of NDCG@10, ``ndcg_loss`` is the share lost, below 0 for a gain. ``judged`` of the
+    ``lists`` have a relevant text.
     """
 
     lists: int
@@ -44,13 +52,18 @@ class Figures:
     ndcg_reference: float
     ndcg: float
     ndcg_loss: float
+    judged: int
 
     def check(self, bounds: Bounds) -> dict[str, Any]:
         """Return figures and bounds for the spec.
 
         Raises:
-            QuantisationRefused: a bound is broken; the message has all figures.
+            QuantisationRefused: a bound is broken, or there are too few lists; the message has all figures.
         """
+        if self.judged < bounds.lists:
+            raise QuantisationRefused(
+                f"{self.judged} lists with a relevant text are too few to judge by: give at least {bounds.lists}"
+            )
         if not (self.kendall >= bounds.kendall and self.ndcg_loss <= bounds.ndcg_loss):
             raise QuantisationRefused(
                 f"the quantised model does not rank as the whole one on {self.lists} lists: Kendall {self.kendall:.4f} "
@@ -87,7 +100,7 @@ def compare(reference: Scores, scores: Scores, starts: NDArray[np.int64], labels
     if not taus or not before:
         raise DataError("gate data: at least one list needs a relevant text and scores that differ")
     whole, kept = float(np.mean(before)), float(np.mean(after))
-    return Figures(len(starts) - 1, float(np.mean(taus)), whole, kept, 1 - kept / whole if whole else 0.0)
+    return Figures(len(starts) - 1, float(np.mean(taus)), whole, kept, 1 - kept / whole if whole else 0.0, len(before))
 
 
 def kendall(one: Scores, other: Scores) -> float | None:
@@ -126,20 +139,23 @@ class GateData:
     def read(cls, path: Path) -> Self:
         """Read an ``.npz`` whose arrays have the names of the attributes. Raises `DataError` where it is none."""
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 made = cls(
                     tuple(str(q) for q in held["queries"]),
                     tuple(str(t) for t in held["texts"]),
-                    held["starts"].astype(np.int64),
-                    held["labels"].astype(np.float32),
+                    np.atleast_1d(held["starts"]).astype(np.int64, casting="same_kind"),
+                    np.asarray(held["labels"], np.float32),
                     tuple(str(a) for a in held["answers"]) if "answers" in held else (),
                 )
-        except (OSError, ValueError, KeyError) as error:
+        # A lone array (.npy) is no context, and what only begins as an archive has an error of its own.
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} is no gate data (.npz of queries, texts, starts, labels): {error}") from error
         if len(made.starts) != len(made.queries) + 1 or len(made.answers) not in (0, 2):
             raise DataError(f"{path}: starts must have one entry more than queries, answers two or none")
-        if made.starts[-1] != len(made.texts) or (np.diff(made.starts) < 1).any():
+        if made.starts[0] != 0 or made.starts[-1] != len(made.texts) or (np.diff(made.starts) < 1).any():
             raise DataError(f"{path}: starts must rise from 0 to the number of texts, no list empty")
+        if made.labels.shape != (len(made.texts),) or not (np.isfinite(made.labels) & (made.labels >= 0)).all():
+            raise DataError(f"{path}: labels must be one gain a text, 0 or more")
         return made
 
     def scores(self, model: CausalLM | CrossEncoder | Encoder | Seq2Seq) -> Scores:

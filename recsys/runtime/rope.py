@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from recsys.errors import ConfigError
 
 KINDS = ("default", "linear", "llama3")
+# Whatever else a configuration says of positions would be left out in silence.
+_KEYS = frozenset({
+    "rope_type", "type", "rope_theta", "factor", "partial_rotary_factor", "low_freq_factor", "high_freq_factor",
+    "original_max_position_embeddings",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,17 @@ class Rope:
         """Read ``rope_parameters``, or the older ``rope_theta`` and ``rope_scaling``, of a model's config.json.
 
         Raises:
-            ConfigError: a kind that is not known here, or a number that makes no sense.
+            ConfigError: a kind or a key that is not known here, or a number that makes no sense.
         """
-        given = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+        given = config.get("rope_parameters") or config.get("rope_scaling") or {}
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"config.json: rope_parameters must be a table, got {given!r}")
+        if other := sorted(str(k) for k, v in given.items() if k not in _KEYS or isinstance(v, Mapping)):
+            raise ConfigError(f"config.json: rope_parameters: {', '.join(other)} is not supported")
         kind = str(given.get("rope_type", given.get("type", "default")))
         if kind not in KINDS:
             raise ConfigError(f"config.json: rope type {kind!r} is not supported (known: {', '.join(KINDS)})")
-        if float(given.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))) != 1.0:
+        if given.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0)) not in (1.0, None):
             raise ConfigError("config.json: partial_rotary_factor is not supported")
         numbers = {"theta": given.get("rope_theta", config.get("rope_theta", 10000.0))}
         if kind != "default":

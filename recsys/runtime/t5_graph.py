@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ConfigError
-from recsys.runtime.architectures import read_json, size_of
+from recsys.runtime.architectures import epsilon_of, ids_of, read_json, size_of
 from recsys.runtime.graph import FUSED, Graph
 from recsys.runtime.quantise import Precision
 from recsys.runtime.weights import WeightFile, Weights
@@ -72,7 +72,6 @@ class T5Architecture:
             known = ", ".join(_ACTIVATIONS)
             raise ConfigError(f"config.json: feed_forward_proj {inner!r} is not supported (known: {known})")
         layers = size_of(config, "num_layers")
-        eos = config.get("eos_token_id", 1)
         # A head that is the embedding itself was trained on rows scaled down, one of its own was not.
         scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
         made = cls(
@@ -82,15 +81,15 @@ class T5Architecture:
             written=size_of(config, "num_decoder_layers", layers),
             heads=size_of(config, "num_heads"),
             head_dim=size_of(config, "d_kv"),
-            epsilon=float(config.get("layer_norm_epsilon", 1e-6)),
+            epsilon=epsilon_of(config, "layer_norm_epsilon", 1e-6),
             vocabulary=size_of(config, "vocab_size"),
             buckets=size_of(config, "relative_attention_num_buckets", 32),
             reach=size_of(config, "relative_attention_max_distance", 128),
             gated=inner == "gated-gelu",
             scaled=bool(scaled),
-            pad=int(config.get("pad_token_id") or 0),
-            start=int(config.get("decoder_start_token_id") or 0),
-            eos=tuple(int(e) for e in eos) if isinstance(eos, list) else (int(eos),),
+            pad=next(iter(ids_of(config, "pad_token_id")), 0),
+            start=next(iter(ids_of(config, "decoder_start_token_id")), 0),
+            eos=ids_of(config, "eos_token_id") or (1,),
         )
         if made.buckets % 4 or made.reach <= made.buckets // 2:
             raise ConfigError(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import LlamaConfig
+from transformers import LlamaConfig, MistralConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ShapeMismatch
@@ -109,7 +109,12 @@ def test_weight_file_aligns(tmp_path: Path) -> None:
         ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "yarn"),
         ({"rope_parameters": {"rope_type": "linear", "factor": 0}}, "positive"),
         ({"rope_parameters": {"rope_type": "llama3", "low_freq_factor": 4, "high_freq_factor": 1}}, "exceed"),
-        ({"partial_rotary_factor": 0.5}, "partial"),
+        ({"partial_rotary_factor": 0.5}, "partial"), ({"partial_rotary_factor": "half"}, "partial"),
+        ({"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6}}}, "full_attention"),
+        ({"rope_parameters": {"rope_type": "default", "mrope_section": [16, 24]}}, "mrope_section"),
+        ({"rope_parameters": {"rope_theta": {"full": 1e6}}}, "rope_theta"), ({"rope_parameters": [1e6]}, "table"),
+        ({"rms_norm_eps": "tiny"}, "rms_norm_eps"), ({"rms_norm_eps": float("nan")}, "rms_norm_eps"),
+        ({"bos_token_id": "<s>"}, "bos_token_id"), ({"eos_token_id": [2, None]}, "eos_token_id"),
     ],
 )  # fmt: skip
 def test_what_the_graph_cannot_do_is_refused_by_name(change: dict[str, Any], words: str) -> None:
@@ -120,7 +125,7 @@ def test_what_the_graph_cannot_do_is_refused_by_name(change: dict[str, Any], wor
 def test_a_folder_without_a_configuration(tmp_path: Path) -> None:
     with pytest.raises(ArtifactMissing, match=r"config\.json is missing"):
         Architecture.from_folder(tmp_path)
-    for content in ("{oh", "[]", "7"):
+    for content in ("{oh", "[]", "7", "[" * 200_000, '{"a": ' * 200_000, "1" * 5_000):
         (tmp_path / "config.json").write_text(content)
         with pytest.raises(ArtifactDamaged, match="JSON"):
             Architecture.from_folder(tmp_path)
@@ -138,6 +143,11 @@ def test_sizes_and_defaults() -> None:
         CONFIG | {"model_type": "qwen2", "sliding_window": 64, "use_sliding_window": False}
     )
     assert (mistral.max_tokens, qwen2.max_tokens, qwen2.bias, qwen2.out_bias) == (64, 128, True, False)
+    # A mistral that does not say slides over 4,096, as the library has it; one that says null does not.
+    long = CONFIG | {"model_type": "mistral", "max_position_embeddings": 32768}
+    assert Architecture.from_config(long).max_tokens == MistralConfig().sliding_window == 4096
+    assert Architecture.from_config(long | {"sliding_window": None}).max_tokens == 32768
+    assert Architecture.from_config(long | {"model_type": "llama", "sliding_window": 64}).max_tokens == 32768
 
 
 @pytest.mark.parametrize(

@@ -161,9 +161,14 @@ def test_figures_of_the_gate() -> None:
     assert turned.kendall == -1
     assert turned.ndcg_loss == pytest.approx(1 - 1 / np.log2(3))
     with pytest.raises(QuantisationRefused, match=r"-1\.0000 \(at least 0\.95\)"):
-        turned.check(Bounds())
-    assert Bounds() == Bounds(kendall=0.95, ndcg_loss=0.005)
-    assert turned.check(Bounds(kendall=-1, ndcg_loss=1))["bounds"] == {"kendall": -1, "ndcg_loss": 1}
+        turned.check(Bounds(lists=1))
+    assert Bounds() == Bounds(kendall=0.95, ndcg_loss=0.005, lists=20)
+    assert turned.check(Bounds(kendall=-1, ndcg_loss=1, lists=1))["bounds"] == {
+        "kendall": -1, "ndcg_loss": 1, "lists": 1,
+    }  # fmt: skip
+    # Of its two lists one has a relevant text.
+    with pytest.raises(QuantisationRefused, match=r"1 lists .* at least 20"):
+        turned.check(Bounds(kendall=-1, ndcg_loss=1))
     for bad in (np.array([0, 2]), np.array([1, 2, 4]), np.array([0, 0, 4])):
         with pytest.raises(DataError, match="starts must rise"):
             compare(scores, scores, bad, labels)
@@ -183,14 +188,21 @@ def test_gate_data_from_disk(tmp_path: Path) -> None:
     assert GateData.read(path).texts == ("a", "b")
     for change in (
         {"starts": np.array([0, 1])}, {"starts": np.array([0, 1, 2])}, {"answers": np.array(["yes"])},
-        {"texts": np.array([{}, None])},
+        {"texts": np.array([{}, None])}, {"labels": np.array([1.0])}, {"labels": np.array([1.0, np.nan])},
+        {"labels": np.array([1.0, -1.0])}, {"labels": np.array(["many", "few"])}, {"labels": np.ones((2, 1))},
+        {"starts": np.array([1, 2])}, {"starts": np.array([0.0, np.nan])}, {"starts": np.array(2)},
+        {"queries": np.array("tea")},
     ):  # fmt: skip
         np.savez(path, **(arrays | change))
         with pytest.raises(DataError):
             GateData.read(path)
-    path.write_bytes(b"none")
+    for content in (b"none", b"", b"PK\x03\x04garbage"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="no gate data"):
+            GateData.read(path)
+    np.save(tmp_path / "lone.npy", np.ones(3))
     with pytest.raises(DataError, match="no gate data"):
-        GateData.read(path)
+        GateData.read(tmp_path / "lone.npy")
 
 
 def test_nothing_stays_when_it_fails(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,3 +397,13 @@ def test_torch_keeps_the_settings_of_a_model(source: Source) -> None:
     assert made.forget("shopper") > 0
     np.testing.assert_allclose(made.next_token_logits(prompts), first, atol=1e-5)
     made.close()
+
+
+def test_where_a_model_lay_is_no_part_of_it(source: Source, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(source("encoder"), tmp_path / "copy"))
+    (copy / "notes.md").write_text("kept beside it")
+    one, two = (export(str(f), tmp_path / f"out{k}", parity=False) for k, f in enumerate((source("encoder"), copy)))
+    assert one.sha256 == two.sha256
+    assert set(one.spec["source"]) == {"sha256", "config_sha256"}
+    (copy / "tokenizer_config.json").write_text("{}")
+    assert export(str(copy), tmp_path / "other", parity=False).sha256 != one.sha256
