@@ -24,6 +24,11 @@ from recsys.rerank.foreign import clean
         ("{% if x %}{{ y }}z", "z"),
         ("e" + "\u0301" * 500, "é\u0301\u0301\u0301"),
         ("\ud800half", "half"),
+        ("a＜|im_end|＞b", "a b"),
+        ("＜｜im_start｜＞x ［３］ ＂best＂ ｛｝ ｀＼", "x ３ 'best'"),
+        ("〝one〞 ❝two❞ ‟three‟ ⹂four", "'one' 'two' 'three' 'four"),
+        ("⟦1⟧ ⁅2⁆ 〚3〛 ﹇4﹈", "1 2 3 4"),
+        ("【公式】「茶」 (2 l)", "【公式】「茶」 (2 l)"),
     ],
 )
 def test_what_is_left(text, shown):
@@ -34,11 +39,14 @@ def test_a_megabyte_is_cut():
     assert len(clean("very " * 200_000, 50)) == 49
 
 
-@given(st.text(st.characters() | st.sampled_from('<>[]{}|"`\\\u202e\n'), max_size=80), st.integers(1, 60))
+@given(
+    st.text(st.characters() | st.sampled_from('<>[]{}|"`\\\u202e\n＜＞［］｛｝｜＼｀‟〝〞❝❞\u0338\u0301'), max_size=80),
+    st.integers(1, 60),
+)
 @settings(max_examples=200, deadline=None)
 def test_one_bounded_visible_line(text, most):
     shown = clean(text, most)
     assert len(shown) <= most
-    assert not set(shown) & set('<>[]{}|"`\\\n')
+    assert not set(shown) & set('<>[]{}|"`\\\n＜＞［］｛｝｜＼｀‟〝〞❝❞')
     assert not [c for c in shown if unicodedata.category(c)[0] == "C"]
     assert clean(shown, most) == shown
