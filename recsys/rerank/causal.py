@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -78,7 +79,7 @@ class Remembered:
 
     def __init__(self, size: int = 200_000) -> None:
         self._size = size
-        self._kept: dict[str, float] = {}
+        self._kept: OrderedDict[str, float] = OrderedDict()
         self._lock = Lock()
 
     def get(self, keys: Iterable[str]) -> dict[str, float]:
@@ -90,5 +91,5 @@ class Remembered:
         """Keep values; the oldest make room."""
         with self._lock:
             self._kept.update(values)
-            for key in list(self._kept)[: max(len(self._kept) - self._size, 0)]:
-                del self._kept[key]
+            for _ in range(len(self._kept) - self._size):
+                self._kept.popitem(last=False)

@@ -132,3 +132,13 @@ def test_what_is_remembered_is_bounded():
     kept = Remembered(2)
     kept.put({"a": 1.0, "b": 2.0, "c": 3.0})
     assert kept.get(["a", "b", "c"]) == {"b": 2.0, "c": 3.0}
+
+
+def test_room_is_made_without_a_look_at_all_that_is_kept():
+    # Copying the keys at each put would take minutes.
+    size = 100_000
+    kept = Remembered(size)
+    kept.put({str(i): float(i) for i in range(size)})
+    for i in range(size, 2 * size):
+        kept.put({str(i): float(i)})
+    assert kept.get([str(size - 1), str(size), str(2 * size - 1)]) == {str(size): size, str(2 * size - 1): 2 * size - 1}
