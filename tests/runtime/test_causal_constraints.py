@@ -25,8 +25,9 @@ def walk(trie: Trie, state: tuple[int, int, int], so_far: tuple[int, ...]) -> se
     return found
 
 
-@given(CHOICES)
-def test_a_trie_holds_its_choices_and_no_others(choices: list[list[int]]) -> None:
+@given(CHOICES, st.sampled_from([1, 100, 70_000]))
+def test_a_trie_holds_its_choices_and_no_others(small: list[list[int]], apart: int) -> None:
+    choices = [[apart * token for token in choice] for choice in small]
     trie = Trie([np.array(c) for c in choices])
     wanted = {tuple(c) for c in choices}
     assert walk(trie, trie.start(), ()) == wanted
@@ -88,10 +89,18 @@ def test_titles_word_by_word(causal: Callable[[str], CausalLM]) -> None:
     assert replies[1].text == titles[2]
 
 
+def test_a_long_choice_costs_its_own_length_alone() -> None:
+    whole = Trie([*(np.arange(k, k + 5) for k in range(2000)), np.zeros(50_000, np.int64)])
+    assert (len(whole), whole.longest) == (2001, 50_000)
+    assert sum(part.nbytes for part in vars(whole).values()) < 1_000_000
+
+
 def test_what_makes_no_constraint(causal: Callable[[str], CausalLM]) -> None:
     for nothing in ([], [np.zeros(0, np.int64)]):
         with pytest.raises(ConfigError, match="at least one"):
             Trie(nothing)
+    with pytest.raises(ConfigError, match="from 0"):
+        Trie([np.array([3]), np.array([4, -1])])
     one = Prompt((np.array([5]),))
     with pytest.raises(ModelError, match="2 prompts need one constraint or as many, got 1"):
         causal("qwen3").generate([one, one], max_new_tokens=1, constraint=[Trie([np.array([4])])])
