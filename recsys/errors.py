@@ -94,7 +94,12 @@ class StageError(RecsysError):
 
 
 class BudgetExceeded(StageError):
-    """The time that a request had for a stage is over; what was reached by then is dropped."""
+    """The time that a request had is over; what was reached by then is dropped.
 
-    def __init__(self, message: str, stage: str = "rerank", plugin: str = "model") -> None:
+    ``stage`` and ``plugin`` are "" where whoever looks at the clock, such as a model, does not know who asked.
+    """
+
+    def __init__(self, message: str, stage: str = "", plugin: str = "") -> None:
         super().__init__(stage, plugin, message)
+        who = " ".join(part for part in (stage, plugin and f"'{plugin}'") if part)
+        self.args = (f"{who} failed: {message}" if who else message,)

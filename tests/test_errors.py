@@ -31,3 +31,10 @@ def test_stage_error_says_where():
     assert str(error) == "rank 'lightgbm' failed: no columns"
     with pytest.raises(errors.RecsysError):
         raise error
+
+
+def test_a_lack_of_time_names_who_is_known():
+    assert str(errors.BudgetExceeded("late")) == "late"
+    assert str(errors.BudgetExceeded("late", plugin="model")) == "'model' failed: late"
+    error = errors.BudgetExceeded("late", "rerank", "model")
+    assert (str(error), error.stage, error.plugin) == ("rerank 'model' failed: late", "rerank", "model")

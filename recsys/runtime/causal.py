@@ -231,7 +231,7 @@ class CausalLM:
         # What a text may become counts from the beginning: its keys and values are held until it ends.
         for batch in batches([len(s) + ending.most for s in states], self._batch_rows):
             steps = BodySteps(self._body, [states[k] for k in batch], self._embeddings, ending.most)
-            samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
+            samplers = [Sampler(temperature, seed, prompts[k].content()) for k in batch]
             read = [len(states[k]) for k in batch]
             replies = decode(steps, read, self._head, samplers, [rules[k] for k in batch], ending, self.tokens)
             out.update(zip(batch, replies, strict=True))

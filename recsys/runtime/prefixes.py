@@ -37,6 +37,10 @@ class Prompt:
             digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
 
+    def content(self) -> str:
+        """Return a hash of the pieces alone, whosever they are."""
+        return Prompt(self.pieces).key()
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixState:

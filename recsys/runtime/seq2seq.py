@@ -162,7 +162,7 @@ class Seq2Seq:
         lengths = [s.shape[3] for s in sources]
         for batch in batches([n + ending.most for n in lengths], self._batch_rows):
             steps = _Steps(self, [sources[k] for k in batch], ending.most)
-            samplers = [Sampler(temperature, seed, prompts[k].key()) for k in batch]
+            samplers = [Sampler(temperature, seed, prompts[k].content()) for k in batch]
             read, own = [lengths[k] for k in batch], [rules[k] for k in batch]
             replies = decode(steps, read, self._head, samplers, own, ending, self.tokens)
             out.update(zip(batch, replies, strict=True))

@@ -221,6 +221,9 @@ def test_draws_depend_on_seed_and_prompt_alone(causal: Causal) -> None:
     batch = model.generate(prompts, max_new_tokens=12, temperature=1.0, seed=1)
     alone = [model.generate([p], max_new_tokens=12, temperature=1.0, seed=1)[0] for p in prompts]
     assert [r.ids.tolist() for r in batch] == [r.ids.tolist() for r in alone]
+    tagged = [Prompt(p.pieces, f"user-{k}") for k, p in enumerate(prompts)]
+    for reply, same in zip(batch, model.generate(tagged, max_new_tokens=12, temperature=1.0, seed=1), strict=True):
+        assert reply.ids.tolist() == same.ids.tolist()
     other = model.generate(prompts, max_new_tokens=12, temperature=1.0, seed=2)
     assert [r.ids.tolist() for r in batch] != [r.ids.tolist() for r in other]
 
