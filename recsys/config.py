@@ -51,9 +51,10 @@ class RerankStage(Stage):
 class ModelSettings(_Section):
     """A model that stages share: ``ref`` is file://FOLDER, package://MODULE/FOLDER or hf://OWNER/NAME.
 
-    ``sha256`` is that of its weights, ``provider`` ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads``
-    bounds its cores. ``prefix_mb`` of memory keep what a causal model has read of returning shoppers, 0 = nothing. With
-    ``join_ms`` above 0 calls of several threads wait that long for one another and are read in one batch.
+    ``sha256`` is that of its manifest, as `recsys export` prints it, or for "torch" that of the whole folder;
+    ``provider`` is ONNX Runtime's name for where it runs ("cpu", "cuda"), ``threads`` bounds its cores. ``prefix_mb``
+    of memory keep what a causal model has read of returning shoppers, 0 = nothing. With ``join_ms`` above 0 calls of
+    several threads wait that long for one another and are read in one batch.
     """
 
     ref: str = Field(min_length=1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import ArtifactDamaged, ConfigError, ShapeMismatch
 from recsys.runtime.artifact import Artifact
+from recsys.runtime.batching import JoinedCausal
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Constraint
 from recsys.runtime.decoder import causal_from
@@ -55,9 +56,18 @@ class PersonalisedLM:
 
     @classmethod
     def open(
-        cls, folder: Path, sha256: str = "", *, provider: str = "cpu", threads: int | None = None, prefix_bytes: int = 0
+        cls,
+        folder: Path,
+        sha256: str = "",
+        *,
+        provider: str = "cpu",
+        threads: int | None = None,
+        prefix_bytes: int = 0,
+        join_ms: float = 0.0,
     ) -> Self:
         """Verify and load an artifact that `recsys_fine_tuned.personalised_training.Trained.export` wrote.
+
+        The options are those of a section ``[models.NAME]``, see `recsys.config.ModelSettings`.
 
         Raises:
             ArtifactMissing, ArtifactDamaged, ShapeMismatch: files are missing, changed, or do not fit together.
@@ -69,6 +79,8 @@ class PersonalisedLM:
         # The decoder inside is one like any other.
         inside = dataclasses.replace(artifact, spec={**artifact.spec, "task": "causal"})
         model = causal_from(inside, provider, threads, prefix_bytes)
+        if join_ms:
+            model = JoinedCausal(model, wait_ms=join_ms)
         tensors = _arrays(folder / WEIGHTS)
         try:
             spec = Conditioning(**artifact.field("conditioning"))

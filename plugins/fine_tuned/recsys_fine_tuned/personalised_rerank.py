@@ -67,7 +67,11 @@ class PersonalisedReranker(Reranker):
         if m.runtime != "onnx":
             raise ConfigError(f"[models.{config.model}] runtime: a personalised model runs on onnx, not {m.runtime}")
         folder = ModelRef.parse(m.ref).path()
-        return cls(config, deps.items, PersonalisedLM.open(folder, m.sha256, provider=m.provider, threads=m.threads))
+        lm = PersonalisedLM.open(
+            folder, m.sha256, provider=m.provider or "cpu", threads=m.threads, prefix_bytes=m.prefix_mb << 20,
+            join_ms=m.join_ms,
+        )  # fmt: skip
+        return cls(config, deps.items, lm)
 
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Ask the model about every list; entries that are no items of the catalogue stay without a score."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import fine_tuned_toys as toys
@@ -13,9 +13,11 @@ import pytest
 from recsys_fine_tuned.personalised import PersonalisedLM
 from recsys_fine_tuned.personalised_rerank import PersonalisedReranker
 
+from recsys.config import ModelSettings
 from recsys.dataset import ItemTable
 from recsys.errors import ArtifactDamaged, BudgetExceeded, ConfigError
 from recsys.protocols import Delta, Deps
+from recsys.runtime.batching import JoinedCausal
 from recsys.testing.kits import RankerTests
 from recsys.types import Events, Item, Request, Slates
 
@@ -101,12 +103,21 @@ def test_a_deadline_ends_it(lm: PersonalisedLM) -> None:
 
 def test_it_is_built_from_settings(toy_artifact: Path, tmp_path: Path) -> None:
     def settings(**changed: Any) -> dict[str, Any]:
-        given = {"ref": f"file://{toy_artifact}", "runtime": "onnx", "sha256": "", "provider": "cpu", "threads": 1}
-        return {"own": SimpleNamespace(**{**given, **changed})}
+        return {"own": ModelSettings(ref=f"file://{toy_artifact}", **{"threads": 1, **changed})}
 
     config = PersonalisedReranker.Config(model="own", weight=5.0)
     made = PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings()))
     assert made.rank(fans()[2:3], SLATES[0], 4).items[0] == 2
+    # What was read of a shopper is kept, and calls are joined, as the settings say.
+    kept = PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings(prefix_mb=4, join_ms=1.0)))
+    asked = [dataclasses.replace(r, user=f"u{k}") for k, r in enumerate(fans())]
+    assert kept.rank(asked, SLATES, 4).items.tolist() == made.rank(fans(), SLATES, 4).items.tolist()
+    assert isinstance(kept.lm.model, JoinedCausal)
+    assert kept.lm.model.forget("u1") > 0
+    kept.lm.model.close()
+    bare = PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings(prefix_mb=0)))
+    bare.rank(asked, SLATES, 4)
+    assert bare.lm.model.forget("u1") == 0
     with pytest.raises(ConfigError, match="catalogue"):
         PersonalisedReranker.from_config(config, Deps(models=settings()))
     with pytest.raises(ConfigError, match=r"no \[models.own\]"):
