@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,11 @@ import typer
 
 from recsys.cli.output import Json, console, print_json, progress, table
 from recsys.errors import ConfigError, ModelError
+
+# Which stages of an engine read a section [models.NAME], by the task of the model in it.
+_READERS = {
+    "causal": "a reranker or explainer that asks a language model", "cross-encoder": "the reranker cross-encoder",
+}  # fmt: skip
 
 
 def add(app: typer.Typer) -> None:
@@ -32,7 +38,9 @@ def export(
     ] = None,
     gate: Annotated[
         Path | None,
-        typer.Option("--gate", metavar="DATA.npz", help="Lists on which int8 and int4 must rank as fp32 does."),
+        typer.Option(
+            "--gate", metavar="DATA.npz", help="Lists (20 at least) on which int8 and int4 must rank as fp32 does."
+        ),
     ] = None,
     ungated: Annotated[
         bool, typer.Option("--ungated", help="Write int8 or int4 without any lists to judge by.")
@@ -90,7 +98,13 @@ def _show(facts: dict[str, Any]) -> None:
     ]  # fmt: skip
     out = console()
     out.print(table(facts["to"], ("", ""), lines))
-    typer.echo(f'next:  in recsys.toml: [models.NAME] ref = "file://{facts["to"]}" sha256 = "{facts["sha256"]}"')
+    place = [f"ref = {json.dumps('file://' + facts['to'], ensure_ascii=False)}", f'sha256 = "{facts["sha256"]}"']
+    if reader := _READERS.get(spec["task"]):
+        typer.echo(f'next:  in recsys.toml, for {reader} with model = "NAME":')
+        typer.echo("\n".join(["[models.NAME]", *place]))
+    else:
+        typer.echo(f"next:  no stage of an engine reads {spec['task']} from recsys.toml: open it in Python by")
+        typer.echo(f"       recsys.runtime.artifact.open_model(recsys.config.ModelSettings({', '.join(place)}))")
 
 
 def _copy(path: Path, to: Path, as_json: bool) -> None:

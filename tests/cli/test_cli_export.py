@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from recsys import config
+from recsys.config import EngineConfig
+from recsys.runtime import artifact
+from recsys.runtime.artifact import open_model
+from recsys.runtime.pairs import CrossEncoder
 from recsys.testing.tiny import tiny_encoder
 
 TEXTS = ["a red kettle for tea", "a quiet desk lamp, not too bright", "a soft chair and a long cable"]
@@ -27,6 +34,20 @@ def test_a_model_is_written_and_shown(answer: Any, call: Any, model: Path, tmp_p
     shown = call("export", f"file://{model}", "--to", tmp_path / "b", "--precision", "fp16", "--no-parity").stdout
     assert "fp16" in shown
     assert f"file://{tmp_path / 'b'}" in shown
+    assert "the reranker cross-encoder" in shown
+    said = EngineConfig.model_validate(tomllib.loads(shown[shown.index("[models.NAME]") :]))
+    assert isinstance(open_model(said.models["NAME"]), CrossEncoder)
+
+
+def test_a_model_that_no_stage_reads_says_how_it_is_opened(call: Any, tmp_path: Path) -> None:
+    made = tmp_path / "encoder"
+    shown = call("export", tiny_encoder(tmp_path / "hub", TEXTS), "--to", made, "--no-parity").stdout
+    line = shown.split("open it in Python by")[1].strip()
+    assert "models.NAME" not in shown
+    assert line.startswith("recsys.runtime.artifact.open_model(")
+    names = {"recsys": SimpleNamespace(config=config, runtime=SimpleNamespace(artifact=artifact))}
+    opened = eval(line, names)
+    assert opened.encode(["a red kettle"]).shape == (1, 48)
 
 
 def test_a_refusal_has_figures_and_exit_code_1(call: Any, model: Path, tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_layouts_of_sentence_transformers(bert: Path, tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text(json.dumps(whole))
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 12, "do_lower_case": True}))
     (tmp_path / "2_Pool").mkdir()
+    config: dict[str, Any]
     for config, pooling in (
         ({"pooling_mode": "cls"}, "cls"), ({"pooling_mode": ["mean"]}, "mean"), ({}, "mean"),
         ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, "mean"),
