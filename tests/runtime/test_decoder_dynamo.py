@@ -48,7 +48,9 @@ def test_the_exporter_of_torch_agrees(
     program = torch.onnx.export(
         Flat().eval(),
         (sample["inputs_embeds"], sample["position_ids"], sample["bias"], [sample[k] for k in past]),
-        dynamic_shapes=({0: free, 1: free}, {0: free, 1: free}, {0: free, 1: free, 2: free}, [{0: free, 2: free}] * len(past)),
+        dynamic_shapes=(
+            {0: free, 1: free}, {0: free, 1: free}, {0: free, 1: free, 2: free}, [{0: free, 2: free}] * len(past),
+        ),
         dynamo=True, verbose=False,
         input_names=["inputs_embeds", "position_ids", "bias", *past], output_names=list(session.spec.output_names),
     )  # fmt: skip
