@@ -39,8 +39,8 @@ class CausalLM:
 
     ``embeddings`` are (vocabulary, d) float32, memory-mapped or not; ``head`` is a matrix of this shape or a
     `Head`, and without one the embedding is the head. ``prefixes`` keeps states of tagged prompts. ``batch_rows``
-    bounds the rows of one call. Answers do not depend on what else is in a batch, up to rounding; many threads may
-    call one model. A ``deadline`` is a value of `time.monotonic`, looked at between calls of the body.
+    bounds the rows of one call. Answers do not depend on what else is in a batch, up to rounding (of quantised models
+    see `recsys.runtime.quantise`); many threads may call one model. A ``deadline`` is a value of `time.monotonic`, looked at between calls of the body.
 
     Raises:
         ShapeMismatch: the arrays do not fit the architecture.

@@ -29,7 +29,7 @@ class Seq2Seq:
 
     The methods are those of `CausalLM`: a prompt is what the encoder reads, ended by the model's end token as
     `prompt` makes it, and a continuation is what the decoder would write. Answers do not depend on what else is in a
-    batch, up to rounding; many threads may call one model.
+    batch, up to rounding (of quantised models see `recsys.runtime.quantise`); many threads may call one model.
 
     Raises:
         ShapeMismatch: the arrays do not fit the architecture.
