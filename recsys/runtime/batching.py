@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.errors import BudgetExceeded, ConfigError, ModelError
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import Reply, unread
+from recsys.runtime.decoding import Reply, rules_of, unread
 from recsys.runtime.prefixes import Prompt
 
 T = TypeVar("T")
@@ -241,9 +241,7 @@ class JoinedCausal(CausalLM):
         deadline: float | None = None,
     ) -> list[Reply]:
         """As `CausalLM.generate`; a text with a deadline joins only those of the same, and waits no longer."""
-        rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompts)
-        if len(rules) != len(prompts):
-            raise ModelError(f"{len(prompts)} prompts need one constraint or as many, got {len(rules)}")
+        rules = rules_of(constraint, len(prompts))
         key = ("generate", max_new_tokens, tuple(stop), temperature, seed, deadline)
         try:
             return self._batcher(list(zip(prompts, rules, strict=True)), key=key, deadline=deadline, ends_itself=True)

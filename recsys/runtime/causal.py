@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from recsys.errors import BudgetExceeded, ModelError, ShapeMismatch
 from recsys.runtime.architectures import Architecture
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode, unread
+from recsys.runtime.decoding import BodySteps, Ending, Reply, Sampler, decode, rules_of, unread
 from recsys.runtime.heads import ArrayHead, Head, many_logits
-from recsys.runtime.packing import Rows, batches, block_inputs, read, run, stacked
+from recsys.runtime.packing import Rows, batches, block_inputs, parts, read, run, stacked
 from recsys.runtime.prefixes import PrefixCache, PrefixState, Prompt
 from recsys.runtime.scoring import Owner, log_likelihoods
 from recsys.runtime.session import Session, in_time
@@ -40,7 +40,8 @@ class CausalLM:
     ``embeddings`` are (vocabulary, d) float32, memory-mapped or not; ``head`` is a matrix of this shape or a
     `Head`, and without one the embedding is the head. ``prefixes`` keeps states of tagged prompts. ``batch_rows``
     bounds the rows of one call. Answers do not depend on what else is in a batch, up to rounding (of quantised models
-    see `recsys.runtime.quantise`); many threads may call one model. A ``deadline`` is a value of `time.monotonic`, looked at between calls of the body.
+    see `recsys.runtime.quantise`); many threads may call one model. A ``deadline`` is a value of `time.monotonic`,
+    looked at between calls of the body.
 
     Raises:
         ShapeMismatch: the arrays do not fit the architecture.
@@ -148,7 +149,7 @@ class CausalLM:
         Raises:
             ModelError, BudgetExceeded: as `score`.
         """
-        self._check_ids(ids)
+        Prompt((ids,)).check(self._a.vocabulary, self._a.hidden)
         head = np.asarray(self._head.matrix[ids], np.float32).T
         return [rows @ head for rows in self.hidden(prefixes, continuations, deadline=deadline)]
 
@@ -185,9 +186,7 @@ class CausalLM:
         """
         if stop and self.tokens is None:
             raise ModelError("stop strings need a tokenizer")
-        rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompts)
-        if len(rules) != len(prompts):
-            raise ModelError(f"{len(prompts)} prompts need one constraint or as many, got {len(rules)}")
+        rules = rules_of(constraint, len(prompts))
         for prompt in prompts:
             self._check_length(len(prompt) + max_new_tokens)
         ending = Ending(self._a.eos, tuple(stop), max_new_tokens, deadline)
@@ -206,14 +205,7 @@ class CausalLM:
         """Cut many prompts into runs whose states are held in memory together."""
         if continuations is not None and len(continuations) != len(prompts):
             raise ModelError(f"{len(prompts)} prefixes need as many groups of continuations, got {len(continuations)}")
-        start, rows = 0, 0
-        for k, prompt in enumerate(prompts):
-            if k > start and rows + len(prompt) > HELD_CALLS * self._batch_rows:
-                yield slice(start, k)
-                start, rows = k, 0
-            rows += len(prompt)
-        if start < len(prompts):
-            yield slice(start, len(prompts))
+        return parts([len(p) for p in prompts], HELD_CALLS * self._batch_rows)
 
     def _written(
         self,
@@ -250,7 +242,7 @@ class CausalLM:
                 raise ModelError("a prompt must have at least one row: begin it with the model's first token")
             self._check_length(len(prompt) + max((len(c) for c in group), default=0))
             for given in (prompt, *group):
-                self._check_pieces(given)
+                given.check(self._a.vocabulary, self._a.hidden)
         known: dict[str, PrefixState] = {}
         missing: dict[str, Prompt] = {}
         keys = [p.key() for p in prompts]
@@ -314,19 +306,6 @@ class CausalLM:
         parts = [self._embeddings[p] if p.ndim == 1 else p for p in prompt.pieces]
         whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return np.asarray(whole[: len(whole) - drop], np.float32)
-
-    def _check_pieces(self, prompt: Prompt) -> None:
-        for piece in prompt.pieces:
-            if piece.ndim == 1:
-                self._check_ids(piece)
-            elif piece.ndim != 2 or piece.shape[1] != self._a.hidden or piece.dtype.kind != "f":
-                raise ShapeMismatch(
-                    f"a piece of a prompt is {piece.dtype} {piece.shape}: give (t,) ids or (t, {self._a.hidden}) rows"
-                )
-
-    def _check_ids(self, ids: NDArray[np.generic]) -> None:
-        if ids.dtype.kind != "i" or (len(ids) and (ids.min() < 0 or ids.max() >= self._a.vocabulary)):
-            raise ModelError(f"token ids must be whole numbers below {self._a.vocabulary}")
 
     def _check_length(self, rows: int) -> None:
         if rows > self._max:

@@ -52,6 +52,14 @@ def unread(constraint: Constraint | None) -> Reply:
     return Reply("", np.zeros(0, np.int64), 0.0, "deadline", 0, 0, complete)
 
 
+def rules_of(constraint: Constraint | Sequence[Constraint | None] | None, count: int) -> list[Constraint | None]:
+    """Return one constraint a prompt. Raises `ModelError` where they are neither one for all nor ``count``."""
+    rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * count
+    if len(rules) != count:
+        raise ModelError(f"{count} prompts need one constraint or as many, got {len(rules)}")
+    return rules
+
+
 class Sampler:
     """Picks tokens for one text: the likeliest at ``temperature`` 0, else by draws seeded by ``seed`` and ``key``."""
 

@@ -115,6 +115,18 @@ def _call(body: Session, inputs: Inputs, outputs: Sequence[str] | None) -> dict[
     return out | {"hidden": hidden.reshape(-1, hidden.shape[-1])[inputs["back"]]}
 
 
+def parts(sizes: Sequence[int], limit: int) -> Iterator[slice]:
+    """Cut 0..len(sizes) into runs whose sum stays within ``limit`` (one at least)."""
+    start, total = 0, 0
+    for k, size in enumerate(sizes):
+        if k > start and total + size > limit:
+            yield slice(start, k)
+            start, total = k, 0
+        total += size
+    if start < len(sizes):
+        yield slice(start, len(sizes))
+
+
 def batches(sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
     """Cut 0..len(sizes) into batches of like size whose padded sum stays within ``limit`` (one at least)."""
     batch: list[int] = []

@@ -12,6 +12,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import ModelError, ShapeMismatch
+
 Piece = NDArray[np.int64] | NDArray[np.float32]
 
 
@@ -36,6 +38,21 @@ class Prompt:
             digest.update(f"{piece.dtype.str} {piece.shape}\n".encode())
             digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
+
+    def check(self, vocabulary: int, width: int) -> None:
+        """Refuse what a model of so many tokens and rows of this width cannot read.
+
+        Raises:
+            ModelError: a token that does not exist. ShapeMismatch: a piece that is neither ids nor rows.
+        """
+        for piece in self.pieces:
+            if piece.ndim == 1:
+                if piece.dtype.kind != "i" or (len(piece) and not 0 <= piece.min() <= piece.max() < vocabulary):
+                    raise ModelError(f"token ids must be whole numbers below {vocabulary}")
+            elif piece.ndim != 2 or piece.shape[1] != width or piece.dtype.kind != "f":
+                raise ShapeMismatch(
+                    f"a piece of a prompt is {piece.dtype} {piece.shape}: give (t,) ids or (t, {width}) rows"
+                )
 
     def content(self) -> str:
         """Return a hash of the pieces alone, whosever they are."""

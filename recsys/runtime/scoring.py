@@ -32,7 +32,7 @@ def log_likelihoods(
     Raises:
         BudgetExceeded: ``deadline`` passed.
     """
-    targets = [_targets(c) for group in continuations for c in group]
+    targets = [targets_of(c) for group in continuations for c in group]
     prefix = np.repeat(np.arange(len(before)), [len(group) for group in continuations])
     counts = np.array([(t >= 0).sum() for t in targets], np.int64)
     sums = _first_tokens(head, before, prefix, np.array([t[0] if len(t) else -1 for t in targets], np.int64), deadline)
@@ -71,7 +71,7 @@ def _first_tokens(
     return out
 
 
-def _targets(continuation: Prompt) -> NDArray[np.int64]:
+def targets_of(continuation: Prompt) -> NDArray[np.int64]:
     """Return the token at every row, -1 where it is a vector."""
     parts = [p if p.ndim == 1 else np.full(len(p), -1) for p in continuation.pieces]
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)

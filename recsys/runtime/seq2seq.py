@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from recsys.errors import BudgetExceeded, ModelError, ShapeMismatch
 from recsys.runtime.constraints import Constraint
-from recsys.runtime.decoding import STEP, Ending, Reply, Sampler, decode, grown, unread
+from recsys.runtime.decoding import STEP, Ending, Reply, Sampler, decode, grown, rules_of, unread
 from recsys.runtime.heads import Head, log_probs, many_logits
-from recsys.runtime.packing import HIDDEN, batches
+from recsys.runtime.packing import HIDDEN, batches, parts
 from recsys.runtime.prefixes import Prompt
+from recsys.runtime.scoring import targets_of
 from recsys.runtime.session import Session, in_time
-from recsys.runtime.sources import Across, Job, Rows, jobs_of, layers_of, side_by_side, targets_of
+from recsys.runtime.sources import Across, Job, Rows, jobs_of, layers_of, side_by_side
 from recsys.runtime.t5_graph import T5Architecture
 from recsys.runtime.tokens import Tokens
 from recsys.runtime.weights import Table
@@ -135,9 +136,7 @@ class Seq2Seq:
         """
         if stop and self.tokens is None:
             raise ModelError("stop strings need a tokenizer")
-        rules = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompts)
-        if len(rules) != len(prompts):
-            raise ModelError(f"{len(prompts)} prompts need one constraint or as many, got {len(rules)}")
+        rules = rules_of(constraint, len(prompts))
         if max_new_tokens > self._max:
             raise ModelError(f"a text of {max_new_tokens} tokens is asked for, the model writes {self._max}")
         ending = Ending(self._a.eos, tuple(stop), max_new_tokens, deadline)
@@ -173,29 +172,17 @@ class Seq2Seq:
         return 0
 
     def _parts(self, prompts: Sequence[Prompt]) -> Iterator[slice]:
-        start, rows = 0, 0
-        for k, prompt in enumerate(prompts):
+        """Cut many prompts into runs whose keys and values are held in memory together."""
+        for prompt in prompts:
             self._check(prompt)
             if not len(prompt):
                 raise ModelError("a prompt must have at least one row: end it with the model's end token")
-            if k > start and rows + len(prompt) > HELD_CALLS * self._batch_rows:
-                yield slice(start, k)
-                start, rows = k, 0
-            rows += len(prompt)
-        if start < len(prompts):
-            yield slice(start, len(prompts))
+        return parts([len(p) for p in prompts], HELD_CALLS * self._batch_rows)
 
     def _check(self, prompt: Prompt) -> None:
         if len(prompt) > self._max:
             raise ModelError(f"a text has {len(prompt)} rows, the model takes {self._max}")
-        for piece in prompt.pieces:
-            if piece.ndim == 1:
-                if piece.dtype.kind != "i" or (len(piece) and not 0 <= piece.min() <= piece.max() < self._a.vocabulary):
-                    raise ModelError(f"token ids must be whole numbers below {self._a.vocabulary}")
-            elif piece.ndim != 2 or piece.shape[1] != self._a.hidden or piece.dtype.kind != "f":
-                raise ShapeMismatch(
-                    f"a piece of a prompt is {piece.dtype} {piece.shape}: give (t,) ids or (t, {self._a.hidden}) rows"
-                )
+        prompt.check(self._a.vocabulary, self._a.hidden)
 
     def _rows(self, prompt: Prompt) -> Rows:
         parts = [self._embeddings[p] if p.ndim == 1 else p for p in prompt.pieces]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.runtime.packing import HIDDEN
-from recsys.runtime.prefixes import Prompt
 
 Rows = NDArray[np.float32]
 # Rows of continuations that are read side by side: every row of them is compared with every other.
@@ -58,11 +57,6 @@ def jobs_of(source: int, sizes: Sequence[int]) -> Iterator[Job]:
         rows += size
     if members:
         yield Job(source, tuple(members), rows)
-
-
-def targets_of(continuation: Prompt) -> NDArray[np.int64]:
-    """Return the token at every row, -1 where it is a vector."""
-    return np.concatenate([p if p.ndim == 1 else np.full(len(p), -1) for p in continuation.pieces]).astype(np.int64)
 
 
 def side_by_side(rows: Sequence[Rows]) -> tuple[Rows, Rows]:
