@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -227,7 +227,7 @@ class JoinedCausal(CausalLM):
         """As `CausalLM.next_token_logits`."""
         if not prompts:
             return self._model.next_token_logits(prompts)
-        return np.array(self._batcher(prompts, key=("next",)), np.float32)
+        return np.array(self._together([(p, None) for p in prompts], ("next",)), np.float32)
 
     def generate(
         self,
@@ -244,7 +244,7 @@ class JoinedCausal(CausalLM):
         rules = rules_of(constraint, len(prompts))
         key = ("generate", max_new_tokens, tuple(stop), temperature, seed, deadline)
         try:
-            return self._batcher(list(zip(prompts, rules, strict=True)), key=key, deadline=deadline, ends_itself=True)
+            return self._together(list(zip(prompts, rules, strict=True)), key, deadline, ends_itself=True)
         except BudgetExceeded:
             return [unread(rule) for rule in rules]
 
@@ -261,30 +261,47 @@ class JoinedCausal(CausalLM):
     ) -> list[NDArray[np.float32]]:
         if len(prefixes) != len(continuations):
             raise ModelError(f"{len(prefixes)} prefixes need as many groups of continuations, got {len(continuations)}")
-        return self._batcher(list(zip(prefixes, continuations, strict=True)), key=key, deadline=deadline)
+        return self._together(list(zip(prefixes, continuations, strict=True)), key, deadline)
 
-    def _do(self, key: tuple[Any, ...], things: list[Any], deadline: float | None) -> Sequence[Any]:
+    def _together(
+        self, asked: list[tuple[Prompt, Any]], key: Hashable, deadline: float | None = None, ends_itself: bool = False
+    ) -> list[Any]:
+        # What is forgotten from here on is not kept, be it that its turn comes later.
+        with self._prefixes.reading() as forgotten:
+            things = [(*one, forgotten) for one in asked]
+            return self._batcher(things, key=key, deadline=deadline, ends_itself=ends_itself)
+
+    def _do(
+        self, key: tuple[Any, ...], things: list[tuple[Prompt, Any, Set[str]]], deadline: float | None
+    ) -> Sequence[Any]:
+        with self._prefixes.reading() as late:
+            prompts = [Prompt(p.pieces) if p.tag in forgotten else p for p, _, forgotten in things]
+            try:
+                return self._answers(key, prompts, [other for _, other, _ in things], deadline)
+            finally:
+                # Who was forgotten after the look above and before the model began to read.
+                for tag in {p.tag for p in prompts} & late:
+                    self._prefixes.forget(tag)
+
+    def _answers(
+        self, key: tuple[Any, ...], prompts: list[Prompt], others: list[Any], deadline: float | None
+    ) -> Sequence[Any]:
         match key:
             case ("score", mean):
-                return self._model.score(*_columns(things), mean=mean, deadline=deadline)
+                return self._model.score(prompts, others, mean=mean, deadline=deadline)
             case ("hidden",):
-                return self._model.hidden(*_columns(things), deadline=deadline)
+                return self._model.hidden(prompts, others, deadline=deadline)
             case ("choice", ids):
-                return self._model.choice_logits(*_columns(things), np.array(ids, np.int64), deadline=deadline)
+                return self._model.choice_logits(prompts, others, np.array(ids, np.int64), deadline=deadline)
             case ("next",):
-                return list(self._model.next_token_logits(things))
+                return list(self._model.next_token_logits(prompts))
         _, most, stop, temperature, seed, until = key
-        prompts, rules = _columns(things)
         return self._model.generate(
             prompts,
             max_new_tokens=most,
             stop=stop,
-            constraint=rules,
+            constraint=others,
             temperature=temperature,
             seed=seed,
             deadline=until,
         )
-
-
-def _columns(things: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
-    return [a for a, _ in things], [b for _, b in things]

@@ -19,7 +19,7 @@ from recsys.runtime import batching
 from recsys.runtime.batching import Batcher, JoinedCausal
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Trie
-from recsys.runtime.prefixes import Prompt
+from recsys.runtime.prefixes import PrefixCache, Prompt
 from recsys.runtime.session import Session, SessionSpec
 
 Causal = Callable[[str], CausalLM]
@@ -290,4 +290,26 @@ def test_a_joined_text_waits_no_longer_than_its_deadline(causal: Causal) -> None
         body.open.set()
         reply = begun.result(5)[0]
         assert (reply.reason, reply.tokens_in) == ("deadline", 2)
+    joined.close()
+
+
+def test_what_is_forgotten_while_it_waits_is_not_kept(causal: Causal) -> None:
+    model = copy.copy(causal("qwen3"))
+    cache = model._prefixes = PrefixCache(1 << 20)
+    body = model._body = Gated(model._body)
+    joined = JoinedCausal(model, wait_ms=0)
+    bob, eve, one = (Prompt((np.arange(4, 9),), tag) for tag in ("bob", "eve", ""))
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(joined.hidden, [one], [[one]])
+        assert body.reached.wait(5)
+        calls = [pool.submit(joined.score, [p], [[one]]) for p in (bob, eve)]
+        while len(joined._batcher._queue) < 2:
+            time.sleep(0.001)
+        assert joined.forget("bob") == 0
+        body.open.set()
+        assert first.result(5)
+        np.testing.assert_allclose(calls[0].result(5), calls[1].result(5), atol=1e-5)
+    assert (len(cache), cache.get(bob)) == (1, None)
+    joined.score([bob], [[one]])
+    assert len(cache) == 2
     joined.close()
