@@ -200,8 +200,12 @@ class Reasons:
         if cases is None:
             return Said([Explanation() for _ in listed.items.tolist()], tuple(degraded))
         if desk is not None:
-            said = _tried(PLAIN, partial(_in_passing, desk, cases, explainers[PLAIN]), strict, degraded)
-            return said or Said([Explanation() for _ in cases], tuple(degraded))
+            name = next(iter(explainers))
+            said = _tried(PLAIN, partial(_in_passing, desk, cases, explainers[PLAIN], name), strict, degraded)
+            said = said or Said([Explanation() for _ in cases])
+            if strict and said.degraded:
+                raise StageError("explain", name, said.degraded[0])
+            return replace(said, degraded=(*degraded, *said.degraded))
         for name, explainer in explainers.items():
             spoken = _tried(name, partial(_spoken, explainer, cases, explainers[PLAIN]), strict, degraded)
             if spoken is not None:
@@ -209,11 +213,13 @@ class Reasons:
         return Said([Explanation() for _ in listed.items.tolist()], tuple(degraded))
 
 
-def _in_passing(desk: Desk, cases: Sequence[Case], plain: Any) -> Said:
-    """Return what is ready, the template's words for the rest, and what is still to come."""
-    ready, spoken = desk.ask(cases), _spoken(plain, cases, plain)
-    words = [said if one is None else one for one, said in zip(ready, spoken, strict=True)]
-    return Said(words, (), tuple(one is None and bool(c.facts) for one, c in zip(ready, cases, strict=True)))
+def _in_passing(desk: Desk, cases: Sequence[Case], plain: Any, name: str) -> Said:
+    """Return what is ready, the template's words for the rest, what is still to come, and why others never will."""
+    answers, spoken = desk.take(cases), _spoken(plain, cases, plain)
+    words = [said if a.ready is None else a.ready for a, said in zip(answers, spoken, strict=True)]
+    dropped = sorted({a.why for a in answers} - {"", "pending", "no facts"})
+    degraded = tuple(f"explain:{name}:{why}" for why in dropped)
+    return Said(words, degraded, tuple(a.why == "pending" for a in answers))
 
 
 def _tried(part: str, work: Callable[[], T], strict: bool, degraded: list[str]) -> T | None:
