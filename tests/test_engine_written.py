@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from engine_toys import CHEAP, SHOPPERS, ids
 from pydantic import BaseModel, ConfigDict
@@ -37,9 +39,7 @@ class Slow:
         if self.config.fails:
             raise RuntimeError("no words")
         said = self.plain.explain(cases)
-        return [
-            Explanation(kind="generated", text=one.text, evidence=one.evidence) if one.text else one for one in said
-        ]
+        return [replace(one, kind="generated") if one.text else one for one in said]
 
 
 class Gone(Slow):
