@@ -21,6 +21,7 @@ from recsys.registry import import_optional
 from recsys.rerank.encoder import CrossEncoded
 from recsys.runtime.segments import Segments
 from recsys.runtime.tokens import Tokens
+from recsys_fine_tuned.checkpoints import fingerprint
 from recsys_fine_tuned.crossencoder_lists import NEVER, Cut, Lists, cut, epochs, ndcg, prior_scale
 from recsys_fine_tuned.progress import Say
 from recsys_fine_tuned.report import TrainingReport
@@ -74,7 +75,8 @@ def train_cross_encoder(
     and "ndcg" (at 10, of the entries in the lists); "ndcg_prior" is that of the incoming order.
 
     Raises:
-        ConfigError: ``folder`` exists. DataError: no list can be learned from.
+        ConfigError: ``folder`` exists, ``checkpoints`` are of a run on other data or another model, or as `pair_scorer`.
+        DataError: no list can be learned from.
         PluginUnavailable: torch or transformers is missing.
     """
     if folder.exists():
@@ -88,7 +90,8 @@ def train_cross_encoder(
     module = pair_scorer(base, prior_scale(learn), chosen.frozen, how.seed)
     report = train(
         module, epochs(learn, chosen.lists, chosen.hard, chosen.drawn), _Validation(held, how.device), how,
-        checkpoints, say=say,
+        checkpoints, fingerprint=fingerprint(learn, held, chosen.lists, chosen.hard, chosen.drawn, chosen.frozen,
+        base / "model.safetensors"), frozen=False, say=say,
     )  # fmt: skip
     if report.stopped != "deadline":
         save(module, base, folder, chosen, len(learn.pair))
@@ -96,10 +99,16 @@ def train_cross_encoder(
 
 
 def pair_scorer(base: Path, scale: float, frozen: int | None = None, seed: int = 0) -> Any:
-    """Return a trainable module over the model in ``base`` whose score of every pair is 0; ``model`` is the BERT."""
+    """Return a trainable module over the model in ``base`` whose score of every pair is 0; ``model`` is the BERT.
+
+    Raises:
+        ConfigError: ``base`` is no BERT, or has fewer layers than ``frozen``.
+    """
     torch, transformers = import_optional("torch"), import_optional("transformers")
     torch.manual_seed(seed)
     config = transformers.AutoConfig.from_pretrained(base, num_labels=1)
+    if config.model_type != "bert":
+        raise ConfigError(f"{base}: a cross-encoder is trained from a BERT, not from {config.model_type!r}")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         base, config=config, dtype="float32", use_safetensors=True, trust_remote_code=False
     )

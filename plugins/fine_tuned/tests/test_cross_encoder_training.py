@@ -141,6 +141,9 @@ def test_a_cut_run_ends_like_a_whole_one(base: Path, tmp_path: Path) -> None:
     )
     assert first.stopped == "deadline"
     assert not (tmp_path / "b").exists()
+    other = (base, ITEMS, lists(40, 5), lists(10, 1))
+    with pytest.raises(ConfigError, match="on other data"):
+        train_cross_encoder(*other, tmp_path / "b", tmp_path / "rb", SETTINGS, how(**options), say=str)
     again = train_cross_encoder(*given, tmp_path / "b", tmp_path / "rb", SETTINGS, how(**options), say=str)
     assert again.best == whole.best
     a, b = ((tmp_path / f / "model.safetensors").read_bytes() for f in "ab")
@@ -153,6 +156,9 @@ def test_what_cannot_be_learned_from(base: Path, tmp_path: Path) -> None:
         cut(silent, ITEMS, READING, *readers(base), WIDTH)
     with pytest.raises(ConfigError, match="exists already"):
         train_cross_encoder(base, ITEMS, silent, silent, tmp_path, tmp_path / "run")
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}', encoding="utf-8")
+    with pytest.raises(ConfigError, match="not from 'roberta'"):
+        pair_scorer(tmp_path, 1.0)
     with pytest.raises(ConfigError, match="depth must be"):
         CrossSettings(hard=0, drawn=0)
 
