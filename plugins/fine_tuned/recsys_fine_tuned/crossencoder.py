@@ -75,7 +75,7 @@ def train_cross_encoder(
     and "ndcg" (at 10, of the entries in the lists); "ndcg_prior" is that of the incoming order.
 
     Raises:
-        ConfigError: ``folder`` exists, ``checkpoints`` are of a run on other data or another model, or as `pair_scorer`.
+        ConfigError: ``folder`` exists, ``checkpoints`` are of other data or another model, or as `pair_scorer`.
         DataError: no list can be learned from.
         PluginUnavailable: torch or transformers is missing.
     """
