@@ -86,7 +86,7 @@ def test_identity_follows_content_and_settings(folder: Path, tmp_path: Path) -> 
 
 
 def test_refs_that_cannot_be_loaded(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="file:// or hf://"):
+    with pytest.raises(ConfigError, match="package:// or hf://"):
         HuggingFace(HuggingFace.Config(model="org/name"))
     with pytest.raises(ArtifactMissing):
         HuggingFace(config(tmp_path / "none")).embed(["a"], "item")
