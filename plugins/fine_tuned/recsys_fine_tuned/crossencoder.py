@@ -40,6 +40,8 @@ class CrossSettings:
         depth: of a list, from the best. hard, drawn: unchosen items of a list that a step sees: the best ones, and
             others that change every epoch. lists: of one step.
         frozen: lower layers that stay as they are, embeddings included; None trains all, 0 all but the embeddings.
+        gain: what the head's output is multiplied with, so that at the small learning rate of a pretrained model it
+            leaves zero in tens of steps, not in thousands; written into the weights in the end.
     """
 
     reading: CrossEncoded.Config = field(default_factory=CrossEncoded.Config)
@@ -48,6 +50,7 @@ class CrossSettings:
     drawn: int = 4
     lists: int = 16
     frozen: int | None = None
+    gain: float = 10.0
 
     def __post_init__(self) -> None:
         if min(self.depth - 1, self.lists, self.hard + self.drawn) < 1 or min(self.hard, self.drawn) < 0:
@@ -87,18 +90,18 @@ def train_cross_encoder(
     how = training or TrainSettings(
         steps=3 * -(-len(learn.pair) // chosen.lists), learning_rate=5e-5, warm_up=0.1, title="cross-encoder"
     )
-    module = pair_scorer(base, prior_scale(learn), chosen.frozen, how.seed)
+    module = pair_scorer(base, prior_scale(learn), chosen.frozen, chosen.gain, how.seed)
+    about = (chosen.lists, chosen.hard, chosen.drawn, chosen.frozen, chosen.gain)
     report = train(
         module, epochs(learn, chosen.lists, chosen.hard, chosen.drawn), _Validation(held, how.device), how,
-        checkpoints, fingerprint=fingerprint(learn, held, chosen.lists, chosen.hard, chosen.drawn, chosen.frozen,
-        base / "model.safetensors"), frozen=False, say=say,
+        checkpoints, fingerprint=fingerprint(learn, held, *about, base / "model.safetensors"), frozen=False, say=say,
     )  # fmt: skip
     if report.stopped != "deadline":
         save(module, base, folder, chosen, len(learn.pair))
     return report
 
 
-def pair_scorer(base: Path, scale: float, frozen: int | None = None, seed: int = 0) -> Any:
+def pair_scorer(base: Path, scale: float, frozen: int | None = None, gain: float = 1.0, seed: int = 0) -> Any:
     """Return a trainable module over the model in ``base`` whose score of every pair is 0; ``model`` is the BERT.
 
     Raises:
@@ -120,13 +123,16 @@ def pair_scorer(base: Path, scale: float, frozen: int | None = None, seed: int =
     class PairScorer(parent):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.model, self.scale = model, scale
+            self.model, self.scale, self.gain = model, scale, gain
 
         def logits(self, batch: Mapping[str, Any]) -> Any:
             """Return (l, w) scores, `NEVER` where no entry is."""
-            said = self.model(
-                input_ids=batch["ids"], attention_mask=batch["mask"], token_type_ids=batch["types"]
-            ).logits[:, 0]
+            said = (
+                self.gain
+                * self.model(
+                    input_ids=batch["ids"], attention_mask=batch["mask"], token_type_ids=batch["types"]
+                ).logits[:, 0]
+            )
             flat = torch.zeros(batch["prior"].numel(), dtype=said.dtype, device=said.device)
             both = self.scale * batch["prior"] + flat.index_put((batch["place"],), said).reshape(batch["prior"].shape)
             return both.masked_fill(~batch["there"], NEVER)
@@ -143,12 +149,12 @@ def save(module: Any, base: Path, folder: Path, settings: CrossSettings, lists: 
     torch = import_optional("torch")
     model = module.model.cpu().eval()
     with torch.no_grad():
-        model.classifier.weight /= module.scale
-        model.classifier.bias /= module.scale
+        model.classifier.weight *= module.gain / module.scale
+        model.classifier.bias *= module.gain / module.scale
     model.save_pretrained(folder)
     with torch.no_grad():  # the caller's module stays what it was
-        model.classifier.weight *= module.scale
-        model.classifier.bias *= module.scale
+        model.classifier.weight *= module.scale / module.gain
+        model.classifier.bias *= module.scale / module.gain
     for name in TOKENIZER_FILES:
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)

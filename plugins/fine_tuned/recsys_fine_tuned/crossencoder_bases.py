@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recsys.embed.minilm import WEIGHTS_SHA256, model_folder
 from recsys.errors import ConfigError
 from recsys.registry import import_optional
@@ -18,12 +20,22 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def minilm(texts: Iterable[str], folder: Path) -> Pruned:
     """Write MiniLM, checked and pruned to the pieces of ``texts``, into ``folder``; see `recsys_fine_tuned.prune`.
 
+    Its pooler is drawn anew: MiniLM takes means, and what it has for a pooler tells hardly any two texts apart.
+
     Raises:
         PluginUnavailable: the package of its weights is not installed. ArtifactDamaged: they are others.
     """
     source = model_folder()
     verify(source / "model.safetensors", WEIGHTS_SHA256)
-    return prune(source, texts, folder)
+    done = prune(source, texts, folder)
+    files = import_optional("safetensors.numpy")
+    weights = files.load_file(folder / "model.safetensors")
+    shape = weights["pooler.dense.weight"].shape
+    drawn = np.random.default_rng(0).normal(0, shape[1] ** -0.5, shape)
+    weights["pooler.dense.weight"] = drawn.astype(np.float32)
+    weights["pooler.dense.bias"] = np.zeros(shape[0], np.float32)
+    files.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return done
 
 
 def small_bert(

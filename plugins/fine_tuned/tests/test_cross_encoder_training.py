@@ -35,7 +35,7 @@ ITEMS = ItemTable.of(
     for i in range(FAMILIES * EACH)
 )
 READING = CrossEncoded.Config(fields=("title",), history=2, max_tokens=16)
-SETTINGS = CrossSettings(READING, depth=WIDTH, hard=2, drawn=2, lists=16)
+SETTINGS = CrossSettings(READING, depth=WIDTH, hard=2, drawn=2, lists=16, gain=2.0)
 STEPS = 90
 
 
