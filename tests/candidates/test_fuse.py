@@ -49,9 +49,9 @@ def test_union_of_nothing():
 def test_union_joins_notes():
     one = Slates.of([[1], [2]]).note(Notes(warnings=("slow",)))
     other = Slates.of([[1], [3]])
-    third = Slates.of([[1], [3]]).note(Notes(repairs=2))
+    third = Slates.of([[1], [3]]).note(Notes(counts={"repairs": 2}))
     got = union({"one": one, "other": other, "third": third}, 2)
-    assert got.notes == (Notes(warnings=("slow",), repairs=2),) * 2
+    assert got.notes == (Notes(warnings=("slow",), counts={"repairs": 2}),) * 2
     assert union({"other": other}, 2).notes == ()
 
 

@@ -17,7 +17,7 @@ from recsys.runtime.torch_decoder import torch_decoder
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")
 def test_the_exporter_of_torch_agrees(
     decoder_folder: Callable[[str], Path], written_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:

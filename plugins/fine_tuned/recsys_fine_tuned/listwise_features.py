@@ -102,8 +102,8 @@ def _share(scores: NDArray[np.float32], slates: Slates) -> NDArray[np.float32]:
     clean = np.maximum(np.nan_to_num(scores, nan=0.0, posinf=1e6, neginf=0.0), 0).astype(np.float32)
     best = np.zeros(len(slates), np.float32)
     np.maximum.at(best, slates.request_index, clean)
-    share: NDArray[np.float32] = clean / np.where(best > 0, best, np.float32(1))[slates.request_index]
-    return share
+    highest = np.where(best > 0, best, np.float32(1))[slates.request_index]
+    return (clean / highest).astype(np.float32, copy=False)
 
 
 def _plain(requests: Sequence[Request], slates: Slates, facts: Facts) -> list[NDArray[np.float32]]:
