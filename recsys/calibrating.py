@@ -57,7 +57,7 @@ def calibrated(
         moves: the bounds to try, None = no bound.
     """
     scores = np.concatenate([np.empty(0, np.float32), *_judged(reranker, requests, slates)])
-    figures = {"0": _ndcg(slates, labels, np.arange(len(labels)) - np.repeat(slates.offsets[:-1], slates.lengths))}
+    figures = {"0": _ndcg(slates, labels, slates.places)}
     for most in moves:
         figures[_name(most)] = _ndcg(slates, labels, placed(slates, stepped(scores), most))
     means = {name: float(values.mean()) if len(values) else 0.0 for name, values in figures.items()}

@@ -256,7 +256,7 @@ def subset(lists: Labelled, keep: NDArray[np.bool_]) -> Labelled:
 
 def head(lists: Labelled, n: int) -> Labelled:
     """Return the first ``n`` entries of every list."""
-    place = np.arange(len(lists.labels)) - np.repeat(lists.slates.offsets[:-1], lists.slates.lengths)
+    place = lists.slates.places
     return Labelled(lists.requests, lists.slates.head(n), lists.labels[place < n], lists.users)
 
 

@@ -26,7 +26,7 @@ def rerank_top(reranker: Any, requests: Sequence[Request], slates: Slates, top: 
     ranked = reranker.rank(requests, head, top)
     if not _same(head, ranked):
         raise ContractError(f"{type(reranker).__name__} gave back other items than it was given")
-    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     first = place < top
     items = slates.items.copy()
     items[first] = ranked.items

@@ -341,6 +341,11 @@ class Slates:
         """(m,) the request that each entry belongs to."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
 
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """(m,) the place of each entry in its list, 0 = first."""
+        return np.arange(len(self.items), dtype=np.int64) - np.repeat(self.offsets[:-1], self.lengths)
+
     def note(self, extra: Notes) -> Slates:
         """Return the same lists with ``extra`` noted on every request."""
         old = self.notes or (Notes(),) * len(self)

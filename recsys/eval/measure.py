@@ -159,7 +159,7 @@ class Table:
 
 def _head(slates: Slates) -> ItemRows:
     out = np.full((len(slates), TOP), -1, dtype=np.int32)
-    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     keep = place < TOP
     out[slates.request_index[keep], place[keep]] = slates.items[keep]
     return out

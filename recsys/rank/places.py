@@ -49,7 +49,7 @@ class Pool:
     def first(self, picks: Places, n: int) -> Slates:
         """Return lists of at most ``n`` in the order of `order`, best first (`arranged`)."""
         slates = self.slates
-        place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+        place = slates.places
         return arranged(slates, self.order(picks)[place < n], np.minimum(slates.lengths, n))
 
 

@@ -95,7 +95,7 @@ class Reranker(ABC):
             return before
         if self.config.max_move == 0:  # validation, or who wrote the settings, wants no move: the model is not asked
             nothing = Judgement(np.full(len(before.items), np.nan, dtype=np.float32))
-            return dealt(before, places_of(before), nothing).head(n)
+            return dealt(before, before.places, nothing).head(n)
         said = self.judge(requests, before)
         if said.scores.shape != before.items.shape:
             raise ContractError(f"{type(self).__name__}: {said.scores.shape} scores for {len(before.items)} items")
@@ -112,14 +112,9 @@ def stepped(scores: Scores) -> NDArray[np.float64]:
     return np.round(scores.astype(np.float64) / STEP)
 
 
-def places_of(slates: Slates) -> NDArray[np.int64]:
-    """Return (m,) the place of each entry in its list, 0 = first."""
-    return np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
-
-
 def dealt(before: Slates, places: NDArray[np.int64], said: Judgement) -> Slates:
     """Return the lists in a new order: ``places`` (m,) within each list; scores stay where they were in the list."""
-    old = places_of(before)
+    old = before.places
     order = np.lexsort((places, before.request_index))
     columns = {
         **before.columns,

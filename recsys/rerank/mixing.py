@@ -21,7 +21,7 @@ def mixed(similar: Scores, slates: Slates, weight: float) -> Scores:
 
 def place_prior(slates: Slates) -> NDArray[np.float64]:
     """Return (m,) what falls with the logarithm of the place in a list, best first: 0, -0.69, -1.10..."""
-    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     return -np.log1p(place)
 
 

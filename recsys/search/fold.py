@@ -80,7 +80,7 @@ def fold(slates: Slates, parents: Parents) -> tuple[Slates, Ragged]:
 
 def cut(slates: Slates, below: Ragged, n: int) -> tuple[Slates, Ragged]:
     """Return the first ``n`` entries of each list, and what is folded below them."""
-    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     kept = place < n
     inside = kept[below.owner]
     lists = Slates(

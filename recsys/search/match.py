@@ -110,7 +110,7 @@ def matches(answers: Sequence[Answer], shown: Shown) -> Matches:
     if shown.parents is not None:
         slates, variants = cut(*fold(slates, shown.parents), shown.n)
     elif shown.key is not None:
-        place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+        place = slates.places
         kept = place < shown.n
         slates = Slates(
             slates.items[kept], slates.scores[kept], offsets_of(np.minimum(slates.lengths, shown.n)),

@@ -83,7 +83,7 @@ def cut(
     places, pairs = pairs_of(reading, items, given.requests, slates)
     b, width = len(slates), int(slates.lengths.max(initial=1))
     owner = slates.request_index
-    column = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    column = slates.places
     distinct = {p: k for k, p in enumerate(dict.fromkeys(pairs))}
     pair = np.full((b, width), -1, np.int64)
     pair[owner[places], column[places]] = [distinct[p] for p in pairs]

@@ -56,7 +56,7 @@ def generators_of(slates: Slates) -> tuple[str, ...]:
 def padded(requests: Sequence[Request], slates: Slates, generators: Sequence[str], facts: Facts) -> Padded:
     """Return lists, best first, as rectangles with features; a missing column is a generator that says nothing."""
     owner, b = slates.request_index, len(slates)
-    place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     width = int(slates.lengths.max(initial=0))
     mask = np.zeros((b, width), np.float32)
     mask[owner, place] = 1
