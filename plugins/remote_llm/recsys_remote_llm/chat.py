@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from recsys.errors import ConfigError
-from recsys.protocols import Deps
 from recsys.rerank.base import Reranker
 from recsys.rerank.parse import parse
 from recsys.types import ItemRows, Notes, Request
-from recsys_remote_llm.client import Client
 from recsys_remote_llm.each import RemoteReranker, Verdict
-from recsys_remote_llm.prompts import Prompts
 from recsys_remote_llm.replies import chat_reply
-from recsys_remote_llm.settings import Server, key_of
+from recsys_remote_llm.settings import Server
 from recsys_remote_llm.texts import known, listed
 
 PATH = "/chat/completions"
@@ -51,13 +47,6 @@ class RemoteChat(RemoteReranker):
         max_tokens: int | None = Field(None, ge=1, le=100_000)
         temperature: float = Field(0.0, ge=0, le=2)
         prompts: str = ""
-
-    @classmethod
-    def from_config(cls, config: Any, deps: Deps) -> Self:
-        """Build from settings. Raises `ConfigError` without a catalogue, a key that is named, or proper prompts."""
-        if deps.items is None:
-            raise ConfigError(f"{cls.name} needs the catalogue (deps.items)")
-        return cls(config, deps.items, Client(config, key_of(config)), Prompts.read(config.prompts))
 
     def question(self, request: Request, rows: ItemRows) -> Callable[[], Verdict] | None:
         """Return what asks about one list; None where nothing is known of the shopper and nothing was typed."""

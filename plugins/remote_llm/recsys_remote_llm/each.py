@@ -6,17 +6,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import BudgetExceeded
+from recsys.errors import BudgetExceeded, ConfigError
+from recsys.protocols import Deps
 from recsys.rerank.base import Judgement, Reranker
 from recsys.types import ItemRows, Notes, Request, Scores, Slates
 from recsys_remote_llm.client import Client
 from recsys_remote_llm.errors import RemoteError
 from recsys_remote_llm.prompts import Prompts
+from recsys_remote_llm.settings import key_of
 
 T = TypeVar("T")
 Failure = RemoteError | BudgetExceeded
@@ -68,6 +70,13 @@ class RemoteReranker(Reranker):
         super().__init__(config, items)
         self.client = client
         self.prompts = prompts
+
+    @classmethod
+    def from_config(cls, config: Any, deps: Deps) -> Self:
+        """Build from settings. Raises `ConfigError` without a catalogue, a key that is named, or proper prompts."""
+        if deps.items is None:
+            raise ConfigError(f"{cls.name} needs the catalogue (deps.items)")
+        return cls(config, deps.items, Client(config, key_of(config)), Prompts.read(config.prompts))
 
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Return the scores of the server.

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from recsys.errors import ConfigError
-from recsys.protocols import Deps
 from recsys.rerank.base import Reranker
 from recsys.types import ItemRows, Notes, Request
-from recsys_remote_llm.client import Client
 from recsys_remote_llm.each import RemoteReranker, Verdict
-from recsys_remote_llm.prompts import Prompts
 from recsys_remote_llm.replies import rerank_scores
-from recsys_remote_llm.settings import Server, key_of
+from recsys_remote_llm.settings import Server
 from recsys_remote_llm.texts import document, query
 
 
@@ -47,13 +43,6 @@ class RemoteRerank(RemoteReranker):
         item_chars: int = Field(400, ge=20, le=8_000)
         history: int = Field(5, ge=1, le=100)
         prompts: str = ""
-
-    @classmethod
-    def from_config(cls, config: Any, deps: Deps) -> Self:
-        """Build from settings. Raises `ConfigError` without a catalogue, a key that is named, or proper prompts."""
-        if deps.items is None:
-            raise ConfigError(f"{cls.name} needs the catalogue (deps.items)")
-        return cls(config, deps.items, Client(config, key_of(config)), Prompts.read(config.prompts))
 
     def question(self, request: Request, rows: ItemRows) -> Callable[[], Verdict] | None:
         """Return what asks about one list; None where neither query nor history says anything."""
