@@ -14,7 +14,7 @@ from recsys.registry import Registry
 
 NAME = "collecting"
 BATCH = 50  # lists that are made together
-LISTED, FOUND = 10, 5
+LISTED, FOUND = 10, 6
 
 
 def collected(

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
-from pydantic import BaseModel
 
 from recsys.data.shop import Shop
 from recsys.engine import Engine
+from recsys.eval.cases import collected
 from recsys.explain.slots import TURNS, Draft, draft
 from recsys.explain.template import Template
-from recsys.explanation import Case, Explanation, Fact
-from recsys.protocols import Deps
+from recsys.explanation import Case, Fact
 from recsys_fine_tuned.corpus import Grammar, kept
 
 TONES = ("plain", "friendly", "brief")
@@ -26,9 +24,6 @@ HELD_OUT = 10
 _RARE = ("query", "novelty")
 _RARE_SHARE, _AS_IS = 0.15, 0.2
 _DRAWS = 4  # times as many draws as pairs, at most
-_BATCH = 50
-_LISTED = 10
-_FOUND = 6
 _SEARCHES = (
     "rain jacket", "steel kettle", "fountain pen", "dog harness", "wool blanket", "board game", "headphones",
     "garden gloves", "yoga mat", "hand cream", "trekking poles", "cotton shirt", "desk lamp", "water bottle",
@@ -58,25 +53,6 @@ class Kept:
         return self.kept / self.given if self.given else 0.0
 
 
-class _Cases:
-    """An explainer that keeps what it is given; the template speaks."""
-
-    class Config(BaseModel):
-        """There is nothing to set."""
-
-    seen: list[Case]
-
-    @classmethod
-    def from_config(cls, config: Config, deps: Deps) -> Self:
-        """Build."""
-        return cls()
-
-    def explain(self, cases: Sequence[Case]) -> list[Explanation]:
-        """Return the template's words, and remember the cases."""
-        type(self).seen.extend(cases)
-        return Template().explain(cases)
-
-
 def shop_cases(shop: Shop, engine: Engine, now: int, shoppers: Sequence[str], searches: int = 0) -> list[Case]:
     """Return the cases of the lists that an engine fitted on a shop gives these shoppers.
 
@@ -86,14 +62,8 @@ def shop_cases(shop: Shop, engine: Engine, now: int, shoppers: Sequence[str], se
         shoppers: user ids.
         searches: so many of them also search for something.
     """
-    collecting: Any = type("Collecting", (_Cases,), {"seen": []})
-    name = f"collecting-{id(collecting)}"
-    engine.registry.register("explainers", name, collecting)
-    for at in range(0, len(shoppers), _BATCH):
-        engine.recommend_batch(list(shoppers[at : at + _BATCH]), _LISTED, now=now, explain=name, strict=True)
-    for place, user in enumerate(shoppers[:searches]):
-        engine.search(_SEARCHES[place % len(_SEARCHES)], user, _FOUND, now=now, explain=name, strict=True)
-    return list(collecting.seen)
+    asked = [(user, _SEARCHES[place % len(_SEARCHES)]) for place, user in enumerate(shoppers[:searches])]
+    return collected(engine, shoppers, now, asked)
 
 
 def shoppers_of(shop: Shop, n: int, *, learnt: bool, seed: int = 0) -> list[str]:
