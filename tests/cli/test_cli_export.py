@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from recsys import config
 from recsys.config import EngineConfig
@@ -51,6 +53,15 @@ def test_a_model_that_no_stage_reads_says_how_it_is_opened(call: Any, tmp_path: 
 
 
 def test_a_refusal_has_figures_and_exit_code_1(call: Any, model: Path, tmp_path: Path) -> None:
+    # One weight far from the others in every row: in four bits, the others are all but nothing.
+    spiked = tmp_path / "spiked"
+    shutil.copytree(model, spiked)
+    weights = load_file(spiked / "model.safetensors")
+    for name, value in weights.items():
+        if name.endswith("dense.weight"):
+            value[:, 0] *= 100
+    save_file(weights, spiked / "model.safetensors", {"format": "pt"})
+    model = spiked
     first = call("export", model, "--to", tmp_path / "out", "--precision", "int4", code=1)
     assert "--gate" in first.stderr
     assert "--ungated" in first.stderr
