@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from recsys_fine_tuned.training import TrainSettings, train
 from torch import nn
 
 from benchmarks.explain_xrec import models_folder
@@ -31,6 +30,7 @@ from recsys.eval.explained_pairs import opening
 from recsys.eval.generation_words import Words
 from recsys.runtime.decoder import write_decoder
 from recsys.runtime.tokens import Tokens
+from recsys.training.loop import TrainSettings, train
 
 VOCABULARY, BATCH = 2000, 16
 # So few pairs and a few minutes of one core teach a tiny decoder most; "nano" are the sizes of the preset.

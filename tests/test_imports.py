@@ -23,7 +23,7 @@ LEVELS = [
     ("filters",),
     ("config",),
     ("runtime", "store", "data", "manifest", "bundle"),
-    ("embed", "profile", "aspects"),
+    ("embed", "profile", "aspects", "training"),
     ("candidates", "search", "suggest", "rank", "rerank", "explain"),
     (
         "rules",
@@ -54,7 +54,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 STAGES = {"candidates", "search", "rank", "rerank", "explain"}
 # library -> the only places that may import it, at any depth
 AT_HOME = {
-    "torch": ("recsys.runtime",),
+    "torch": ("recsys.runtime", "recsys.training"),
     "onnxruntime": ("recsys.runtime",),
     "lightgbm": ("recsys.rank.lightgbm",),
     "pytest": ("recsys.testing",),

@@ -21,11 +21,11 @@ from recsys.registry import import_optional
 from recsys.rerank.encoder import CrossEncoded
 from recsys.runtime.segments import Segments
 from recsys.runtime.tokens import Tokens
-from recsys_fine_tuned.checkpoints import fingerprint
+from recsys.training.checkpoints import fingerprint
+from recsys.training.loop import TrainSettings, tensors, train
+from recsys.training.progress import Say
+from recsys.training.report import TrainingReport
 from recsys_fine_tuned.crossencoder_lists import NEVER, Cut, Lists, cut, epochs, ndcg, prior_scale
-from recsys_fine_tuned.progress import Say
-from recsys_fine_tuned.report import TrainingReport
-from recsys_fine_tuned.training import TrainSettings, tensors, train
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 READ = 64  # validation lists of one forward pass

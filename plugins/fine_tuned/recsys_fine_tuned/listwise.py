@@ -23,7 +23,7 @@ from recsys.runtime.onnx import OnnxSession
 from recsys.types import Request, Slates
 from recsys_fine_tuned.compressor import Compressed, TextUse, compress, shuffled
 from recsys_fine_tuned.listwise_features import padded
-from recsys_fine_tuned.listwise_graph import codes_graph, rank_graph
+from recsys_fine_tuned.listwise_graph import codes_graph, rank_graph, wanted_graph
 from recsys_fine_tuned.listwise_training import histories
 
 CHUNK = 256  # lists of one model call
@@ -264,15 +264,39 @@ class Listwise(Reranker):
         counts -= np.bincount(delta.taken.rows, minlength=len(counts)).astype(np.float32)
         return self._over(Facts(delta.items, np.maximum(counts, 0)), np.asarray(delta.changed, np.int64))
 
-    def over(self, items: ItemTable, popularity: NDArray[np.float32] | None = None) -> Self:
-        """Return the same model over the catalogue of another shop, whose texts it reads anew: nothing is taught."""
-        counts = popularity if popularity is not None else np.zeros(len(items), np.float32)
-        return self._over(Facts(items, counts), np.arange(len(items)), anew=True)
+    def over(
+        self, items: ItemTable, popularity: NDArray[np.float32] | None = None, text: TextUse = "items"
+    ) -> Self:  # fmt: skip
+        """Return the same model over the catalogue of another shop, whose texts it reads anew: nothing is taught.
 
-    def _over(self, facts: Facts, changed: NDArray[np.int64], anew: bool = False) -> Self:
+        ``text`` other than "items" is a control: what the same model says where it reads others' texts, or none.
+        """
+        counts = popularity if popularity is not None else np.zeros(len(items), np.float32)
+        rows = np.arange(0 if text == "none" else len(items))
+        return self._over(Facts(items, counts), rows, shuffled(len(rows), text), anew=True)
+
+    def _over(
+        self, facts: Facts, changed: NDArray[np.int64], texts: NDArray[np.int64] | None = None, anew: bool = False
+    ) -> Self:  # fmt: skip
         twin = self._with(items=facts.items, facts=facts, _codes=self._codes[: 0 if anew else None])
-        twin._grow(changed, changed)
+        twin._grow(changed, changed if texts is None else texts)
         return twin
+
+    def wanted(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return (b, width): the product with a row of `codes` says how well that item follows a history.
+
+        The encoder alone says it, without lists or earlier stages, and so it also ranks a whole catalogue; zeros for
+        who has no known history. Raises `NotFittedError` before `study` or `fit`.
+        """
+        if self._learned is None:
+            raise NotFittedError("Listwise has no encoder: call study(), fit() or load() first")
+        session = OnnxSession(wanted_graph(self._learned.encoder, heads=self.config.heads))
+        parts = [np.empty((0, self.config.width), np.float32)]
+        for begin in range(0, len(requests), ROWS):
+            rows, mask, last = histories(requests[begin : begin + ROWS], self.config.history, len(self._codes))
+            codes = self._codes[rows].astype(np.float32)
+            parts.append(session.run({"history": codes, "history_mask": mask, "history_last": last})["wanted"])
+        return np.concatenate(parts)
 
     def save(self, folder: Path) -> None:
         """Write graphs, weights, item codes, popularity and settings."""

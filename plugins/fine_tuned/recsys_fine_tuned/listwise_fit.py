@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from recsys.dataset import EventLog
 from recsys.errors import DataError
 from recsys.protocols import FitOptions
+from recsys.training.checkpoints import STATE, fingerprint
+from recsys.training.loop import TrainSettings, train
 from recsys.types import Request, Slates
-from recsys_fine_tuned.checkpoints import STATE, fingerprint
 from recsys_fine_tuned.compressor import FIELDS, shuffled
 from recsys_fine_tuned.listwise_features import generators_of, names
 from recsys_fine_tuned.listwise_model import ListHead, TextEncoder, arrays
@@ -27,7 +28,6 @@ from recsys_fine_tuned.listwise_training import (
     sequence_batches,
     sequences,
 )
-from recsys_fine_tuned.training import TrainSettings, train
 
 if TYPE_CHECKING:
     from recsys_fine_tuned.listwise import Learned, Listwise

@@ -37,20 +37,12 @@ def rank_graph(encoder: Weights, lists: Sequence[Weights], *, heads: int) -> byt
     width, steps = encoder["place"].shape[1], encoder["place"].shape[0]
     e = _Writer(Graph("listwise"), encoder, "encoder.")
     g = e.graph
-    history = g.input("history", "float32", ["b", steps, width])
-    g.input("history_mask", "float32", ["b", steps])
-    g.input("history_last", "float32", ["b", steps])
+    e.histories(steps, width)
     g.input("candidates", "float32", ["b", "n", width])
     g.input("features", "float32", ["b", "n", len(lists[0]["centre"]) - 1])
     g.input("prior", "float32", ["b", "n"])
     g.input("mask", "float32", ["b", "n"])
-    later = g.constant(np.triu(np.full((1, 1, steps, steps), NEVER), 1), "float32")
-    bias = g.node("Add", later, e.missing("history_mask", (1, 2)))
-    x = g.node("Add", e.norm("read", history), e.weight("place"))
-    x = e.blocks(x, bias, heads)
-    scale = g.constant(float(encoder["scale"]) / math.sqrt(width), "float32")
-    wanted = g.node("Mul", e.norm("last", x), scale)
-    one = g.node("MatMul", g.node("Unsqueeze", "history_last", g.constant([1])), wanted)  # (b, 1, width)
+    one = e.wanted(steps, width, heads)
     fit = g.node("MatMul", "candidates", g.node("Transpose", one, perm=[0, 2, 1]))  # (b, n, 1)
     there = g.node("Unsqueeze", "mask", g.constant([2]))
     x = g.node("Concat", "features", _centred(g, fit, there), axis=2)
@@ -60,6 +52,20 @@ def rank_graph(encoder: Weights, lists: Sequence[Weights], *, heads: int) -> byt
     g.node("Add", "scored", gone, name="scores")
     g.output("scores", "float32", ["b", "n"])
     return g.finish()
+
+
+def wanted_graph(encoder: Weights, *, heads: int) -> bytes:
+    """Return the graph that says what follows histories, without any list.
+
+    Inputs ``history``, ``history_mask`` and ``history_last`` as of `rank_graph`. Output: ``wanted`` (b, width), whose
+    product with a code says how well that item follows; zeros for who has no history.
+    """
+    width, steps = encoder["place"].shape[1], encoder["place"].shape[0]
+    e = _Writer(Graph("wanted"), encoder)
+    e.histories(steps, width)
+    e.graph.node("Squeeze", e.wanted(steps, width, heads), e.graph.constant([1]), name="wanted")
+    e.graph.output("wanted", "float32", ["b", width])
+    return e.graph.finish()
 
 
 def _centred(g: Graph, fit: str, there: str) -> str:
@@ -77,6 +83,22 @@ class _Writer:
 
     def weight(self, name: str) -> str:
         return self.graph.weight(self.prefix + name, self.weights[name].astype(np.float32))
+
+    def histories(self, steps: int, width: int) -> None:
+        """Declare the inputs of histories."""
+        self.graph.input("history", "float32", ["b", steps, width])
+        self.graph.input("history_mask", "float32", ["b", steps])
+        self.graph.input("history_last", "float32", ["b", steps])
+
+    def wanted(self, steps: int, width: int, heads: int) -> str:
+        """Return (b, 1, width), what would follow the latest event of each history."""
+        g = self.graph
+        later = g.constant(np.triu(np.full((1, 1, steps, steps), NEVER), 1), "float32")
+        bias = g.node("Add", later, self.missing("history_mask", (1, 2)))
+        x = self.blocks(g.node("Add", self.norm("read", "history"), self.weight("place")), bias, heads)
+        scale = g.constant(float(self.weights["scale"]) / math.sqrt(width), "float32")
+        every = g.node("Mul", self.norm("last", x), scale)
+        return g.node("MatMul", g.node("Unsqueeze", "history_last", g.constant([1])), every)
 
     def linear(self, name: str, x: str) -> str:
         kernel = self.graph.weight(f"{self.prefix}{name}.kernel", self.weights[f"{name}.weight"].T.astype(np.float32))

@@ -17,11 +17,11 @@ import numpy as np
 from recsys.errors import ConfigError, DataError
 from recsys.registry import import_optional
 from recsys.runtime.tokens import Tokens
-from recsys_fine_tuned.checkpoints import fingerprint
-from recsys_fine_tuned.progress import Say
-from recsys_fine_tuned.report import TrainingReport
+from recsys.training.checkpoints import fingerprint
+from recsys.training.loop import TrainSettings, tensors, train
+from recsys.training.progress import Say
+from recsys.training.report import TrainingReport
 from recsys_fine_tuned.rows import IGNORED, Batch, groups
-from recsys_fine_tuned.training import TrainSettings, tensors, train
 
 # What a tokenizer of such a folder may consist of: copied as it is.
 TOKENIZER_FILES = (

@@ -18,17 +18,17 @@ from recsys.errors import DataError, ShapeMismatch
 from recsys.runtime.artifact import seal, staged, write_table
 from recsys.runtime.decoder import decoder_files
 from recsys.runtime.quantise import Precision
+from recsys.training.checkpoints import STATE, fingerprint, start_from
+from recsys.training.loop import TrainSettings, tensors, train
+from recsys.training.progress import Say
+from recsys.training.report import TrainingReport
 from recsys_fine_tuned import presets
-from recsys_fine_tuned.checkpoints import STATE, fingerprint, start_from
 from recsys_fine_tuned.conditioning import Conditioning
 from recsys_fine_tuned.decoder import PersonalisedDecoder, save_conditioning, save_decoder
 from recsys_fine_tuned.personalised import IDS, TASK, VECTORS, WEIGHTS
-from recsys_fine_tuned.progress import Say
-from recsys_fine_tuned.report import TrainingReport
 from recsys_fine_tuned.rows import IGNORED, Encoded, Layout, batch_of, epochs, groups
 from recsys_fine_tuned.tasks import Example
 from recsys_fine_tuned.tokenizer import SLOTS, tokens_of, train_tokenizer
-from recsys_fine_tuned.training import TrainSettings, tensors, train
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -119,7 +119,7 @@ def batch_of(rows: Sequence[Encoded], c: Conditioning, forgotten: NDArray[np.boo
 def epochs(
     rows: Sequence[Encoded], c: Conditioning, batch_rows: int, forget: float = 0.0
 ) -> Callable[[np.random.Generator], Iterator[Batch]]:
-    """Return a function that gives one epoch of batches from a generator, as `recsys_fine_tuned.training` takes it."""
+    """Return a function that gives one epoch of batches from a generator, as `recsys.training.loop` takes it."""
     lengths = np.array([len(r.source) + len(r.target) + c.rows for r in rows])
 
     def epoch(rng: np.random.Generator) -> Iterator[Batch]:

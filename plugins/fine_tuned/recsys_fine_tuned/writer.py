@@ -25,12 +25,12 @@ from recsys.explain.generate import prompt_for
 from recsys.explain.slots import slot_names
 from recsys.runtime.decoder import write_decoder
 from recsys.runtime.tokens import Tokens
-from recsys_fine_tuned.checkpoints import fingerprint
+from recsys.training.checkpoints import fingerprint
+from recsys.training.loop import TrainSettings, train
+from recsys.training.report import TrainingReport
 from recsys_fine_tuned.corpus import Grammar
-from recsys_fine_tuned.report import TrainingReport
 from recsys_fine_tuned.rows import IGNORED, groups
 from recsys_fine_tuned.tokenizer import EOS, tokens_of, train_tokenizer
-from recsys_fine_tuned.training import TrainSettings, train
 from recsys_fine_tuned.writer_data import Kept, Pair, pairs, shop_cases, shoppers_of
 
 Ids = NDArray[np.int64]
@@ -116,7 +116,7 @@ def epochs(rows: Sequence[tuple[Ids, int]], budget: int) -> Callable[[np.random.
 
 
 def writer_module(recipe: Recipe, vocabulary: int) -> Any:
-    """Return the model as `recsys_fine_tuned.training.train` takes it; ``module.lm`` is transformers' own."""
+    """Return the model as `recsys.training.loop.train` takes it; ``module.lm`` is transformers' own."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

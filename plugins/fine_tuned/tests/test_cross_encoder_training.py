@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from recsys_fine_tuned.crossencoder import CrossSettings, pair_scorer, train_cross_encoder
 from recsys_fine_tuned.crossencoder_bases import minilm, small_bert
 from recsys_fine_tuned.crossencoder_lists import SCALES, Cut, Lists, cut, epochs, ndcg, prior_scale
-from recsys_fine_tuned.training import TrainSettings, tensors
 
 from recsys.config import ModelSettings
 from recsys.dataset import ItemTable
@@ -24,6 +23,7 @@ from recsys.rerank.encoder import CrossEncoded
 from recsys.runtime.export import export
 from recsys.runtime.segments import Segments
 from recsys.runtime.tokens import Tokens
+from recsys.training.loop import TrainSettings, tensors
 from recsys.types import Events, Item, Request, Slates
 
 torch = pytest.importorskip("torch")

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from recsys_fine_tuned.lora import LoraSettings, Pair, adapted, fine_tune, save_merged
-from recsys_fine_tuned.training import TrainSettings
 
 from recsys.errors import ConfigError, DataError
 from recsys.runtime.decoder import open_decoder, write_decoder
 from recsys.runtime.prefixes import Prompt
 from recsys.runtime.tokens import Tokens
 from recsys.testing.tiny import tiny_decoder
+from recsys.training.loop import TrainSettings
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")

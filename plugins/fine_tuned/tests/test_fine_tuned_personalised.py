@@ -22,7 +22,8 @@ from recsys.runtime.artifact import seal
 torch = pytest.importorskip("torch")
 from recsys_fine_tuned.decoder import PersonalisedDecoder  # noqa: E402
 from recsys_fine_tuned.personalised_training import train_language_model  # noqa: E402
-from recsys_fine_tuned.training import tensors  # noqa: E402
+
+from recsys.training.loop import tensors  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""One training loop for every model of this package: seeded, resumable, stopped by validation or by the clock."""
+"""One training loop for every model: seeded, resumable, stopped by validation or by the clock."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from recsys.errors import ConfigError, ModelError
-from recsys_fine_tuned.checkpoints import Checkpoints
-from recsys_fine_tuned.progress import Progress, Say
-from recsys_fine_tuned.report import TrainingReport
+from recsys.training.checkpoints import Checkpoints
+from recsys.training.progress import Progress, Say
+from recsys.training.report import TrainingReport
 
 Batch = Mapping[str, Any]
 Batches = Callable[[np.random.Generator], Iterable[Batch]]
@@ -118,7 +118,7 @@ def train(
     ``batches(rng)`` gives one epoch of batches, mappings of arrays (numpy or torch), which must follow from ``rng``
     alone; it is called once an epoch. ``validate(module)`` gives figures, among them ``settings.metric``. If ``folder``
     holds checkpoints of this run, it goes on from there: a run that was cut anywhere ends bit-equal to one that was
-    not, on the same machine and number of threads. ``fingerprint`` (see `recsys_fine_tuned.checkpoints`) says what
+    not, on the same machine and number of threads. ``fingerprint`` (see `recsys.training.checkpoints`) says what
     data and model the run is of: one of others is not gone on with. ``frozen`` keeps parameters that are not trained
     in the checkpoints too. The report is written into ``folder``.
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recsys_fine_tuned.checkpoints import Checkpoints, fingerprint, weights_of
-from recsys_fine_tuned.progress import Progress
-from recsys_fine_tuned.report import TrainingReport
-from recsys_fine_tuned.training import TrainSettings, train
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError, ShapeMismatch
+from recsys.training.checkpoints import Checkpoints, fingerprint, weights_of
+from recsys.training.loop import TrainSettings, train
+from recsys.training.progress import Progress
+from recsys.training.report import TrainingReport
 
 torch = pytest.importorskip("torch")
 X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""One training loop for every model that plug-ins train in torch: seeded, resumable, with curves."""
