@@ -8,28 +8,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import explain_xrec, llmrank, tables
+from benchmarks import explain_xrec, llmrank, tables, transfer
 from benchmarks.evaluations import SETS, evaluate_sets
-from benchmarks.runner import BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
+from benchmarks.runner import APART, BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
 from benchmarks.xrec_pairs import DOMAINS
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=["all", *BENCHMARKS, "evaluate", "xrec", "llmrank", "tables", "case"],
-        help="all = every speed benchmark, then the tables; evaluate, xrec, llmrank = quality, on RECSYS_DATA",
+        "what", nargs="?", default="all", choices=["all", *BENCHMARKS, "evaluate", *APART, "tables", "case"],
+        help=f"all = every speed benchmark, then the tables; evaluate, {', '.join(APART)} = quality, on RECSYS_DATA",
     )  # fmt: skip
     parser.add_argument(
         "arguments", nargs="*",
         help=f"evaluate: which sets of {', '.join(SETS)}; xrec: which of {', '.join(DOMAINS)}; "
-        f"llmrank: which of {', '.join(llmrank.SETS)} (default: all)",
+        f"llmrank: which of {', '.join(llmrank.SETS)}; transfer: to which of {', '.join(transfer.SETS)} (default: all)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
-    parser.add_argument("--models", type=Path, help="xrec: folder of the models that benchmarks.xrec_train made")
+    parser.add_argument("--models", type=Path, help="xrec, transfer: folder of trained models")
     options = parser.parse_args(argv)
-    if options.arguments and options.what not in ("evaluate", "xrec", "llmrank", "case"):
+    if options.arguments and options.what not in ("evaluate", *APART, "case"):
         parser.error(f"{options.what} takes no further arguments")
     if options.what == "case":  # one measurement, in the process that the runner started for it
         benchmark, case, folder = options.arguments
@@ -50,6 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         if unknown := [name for name in options.arguments if name not in llmrank.SETS]:
             parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(llmrank.SETS)}")
         failed = llmrank.refresh(options.arguments or list(llmrank.SETS), results, quick=options.quick)
+    elif options.what == transfer.NAME:
+        if unknown := [name for name in options.arguments if name not in transfer.SETS]:
+            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(transfer.SETS)}")
+        failed = transfer.refresh(options.arguments or transfer.SETS, results, options.models, quick=options.quick)
     elif options.what != "tables":
         names = list(BENCHMARKS) if options.what == "all" else [options.what]
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:

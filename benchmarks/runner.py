@@ -32,7 +32,7 @@ BENCHMARKS = {
     "import": "benchmarks.startup",
 }
 # What needs the data of RECSYS_DATA and more time: run when named, never among all.
-APART = {"xrec": "benchmarks.explain_xrec", "llmrank": "benchmarks.llmrank"}
+APART = {"xrec": "benchmarks.explain_xrec", "llmrank": "benchmarks.llmrank", "transfer": "benchmarks.transfer"}
 
 
 def module_of(benchmark: str) -> Any:

@@ -14,6 +14,7 @@ from benchmarks import (
     quality_tables,
     reason_tables,
     speed_tables,
+    transfer_tables,
     xrec_tables,
 )
 from benchmarks.evaluations import SEARCHES, SETS
@@ -47,6 +48,8 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "xrec-models": xrec_tables.models,
     **{f"llmrank-{name}": partial(llmrank_tables.ranked, name) for name in LLMRANK},
     **{f"llmrank-{name}-probes": partial(llmrank_tables.listened, name) for name in LLMRANK},
+    "transfer": transfer_tables.reranked,
+    "transfer-given": transfer_tables.given,
     "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
     "quality": partial(quality_tables.summary, list(SETS)),

@@ -13,7 +13,7 @@ from recsys_fine_tuned.compressor import compress, shuffled
 from recsys_fine_tuned.listwise import Listwise
 
 from recsys.dataset import EventLog, ItemTable
-from recsys.errors import ArtifactDamaged, ArtifactMissing, BudgetExceeded, ConfigError, DataError
+from recsys.errors import ArtifactDamaged, ArtifactMissing, BudgetExceeded, ConfigError, DataError, NotFittedError
 from recsys.protocols import Delta, Deps, FitOptions
 from recsys.testing.kits.rankers import RankerTests
 from recsys.testing.kits.trainable import TrainableRankerTests
@@ -212,6 +212,46 @@ def test_it_serves_another_shop(taught):
     got = model.rank(turned, Slates.of([last - s.items for s in slates], [s.scores for s in slates]), WIDTH)
     back = Slates(last - got.items, got.scores, got.offsets)
     assert reciprocal(back, requests) > 0.9
+
+
+def test_what_is_wanted_is_what_the_head_matches(taught):
+    """The encoder alone says of every item what the head reads of a candidate, and ranks a catalogue without lists."""
+    import torch
+    from recsys_fine_tuned.listwise_fit import _module_of, matched
+
+    model = taught["items"]
+    requests, slates, _ = lists(60, 7)
+    requests[0] = Request(history=NO_EVENTS)
+    wanted = model.wanted(requests)
+    assert wanted.shape == (60, TINY["width"])
+    assert not wanted[0].any()
+    inputs = model.inputs(requests, slates)
+    with torch.no_grad():
+        tensors = {n: torch.from_numpy(v) for n, v in inputs.items()}
+        match = matched(_module_of(model.learned.encoder, model.config), tensors).numpy()
+    scores = wanted @ model.codes().astype(np.float32).T
+    listed = np.take_along_axis(scores, slates.items.reshape(60, WIDTH).astype(np.int64), 1)
+    assert np.allclose(listed - listed.mean(1, keepdims=True), match, atol=1e-4)
+    assert np.allclose(model.wanted(requests[3:4]), wanted[3:4], atol=1e-5)
+    assert model.wanted([]).shape == (0, TINY["width"])
+    right = scores[1:].argmax(1) % FAMILIES == np.array([r.history.rows[-1] % FAMILIES for r in requests[1:]])
+    assert right.mean() > 0.9
+    with pytest.raises(NotFittedError):
+        Listwise.from_config(Listwise.Config(**TINY), deps(TABLE)).wanted(requests)
+
+
+def test_over_another_shop_it_can_be_given_the_texts_of_others_or_none(taught):
+    model, (requests, slates, _) = taught["items"], lists(200, 8)
+    before = reciprocal(slates, requests)
+    found = {use: model.over(TABLE, text=use) for use in ("items", "permuted", "none")}
+    assert np.array_equal(found["items"].codes(), model.codes())
+    assert np.array_equal(found["permuted"].codes(), model.codes()[shuffled(len(TABLE), "permuted")])
+    assert found["none"].codes().shape == model.codes().shape
+    assert not found["none"].codes().any()
+    reached = {use: reciprocal(m.rank(requests, slates, WIDTH), requests) for use, m in found.items()}
+    assert reached["items"] > 0.9
+    assert reached["permuted"] < before + 0.15
+    assert reached["none"] < before + 0.15
 
 
 @pytest.mark.parametrize("name", ["rank.onnx", "encoder.safetensors", "codes.npy", "listwise.json"])
