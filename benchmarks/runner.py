@@ -28,6 +28,7 @@ BENCHMARKS = {
     "checker": "benchmarks.checker",
     "reasons": "benchmarks.reasons",
     "decode": "benchmarks.decode",
+    "compressed": "benchmarks.compressed",
     "real-size": "benchmarks.real_size",
     "import": "benchmarks.startup",
 }

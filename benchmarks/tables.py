@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import (
     checker_tables,
+    compressed_tables,
     decode_tables,
     llmrank_tables,
     quality_tables,
@@ -36,6 +37,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "decode": decode_tables.rerank,
     "decode-texts": decode_tables.texts,
     "decode-memory": decode_tables.memory,
+    "compressed": compressed_tables.compressed,
     "real-size": decode_tables.real_size,
     "import": speed_tables.startup,
     "checker": checker_tables.checkers,
