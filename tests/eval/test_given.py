@@ -6,7 +6,7 @@ import pytest
 from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ConfigError, DataError, UnknownPlugin
 from recsys.eval.given import alone, evaluate_given, is_given
 from recsys.eval.given_fit import drawn
 from recsys.registry import Registry
@@ -140,6 +140,20 @@ def test_rerankers_behind_the_cascade_learn_and_are_bounded_on_such_lists(data, 
     assert (learner.lengths, learner.hits) == ({8}, 1.0)
     assert sum(note.startswith("cascade+") for note in results.notes) == 2
     assert "cascade" in results.row("cascade+ring").p_vs
+
+
+def test_kept_settings_may_name_generators_that_are_not_installed(data, monkeypatch):
+    from recsys.eval import given
+
+    plain = CONFIG.plain()
+    kept = EngineConfig.of({**plain, "candidates": {**plain["candidates"], "novel": {"use": "of-another-package"}}})
+    monkeypatch.setattr(given, "evaluation_config", lambda data, repeats: kept)
+    results = evaluate_given(data, rows=["random", "popularity"]).results
+    assert [r.name for r in results.rows] == ["random", "popularity"]
+    assert any("novel" in note and "not installed" in note for note in results.notes)
+    # Settings that somebody names are taken by their word.
+    with pytest.raises(UnknownPlugin, match="of-another-package"):
+        evaluate_given(data, kept, rows=["popularity"])
 
 
 def test_drawn_lists_hold_the_target_once():
