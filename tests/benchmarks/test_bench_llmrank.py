@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from benchmarks import llmrank, llmrank_tables, tables
 from benchmarks.runner import write_lines
@@ -35,8 +36,23 @@ class Ring(Reranker):
         return Judgement((-step - 50 * (step % 2)).astype(np.float32))
 
 
-@pytest.fixture(scope="module")
-def lines():
+class Letters:
+    """A text's vector counts its letters."""
+
+    class Config(BaseModel):
+        use: str = ""
+
+    dim = 32
+
+    @classmethod
+    def from_config(cls, config, deps):
+        return cls()
+
+    def embed(self, texts, role):
+        return np.stack([np.bincount([ord(c) % 32 for c in text] or [0], minlength=32) for text in texts]).astype("f4")
+
+
+def given_world():
     world, rng = checkerboard(), np.random.default_rng(1)
     # Some early choices less: else all items were equally popular, which says nothing about popularity.
     early = np.arange(len(world.log)) < np.repeat(world.log.offsets[1:] - 4, np.diff(world.log.offsets))
@@ -47,8 +63,12 @@ def lines():
         others = [i for i in rng.permutation(len(world.items)).tolist() if i != target][:7]
         users.append(world.log.users[user])
         rows.append(rng.permutation([target, *others]))
-    data = replace(world, info={**world.info, INFO_KEY: Given(tuple(users), np.array(rows, np.int32), "A remark.")})
-    own = Registry()
+    return replace(world, info={**world.info, INFO_KEY: Given(tuple(users), np.array(rows, np.int32), "A remark.")})
+
+
+@pytest.fixture(scope="module")
+def lines():
+    data, own = given_world(), Registry()
     own.register("rerankers", "ring", Ring)
     found = llmrank.measured(data, "games", ["ring"], CONFIG, registry=own)
     facts = {
@@ -69,6 +89,25 @@ def test_every_row_has_figures_and_rerankers_are_probed(lines):
     assert ring["history_order"]["difference"] > 0
     assert ring["position"]["slope"] == pytest.approx(0, abs=1e-9)
     assert {c: ring["injection"][c]["difference"] for c in llmrank.CONTROLS} == {"prose": 0.0, "scrambled": 0.0}
+
+
+def test_a_head_that_was_taught_is_probed_as_well():
+    pytest.importorskip("torch")
+    pytest.importorskip("recsys_fine_tuned")
+    own = Registry()
+    own.register("embedders", "letters", Letters)
+    small = {
+        "use": "compressed", "embedder": "letters", "projected": 8, "width": 8, "layers": 1, "heads": 2, "history": 4,
+        "epochs": [2], "more_epochs": 1, "negatives": 8, "head_width": 8, "head_epochs": 2, "head_seeds": 1,
+    }  # fmt: skip
+    config = EngineConfig.of({**CONFIG.plain(), "rerank": {"taught": small}})
+    found = {line["name"]: line for line in llmrank.measured(given_world(), "games", (), config, registry=own)}
+    assert list(found) == ["random", "transitions", "popularity", "fusion", "cascade", "cascade+taught"]
+    taught = found["cascade+taught"]["figures"]
+    assert {"history_order", "position", "popularity", "injection"} <= taught.keys()
+    assert set(taught["injection"]) == set(llmrank.CONTROLS)
+    assert "cascade" in taught["p_vs"]
+    assert any(note.startswith("cascade+taught: ") for note in found["cascade"]["parameters"]["notes"])
 
 
 def test_lines_name_no_item_and_no_shopper(lines):
