@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys import __version__
 from recsys.artifacts import write_json
 from recsys.config import EngineConfig, Variant
 from recsys.data.shop import Shop, make_shop
 from recsys.data.shop.searches import with_searches
+from recsys.demo_grades import POPULARITY, graded
 from recsys.demo_variants import side_by_side, variants_of, with_variants, written
 from recsys.engine import Engine
 from recsys.errors import ModelError
 from recsys.eval.explanations import truth_of_explanations
-from recsys.eval.metrics import per_request
 from recsys.fitting import Progress, silent
 from recsys.registry import Registry
-from recsys.requests import compile_filter, seen
 from recsys.result import Result
 from recsys.rules import Rules
 from recsys.settings import settings_for
 from recsys.store.memory import MemoryStore
-from recsys.targets import Targets
-from recsys.types import KIND_CODES, KINDS, Event, Slates
+from recsys.types import KIND_CODES, KINDS, Event
 
 N_SHOPPERS = 5000
 N_GRADED = 400  # shoppers whose lists are graded: the standard error of their mean NDCG@10 is about .008
@@ -45,7 +42,6 @@ N_FOUND = 5
 N_READERS = 60  # shoppers whose reasons are held against the records of the shop
 SEARCHES = ("waterproof running jacket", "black cofee grinder")  # the second with a typing error
 TYPED = "cof"
-POPULARITY = "popularity"
 FINGERPRINT = "demo.json"
 _IMPRESSION = KIND_CODES["impression"]
 
@@ -133,7 +129,7 @@ def report(demo: Demo, *, n_graded: int = N_GRADED, seed: int = 0, progress: Pro
 
     ``truth`` holds the mean NDCG@10, linear gains 0..3 by the shopper's own order of the items that may be shown: of
     the engine, of popularity, of random lists and of the oracle that knows the truth; and how true the reasons are, see
-    `recsys.eval.explanations`.
+    `recsys.eval.explanations`. ``variants`` are graded by the next act, too, and tested: `recsys.demo_grades`.
     """
     progress("recommending to three shoppers")
     log = demo.shop.dataset.log
@@ -150,10 +146,12 @@ def report(demo: Demo, *, n_graded: int = N_GRADED, seed: int = 0, progress: Pro
     found = {"searches": searches(demo, log.users[chosen[0]]), "suggestions": suggestions(demo, log.users[chosen[0]])}
     ruled = rules(demo, log.users[chosen[0]])
     progress("grading lists against true tastes")
-    truth = grade(demo, n_graded, seed)
+    grades = graded(demo, n_graded, seed)
+    truth = grades.means()
     progress("comparing variants")
-    grades = {name: truth.get(f"ndcg@10_{name}", truth["ndcg@10"]) for name in variants_of(demo.engine.config)}
-    variants = side_by_side(demo, log.users[chosen[0]], grades, demo.missing)
+    config = demo.engine.config
+    graded_variants = grades.of_variants(variants_of(config), config.variant)
+    variants = side_by_side(demo, log.users[chosen[0]], graded_variants, demo.missing)
     progress("grading reasons against true causes")
     readers = [log.users[u] for u in shoppers(demo, N_READERS, seed + 1)]
     explained = demo.engine.recommend_batch(readers, now=demo.now, explain=True)
@@ -235,52 +233,6 @@ def items_of(result: Result) -> list[dict[str, Any]]:
     """Return a list as the demo's JSON has it."""
     names = ("rank", "item_id", "title", "score", "sources", "variants", "explanation")
     return [{name: row[name] for name in names if name in row} for row in result.to_dicts()]
-
-
-def grade(demo: Demo, n: int, seed: int = 0) -> dict[str, float]:
-    """Return the mean NDCG@10 of ``n`` shoppers drawn by seed, of the engine and of three controls."""
-    log, items = demo.shop.dataset.log, demo.shop.dataset.items
-    rng = np.random.default_rng(seed)
-    users = np.sort(rng.choice(log.n_users, min(n, log.n_users), replace=False))
-    names = [log.users[u] for u in users]
-    open_now = compile_filter(items)
-    allowed = np.stack([_without_seen(demo, name, open_now) for name in names])
-    every = np.broadcast_to(np.arange(len(items)), allowed.shape)
-    gains = np.where(allowed, demo.shop.truth.gains(users, every), 0)
-    utility = np.where(allowed, demo.shop.truth.utility(users), -np.inf)
-    lists: Mapping[str, Sequence[Sequence[int]]] = {
-        "": _rows(demo, demo.engine.recommend_batch(names, now=demo.now)),
-        **{
-            f"_{name}": _rows(demo, demo.engine.recommend_batch(names, now=demo.now, variant=name))
-            for name in (POPULARITY, *variants_of(demo.engine.config))
-            if name != demo.engine.config.variant
-        },
-        "_random": [rng.permutation(np.flatnonzero(row))[:10].tolist() for row in allowed],
-        "_oracle": np.argsort(-utility, axis=1, kind="stable")[:, :10].tolist(),
-    }
-    return {f"ndcg@10{name}": ndcg(found, gains) for name, found in lists.items()}
-
-
-def ndcg(lists: Sequence[Sequence[int]], gains: NDArray[np.float32]) -> float:
-    """Return the mean NDCG@10 of lists of rows, best first, against gains (b, n_items) of those who like something."""
-    some = np.flatnonzero((gains > 0).any(axis=1)).tolist()
-    wanted = [np.flatnonzero(gains[i] > 0) for i in some]
-    targets = Targets.of(
-        [w.tolist() for w in wanted], [gains[i][w].tolist() for i, w in zip(some, wanted, strict=True)]
-    )  # fmt: skip
-    values = per_request(Slates.of([lists[i] for i in some]), targets, ("ndcg@10",), gain="linear")["ndcg@10"]
-    return round(float(values.mean()), 4)
-
-
-def _without_seen(demo: Demo, user: str, open_now: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    out = open_now.copy()
-    out[seen(demo.engine.store.history(user, demo.now))] = False
-    return out
-
-
-def _rows(demo: Demo, results: Sequence[Result]) -> list[list[int]]:
-    vocabulary = demo.shop.dataset.items.vocabulary
-    return [vocabulary.rows([r.item_id for r in result]).tolist() for result in results]
 
 
 def guest(demo: Demo, item_id: str, user: str = "guest") -> Result:

@@ -64,8 +64,12 @@ def variants_of(engine_config: EngineConfig) -> list[str]:
     return [PLAIN, *(n for n in offered()["variants"] if n in engine_config.variants)]
 
 
-def side_by_side(demo: Demo, user: str, grades: Mapping[str, float], missing: Mapping[str, str]) -> dict[str, Any]:
+def side_by_side(
+    demo: Demo, user: str, grades: Mapping[str, Mapping[str, Any]], missing: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the lists of one shopper under each variant: "move" says how many places an item went up from "no-llm".
+
+    ``grades`` are figures of each variant, as `recsys.demo_grades.Grades.of_variants` gives them.
 
     The first request of a variant with written reasons gets the template's words at once; shown are those that come a
     moment later, when the background has written them.
@@ -83,7 +87,7 @@ def side_by_side(demo: Demo, user: str, grades: Mapping[str, float], missing: Ma
         "missing": dict(missing),
         "lists": [
             {
-                "variant": name, "ndcg@10": grades.get(name), "degraded": list(result.trace.degraded),
+                "variant": name, **grades.get(name, {}), "degraded": list(result.trace.degraded),
                 "rerank_ms": round(sum(s.took_ms for s in result.trace.stages if s.stage == "rerank"), 2),
                 "items": [
                     {

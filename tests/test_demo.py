@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from recsys.bundle import open_bundle
 from recsys.cli.app import app
 from recsys.config import EngineConfig
-from recsys.demo import POPULARITY, Demo, grade, guest, history, ndcg, prepare, report, shoppers, with_popularity
+from recsys.demo import Demo, guest, history, prepare, report, shoppers, with_popularity
+from recsys.demo_grades import POPULARITY, foreseen, grade, graded, ndcg
 from recsys.demo_variants import offered, side_by_side, variants_of, with_variants
 from recsys.engine import Engine
 from recsys.errors import NotFittedError, UnknownPlugin
@@ -121,6 +122,20 @@ def test_ndcg_by_hand():
     assert ndcg([[1], [0]], gains) == 0.0
 
 
+def test_what_comes_next_by_hand():
+    chances = np.array([[0.5, 0.3, 0.2], [0, 0, 4]])
+    assert foreseen([[1, 0], [2]], chances) == pytest.approx([0.3 + 0.5 / np.log2(3), 1])
+    assert foreseen([[], [0, 1, 2]], chances) == pytest.approx([0, 0.5])
+    assert foreseen([[1] * 10 + [0], []], chances)[0] < 0.3 * 10  # the eleventh is not looked at
+
+
+def test_the_oracle_of_what_comes_next_is_above_all(demo):
+    values = graded(demo, 60).values["next@10"]
+    for name, found in values.items():
+        assert (found <= values["oracle"] + 1e-6).all(), name
+    assert values["oracle"].mean() > values[""].mean() > values["random"].mean()
+
+
 def test_the_second_run_loads_what_the_first_one_saved(demo, folder, found):
     again = prepare(folder, n_shoppers=N, config=QUICK)
     assert demo.fitted_anew
@@ -214,12 +229,21 @@ def test_variants_side_by_side(demo):
     engine = Engine(config).fit(demo.shop.dataset)
     both = replace(demo, engine=engine)
     user = demo.shop.dataset.log.users[3]
-    found = json.loads(json.dumps(side_by_side(both, user, {"no-llm": 0.5}, missing)))
+    found = json.loads(
+        json.dumps(side_by_side(both, user, graded(both, 40).of_variants(variants_of(config), config.variant), missing))
+    )
     assert [one["variant"] for one in found["lists"]] == variants_of(config)
     plain = found["lists"][0]
     assert [r["move"] for r in plain["items"]] == [0] * 10
-    assert plain["ndcg@10"] == 0.5
+    assert plain["ndcg@10"] == grade(both, 40)["ndcg@10"]
+    assert "against" not in plain
     for one in found["lists"][1:]:
+        for measure in ("ndcg@10", "next@10"):
+            said = one["against"][measure]
+            assert said["ci95"][0] <= said["difference"] <= said["ci95"][1]
+            assert said["difference"] == pytest.approx(one[measure] - plain[measure], abs=2e-4)
+            assert 0 < said["p"] <= 1
+        assert one["shoppers"] <= 40
         assert one["rerank_ms"] > 0
         assert one["degraded"] == []
         for r in one["items"]:

@@ -34,6 +34,11 @@ REASONS = {
 }
 
 
+MEASURES = {"ndcg@10": "against true tastes", "next@10": "against the true chance of the next act"}
+NOT_THE_SAME = (
+    "The two can differ: three in ten acts complete a purchase, about as many have nothing to do with the shopper's "
+    "tastes, and what shoppers did is all that a reranker learns from."
+)
 WRITTEN = {
     "n": "reasons looked at",
     "shown": "share that is shown as written: the checker supports every statement",
@@ -96,16 +101,28 @@ def _variants(out: Any, found: dict[str, Any]) -> None:
     out.rule(f"the same list under every variant, for shopper {found['user_id']}", align="left")
     for one in found["lists"]:
         took = f"reranking took {one['rerank_ms']:.1f} ms" if one["rerank_ms"] else "nothing is reranked"
-        title = f"{one['variant']}: NDCG@10 against true tastes {one['ndcg@10']:.4f}, {took}"
+        title = f"{one['variant']}: {took}"
         items = [(f"{r['rank']}{_moved(r['move'])}", r["title"], reason_cell(r["explanation"])) for r in one["items"]]
         out.print(table(title, ("#, and move", "item", "reason, and what shows it"), items, numbers=(0,)))
         for stage in one["degraded"]:
             out.print(f"fell back: {stage}", highlight=False, markup=False)
+    columns = ("", *MEASURES.values())
+    lines = [(one["variant"], *(_graded(one, m) for m in MEASURES)) for one in found["lists"]]
+    out.print(table("mean NDCG@10, and how it differs from the first: 95 % interval, paired p", columns, lines))
+    out.print(NOT_THE_SAME, highlight=False)
     for name, why in found["missing"].items():
         out.print(f"not shown: {name} ({why})", highlight=False, markup=False)
     if (written := found["written"]) is not None:
         lines = [(WRITTEN[name], f"{value:g}") for name, value in written.items() if name in WRITTEN]
         out.print(table("written reasons", ("what", "figure"), lines, numbers=(1,)))
+
+
+def _graded(variant: dict[str, Any], measure: str) -> str:
+    if "against" not in variant:
+        return f"{variant[measure]:.4f}"
+    said = variant["against"][measure]
+    low, high = said["ci95"]
+    return f"{variant[measure]:.4f}  {said['difference']:+.4f} ({low:+.4f} to {high:+.4f}, p {said['p']:.4f})"
 
 
 def _moved(move: int | None) -> str:
