@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,28 @@ def read_array(path: Path) -> NDArray[Any]:
         raise ArtifactMissing(f"{path.name} is missing in {path.parent}") from error
     except (ValueError, EOFError) as error:
         raise ArtifactDamaged(f"{path.name} in {path.parent} is not an array: {error}") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays as one safetensors file."""
+    from safetensors.numpy import save_file
+
+    # The format takes tensors in memory order alone.
+    save_file({name: np.array(values, order="C") for name, values in tensors.items()}, path)
+
+
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Read what `write_tensors` wrote. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise ArtifactMissing(f"{path.name} is missing in {path.parent}")
+    try:
+        found: dict[str, NDArray[Any]] = load_file(path)
+        return found
+    except SafetensorError as error:
+        raise ArtifactDamaged(f"{path} is no safetensors file: {error}") from error
 
 
 def write_sparse(folder: Path, name: str, matrix: sparse.csr_array) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.artifacts import read_array, read_json, write_array, write_json
+from recsys.artifacts import read_array, read_json, read_tensors, write_array, write_json, write_tensors
 from recsys.dataset import EventLog, ItemTable
-from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, NotFittedError
+from recsys.errors import ArtifactDamaged, ConfigError, NotFittedError
 from recsys.protocols import Delta, Deps, Embedder, FitOptions
 from recsys.rank.features.facts import Facts
 from recsys.rerank.base import Judgement, Reranker
@@ -44,30 +44,16 @@ class Learned:
 
     def save(self, folder: Path) -> None:
         """Write safetensors."""
-        from safetensors.numpy import save_file
-
         for name, weights in [("encoder", self.encoder), *((f"head{i}", h) for i, h in enumerate(self.heads))]:
-            # The format takes tensors in memory order alone.
-            save_file({n: np.array(w, order="C") for n, w in weights.items()}, folder / f"{name}.safetensors")
+            write_tensors(folder / f"{name}.safetensors", weights)
 
     @classmethod
     def load(cls, folder: Path, generators: tuple[str, ...]) -> Self:
         """Read what `save` wrote. Raises `ArtifactMissing` or `ArtifactDamaged`."""
         heads = sorted(folder.glob("head*.safetensors"), key=lambda p: int(p.stem.removeprefix("head")))
-        return cls(_tensors(folder / "encoder.safetensors"), tuple(_tensors(path) for path in heads), generators)
-
-
-def _tensors(path: Path) -> Mapping[str, NDArray[Any]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not path.is_file():
-        raise ArtifactMissing(f"{path.name} is missing in {path.parent}")
-    try:
-        found: Mapping[str, NDArray[Any]] = load_file(path)
-        return found
-    except SafetensorError as error:
-        raise ArtifactDamaged(f"{path} is no safetensors file: {error}") from error
+        return cls(
+            read_tensors(folder / "encoder.safetensors"), tuple(read_tensors(path) for path in heads), generators
+        )
 
 
 class Listwise(Reranker):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from recsys.dataset import EventLog
+from recsys.embed.whitening import whitening
 from recsys.errors import DataError
 from recsys.protocols import FitOptions
-from recsys.training.checkpoints import STATE, fingerprint
-from recsys.training.loop import TrainSettings, train
+from recsys.training.loop import TrainSettings
+from recsys.training.runs import run
 from recsys.types import Request, Slates
 from recsys_fine_tuned.compressor import FIELDS, shuffled
 from recsys_fine_tuned.listwise_features import generators_of, names
@@ -54,7 +52,9 @@ def _encoded(
     c, before = model.config, model.learned if again else None
     n = len(model.items)
     texts = model.vectors(shuffled(n, c.text)).reshape(n, -1).astype(np.float32)
-    mean, projection = whitening(texts, c.projected) if before is None else _projection(before.encoder)
+    mean, projection = (
+        whitening(texts, c.projected, _weights(texts.shape[1])) if before is None else _projection(before.encoder)
+    )
     torch.manual_seed(options.seed)
     module = TextEncoder(
         torch.from_numpy(texts), torch.from_numpy(projection), torch.from_numpy(mean),
@@ -74,7 +74,8 @@ def _encoded(
         )  # fmt: skip
         batches = sequence_batches(rows, following, n, c.batch, c.negatives)
         known = (texts, {} if before is None else before.encoder, rows, following, cycle)
-        _run(model, module, batches, None, settings, f"encoder{cycle}" if before is None else "encoder-again", known)
+        name = f"encoder{cycle}" if before is None else "encoder-again"
+        run(module, batches, None, settings, c.checkpoints, name, (known, _trained_as(c)))
     found = arrays(module)
     return Learned(found) if before is None else before.with_encoder(found)
 
@@ -173,26 +174,19 @@ def _headed(
     def validate(module: Any) -> Mapping[str, float]:
         return {"loss": float(module.losses(test_on)["loss"])}
 
-    report = _run(model, head, list_batches(train_on, LISTS), validate, settings, f"head{seed}", (lists, held))
+    known = ((lists, held), _trained_as(c))
+    report = run(head, list_batches(train_on, LISTS), validate, settings, c.checkpoints, f"head{seed}", known)
     return arrays(head), round(float(report.best["loss"]), 5)
 
 
-def whitening(texts: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return mean (k * d,) and a projection (k * d, <= width) to main directions, half whitened, of unit spread.
+def _weights(width: int) -> NDArray[np.float64]:
+    """Return (width,) how much each number of all fields counts; a single number stands for no text at all."""
+    return np.repeat(np.array(list(WEIGHTS.values())), width // len(WEIGHTS)) if width > 1 else np.ones(1)
 
-    Directions in which all texts differ a lot are damped, rare ones raised (Su et al. 2021, arXiv 2103.15316).
-    """
-    mean = texts.mean(axis=0, dtype=np.float64)
-    weight = np.repeat(np.array(list(WEIGHTS.values())), texts.shape[1] // len(WEIGHTS)) if texts.shape[1] > 1 else 1.0
-    x = (texts - mean) * weight
-    values, vectors = np.linalg.eigh(x.T @ x / max(1, len(x)))
-    order = np.argsort(-values)[:width]
-    order = order[values[order] > 1e-9] if (values > 1e-9).any() else order[:1]
-    vectors = vectors[:, order] * np.sign(vectors[np.abs(vectors[:, order]).argmax(axis=0), order])
-    made = vectors / np.maximum(values[order], 1e-9) ** 0.25
-    spread = float(np.sqrt(np.mean((x @ made) ** 2)))
-    projection = np.asarray(weight).reshape(-1, 1) * made / max(spread, 1e-6)
-    return mean.astype(np.float32), projection.astype(np.float32)
+
+def _trained_as(config: Any) -> dict[str, Any]:
+    out: dict[str, Any] = config.model_dump(mode="json", exclude={"checkpoints"})
+    return out
 
 
 def _projection(encoder: Arrays) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -217,21 +211,3 @@ def _module_of(encoder: Arrays, config: Any) -> TextEncoder:
     _fill(module, encoder)
     module.eval()
     return module
-
-
-def _run(
-    model: Listwise, module: Any, batches: Callable[[np.random.Generator], Iterator[Mapping[str, Any]]], validate: Any,
-    settings: TrainSettings, name: str, known: tuple[Any, ...],
-) -> Any:  # fmt: skip
-    """Train in the folder for checkpoints, or in one for now; ``known`` is what the run is of."""
-    kept = model.config.checkpoints
-    if kept is None:
-        with tempfile.TemporaryDirectory() as folder:
-            return train(module, batches, validate, settings, Path(folder), say=lambda line: None)
-    mark = fingerprint(known, model.config.model_dump(mode="json", exclude={"checkpoints"}))
-    chosen = Path(kept) / f"{name}-{mark[:16]}"
-    # A run of other data is over: the log has grown since, and nobody goes on with it.
-    for old in Path(kept).glob(f"{name}-{'[0-9a-f]' * 16}"):
-        if old != chosen and (old / STATE).is_file():
-            shutil.rmtree(old)
-    return train(module, batches, validate, settings, chosen, fingerprint=mark, say=lambda line: None)

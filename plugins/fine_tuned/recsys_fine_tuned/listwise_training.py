@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import EventLog
 from recsys.history import stack
+from recsys.training.sequences import sampled
 from recsys.types import Request
 
 Batch = Mapping[str, NDArray[Any]]
@@ -44,29 +45,9 @@ def sequence_batches(
         order = rng.permutation(len(rows))
         for begin in range(0, len(order), size):
             part = order[begin : begin + size]
-            yield _sequence_batch(rows[part], following[part], share, negatives, rng)
+            yield sampled(rows[part], following[part], share, negatives, rng)
 
     return epoch
-
-
-def _sequence_batch(
-    rows: NDArray[np.int64], following: NDArray[np.int64], share: NDArray[np.float64], negatives: int,
-    rng: np.random.Generator,
-) -> Batch:  # fmt: skip
-    learn = following >= 0
-    wanted, n = following[learn], len(share)
-    candidates = np.unique(np.concatenate([wanted, rng.integers(0, n, negatives)]))
-    others = np.setdiff1d(rows[rows >= 0], candidates)
-    every = np.concatenate([candidates, others])
-    place = np.zeros(n, np.int64)
-    place[every] = np.arange(len(every))
-    # How likely it is that a draw of this batch's size holds an item: scores are corrected by it.
-    chance = 1 - (1 - 1 / n) ** negatives + 1 - np.exp(-len(wanted) * share[candidates])
-    return {
-        "rows": every, "inverse": np.where(rows >= 0, place[np.maximum(rows, 0)], 0),
-        "mask": (rows >= 0).astype(np.float32), "learn": learn, "next": place[wanted],
-        "drawn": np.log(np.minimum(chance, 1.0)).astype(np.float32),
-    }  # fmt: skip
 
 
 def list_batches(lists: Arrays, size: int) -> Callable[[np.random.Generator], Iterator[Batch]]:

@@ -17,6 +17,7 @@ from recsys.errors import ArtifactDamaged, ArtifactMissing, BudgetExceeded, Conf
 from recsys.protocols import Delta, Deps, FitOptions
 from recsys.testing.kits.rankers import RankerTests
 from recsys.testing.kits.trainable import TrainableRankerTests
+from recsys.training import runs
 from recsys.types import NO_EVENTS, NO_ROWS, Events, Item, Request, Slates
 
 DIM = 16
@@ -266,35 +267,33 @@ def test_missing_and_damaged_files_are_named(taught, tmp_path: Path, name: str):
 
 
 def test_cut_training_goes_on_bit_equal(tmp_path: Path, monkeypatch):
-    import recsys_fine_tuned.listwise_fit as fit
-
     def made(folder: Path) -> Listwise:
         return Listwise.from_config(Listwise.Config(**TINY, checkpoints=str(folder)), deps(TABLE))
 
     whole = made(tmp_path / "whole").study(log(), OPTIONS)
-    train = fit.train
+    train = runs.train
 
     def cut(module, batches, validate, settings, folder, **options):
         import dataclasses
 
         return train(module, batches, validate, dataclasses.replace(settings, stop_after=7), folder, **options)
 
-    monkeypatch.setattr(fit, "train", cut)
+    monkeypatch.setattr(runs, "train", cut)
     made(tmp_path / "parts").study(log(), OPTIONS)
-    monkeypatch.setattr(fit, "train", train)
+    monkeypatch.setattr(runs, "train", train)
     resumed = made(tmp_path / "parts").study(log(), OPTIONS)
     assert whole.learned is not None
     assert resumed.learned is not None
     for name, weights in whole.learned.encoder.items():
         assert np.array_equal(weights, resumed.learned.encoder[name]), name
     # What was learned from another log is not taken for this one's: the run begins anew, in place of the old one.
-    runs = {p.name for p in (tmp_path / "parts").iterdir()}
+    before = {p.name for p in (tmp_path / "parts").iterdir()}
     grown = made(tmp_path / "parts").study(log(seed=1), OPTIONS)
     assert grown.learned is not None
     assert not np.array_equal(grown.learned.encoder["bias"], whole.learned.encoder["bias"])
     after = {p.name for p in (tmp_path / "parts").iterdir()}
-    assert not runs & after
-    assert len(after) == len(runs)
+    assert not before & after
+    assert len(after) == len(before)
 
 
 def test_refusals():
