@@ -71,6 +71,7 @@ class Listwise(Reranker):
     class Config(Reranker.Config):
         """Sizes and training; ``epochs`` of the encoder, cycle by cycle, ``more_epochs`` when it reads a later log.
 
+        A study takes no more than ``steps`` batches in all: of a long log it reads fewer epochs.
         ``width`` of codes, ``history`` latest events, ``depth`` places of a list that are learned from,
         ``embedder`` and ``options`` name what reads texts; ``checkpoints`` is a folder in which a cut training goes on.
         ``artifact`` refers to what was learned before (file:// or package://): then nothing is taught, sizes are those
@@ -88,6 +89,7 @@ class Listwise(Reranker):
         dropout: float = Field(0.2, ge=0, lt=1)
         epochs: tuple[int, ...] = Field((8, 6), min_length=1)
         more_epochs: int = Field(2, ge=0)
+        steps: int = Field(1500, ge=1)
         negatives: int = Field(2048, ge=1)
         batch: int = Field(256, ge=1)
         rate: float = Field(2e-3, gt=0)

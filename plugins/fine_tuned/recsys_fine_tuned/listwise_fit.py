@@ -62,14 +62,14 @@ def _encoded(
     )  # fmt: skip
     if before is not None:
         _fill(module, before.encoder)
-    cycles = c.epochs if before is None else (c.more_epochs,)
-    for cycle, epochs in enumerate(cycles if c.text != "none" and len(rows) else ()):
-        if not epochs:
+    cycles = steps_of(c.epochs if before is None else (c.more_epochs,), -(-len(rows) // c.batch), c.steps)
+    for cycle, steps in enumerate(cycles if c.text != "none" else ()):
+        if not steps:
             continue
         # Later cycles begin a little lower: what is known is not to be unlearned.
         rate = c.rate * (0.5 if before is not None else 1.0 if cycle == 0 else 0.75)
         settings = TrainSettings(
-            steps=epochs * -(-len(rows) // c.batch), learning_rate=rate, warm_up=0.1, weight_decay=0.02,
+            steps=steps, learning_rate=rate, warm_up=0.1, weight_decay=0.02,
             seed=options.seed + cycle, threads=options.threads, title="text encoder",
         )  # fmt: skip
         batches = sequence_batches(rows, following, n, c.batch, c.negatives)
@@ -78,6 +78,17 @@ def _encoded(
         run(module, batches, None, settings, c.checkpoints, name, (known, _trained_as(c)))
     found = arrays(module)
     return Learned(found) if before is None else before.with_encoder(found)
+
+
+def steps_of(epochs: Sequence[int], batches: int, most: int) -> list[int]:
+    """Return the steps of each cycle; where they are more than ``most`` together, all cycles have fewer, in proportion.
+
+    >>> steps_of((8, 6), 100, 2000), steps_of((8, 6), 200, 1400)
+    ([800, 600], [800, 600])
+    """
+    wanted = [n * batches for n in epochs]
+    share = min(1.0, most / max(1, sum(wanted)))
+    return [max(1, int(n * share)) if n else 0 for n in wanted]
 
 
 def fitted(

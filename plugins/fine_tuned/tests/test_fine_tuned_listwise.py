@@ -296,6 +296,22 @@ def test_cut_training_goes_on_bit_equal(tmp_path: Path, monkeypatch):
     assert len(after) == len(before)
 
 
+def test_a_study_of_a_long_log_takes_no_more_than_its_steps(monkeypatch):
+    taken, train = [], runs.train
+
+    def counted(module, batches, validate, settings, folder, **options):
+        taken.append(settings.steps)
+        return train(module, batches, validate, settings, folder, **options)
+
+    monkeypatch.setattr(runs, "train", counted)
+    model = Listwise.from_config(Listwise.Config(**{**TINY, "epochs": (6, 2), "steps": 8}), deps(TABLE))
+    model.study(log(), OPTIONS).study(log(), OPTIONS)
+    first, second, again = taken
+    assert first + second <= 8
+    assert (first, second) == (6, 2)
+    assert 1 <= again <= 8
+
+
 def test_refusals():
     with pytest.raises(ConfigError, match="catalogue"):
         Listwise.from_config(Listwise.Config(), Deps())
