@@ -119,6 +119,25 @@ def summary(names: Sequence[str], folder: Path) -> str:
     return markdown_table(Table("", head, tuple(lines)))
 
 
+def reranked(names: Sequence[str], folder: Path) -> str:
+    """Return one line a reranker of a set: what it adds to the cascade, and to the controls of the fine-tuned one."""
+    lines = []
+    for name in names:
+        found = read(name, folder)
+        rows = {row.name: row for row in found.rows} if found else {}
+        for row in (r for r in rows if r.startswith("cascade+")):
+            against = ("cascade", "cascade+text-permuted", "cascade+no-text")
+            cells = [cell for base in against for cell in versus(rows[row], base)]
+            lines.append((Cell(name), Cell(row), with_interval(rows[row], "ndcg@10"), *cells))
+    if not lines:
+        return "Not measured yet: `python -m benchmarks evaluate`."
+    head = (
+        "Set", "Row", "NDCG@10", "Against the cascade", "p (Holm)", "Against permuted texts", "p (Holm)",
+        "Against no texts", "p (Holm)",
+    )  # fmt: skip
+    return markdown_table(Table("", head, tuple(lines)))
+
+
 def search_summary(names: Sequence[str], folder: Path) -> str:
     """Return one line a searched catalogue: BM25, text and meaning, the same with the learned ranker, one typo."""
     head = (

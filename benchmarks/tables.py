@@ -55,6 +55,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
     "quality": partial(quality_tables.summary, list(SETS)),
+    "rerankers": partial(quality_tables.reranked, list(SETS)),
     **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES},
     **{name: partial(quality_tables.of_search, name) for name in SEARCHES},
 }

@@ -186,8 +186,11 @@ def _rows(
     )
     main = {row: f.metrics[MAIN] for row, f in figures.items()}
     versus: dict[str, dict[str, Comparison]] = {row: {} for row in figures}
-    for baseline in baselines:
-        for row, comparison in compare(main, baseline, seed=seed).items():
+    # What rerankers change is small beside what tells generators apart: they are a family of their own.
+    reranked = [row for row in main if row.startswith(f"{CASCADE}+")]
+    family = {row: main[row] for row in (CASCADE, *reranked)} if reranked and CASCADE in main else {}
+    for among, baseline in [*((main, b) for b in baselines), *((family, b) for b in family)]:
+        for row, comparison in compare(among, baseline, seed=seed).items():
             versus[row][baseline] = comparison
     out = []
     for row, f in figures.items():

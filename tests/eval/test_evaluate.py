@@ -17,6 +17,8 @@ from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.evaluate import Evaluation
 from recsys.eval.runfile import write_run
+from recsys.registry import Registry
+from recsys.rerank.base import Judgement, Reranker
 from recsys.settings import default_config, settings_for, slug
 from recsys.tune import to_toml, tune
 from recsys.types import Event, Item, Slates
@@ -55,6 +57,35 @@ def data() -> Dataset:
 @pytest.fixture(scope="module")
 def found(data: Dataset) -> Evaluation:
     return evaluate(data, "leave-one-out", EngineConfig.of(SMALL), ablate=True)
+
+
+class Up(Reranker):
+    """Puts what stands next on the ring first."""
+
+    step = 1
+
+    def judge(self, requests, slates):
+        last = np.array([r.history.rows[-1] for r in requests])[slates.request_index]
+        return Judgement((slates.items == (last + self.step) % len(self.items)).astype(np.float32))
+
+
+class Down(Up):
+    step = -1
+
+
+def test_rows_of_rerankers_are_compared_with_the_cascade_and_with_one_another(data: Dataset) -> None:
+    registry = Registry()
+    registry.register("rerankers", "up", Up)
+    registry.register("rerankers", "down", Down)
+    config = EngineConfig.of({**SMALL, "rerank": {"up": {"max_move": 20}, "down": {"max_move": 20}}})
+    rows = ["transitions", "popularity", "cascade", "cascade+up", "cascade+down"]
+    found = evaluate(data, "leave-one-out", config, rows=rows, refit=False, latency=False, registry=registry).results
+    assert set(found.row("cascade+up").p_vs) == {"transitions", "popularity", "cascade", "cascade+down"}
+    assert set(found.row("cascade").p_vs) == {"transitions", "popularity", "cascade+up", "cascade+down"}
+    assert set(found.row("popularity").p_vs) == {"transitions"}
+    worse = found.row("cascade+down").effect["cascade"]
+    assert worse.difference == pytest.approx(-found.row("cascade").effect["cascade+down"].difference)
+    assert found.row("cascade+down").p_vs["cascade+up"] < 0.05
 
 
 def test_the_known_order_is_found(found: Evaluation) -> None:
