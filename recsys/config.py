@@ -22,6 +22,9 @@ DEFAULT_CANDIDATES: Mapping[str, dict[str, Any]] = {
     "transitions": {}, "attributes": {}, "item-knn": {}, "als": {}, "ease": {}, "dense": {}, "popularity": {"n": 30},
 }  # fmt: skip
 
+# The plan that serves, and its ranker, where settings name no other.
+USUAL, USUAL_RANKER = "no-llm", "lightgbm"
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,16 +147,29 @@ def _named(stages: Any) -> Any:
     return {name: {"use": name, **stage} if isinstance(stage, Mapping) else stage for name, stage in stages.items()}
 
 
+def _with_usual(values: Mapping[str, Any]) -> Any:
+    """Return the variants with the built-in one where it is the one that serves, and nothing defines it anew."""
+    variants, serves = values.get("variants"), values.get("variant", USUAL)
+    ranked = USUAL_RANKER in (values.get("rank") or {USUAL_RANKER})
+    if not isinstance(variants, Mapping) or serves != USUAL or USUAL in variants or not ranked:
+        return variants
+    return {USUAL: {"rank": USUAL_RANKER}, **variants}
+
+
 class EngineConfig(_Section):
-    """All settings; ``EngineConfig.read(path)`` takes them from a TOML file."""
+    """All settings; ``EngineConfig.read(path)`` takes them from a TOML file.
+
+    Of ``variants``, plans by name, ``variant`` serves where a call names none. Without a word that is "no-llm", which
+    needs no definition: all generators behind LightGBM.
+    """
 
     candidates: dict[str, Stage] = Field(default_factory=dict, validate_default=True)
     fusion: FusionSettings = FusionSettings()
-    rank: dict[str, Stage] = Field(default_factory=lambda: {"lightgbm": Stage(use="lightgbm")})
+    rank: dict[str, Stage] = Field(default_factory=lambda: {USUAL_RANKER: Stage(use=USUAL_RANKER)})
     rerank: dict[str, RerankStage] = Field(default_factory=dict)
     models: dict[str, ModelSettings] = Field(default_factory=dict)
-    variants: dict[str, Variant] = Field(default_factory=lambda: {"no-llm": Variant(rank="lightgbm")})
-    variant: str = "no-llm"
+    variants: dict[str, Variant] = Field(default_factory=lambda: {USUAL: Variant(rank=USUAL_RANKER)})
+    variant: str = USUAL
     events: EventSettings = EventSettings()
     search: SearchSettings = SearchSettings()
     exclusions: Exclusions = Exclusions()
@@ -171,6 +187,7 @@ class EngineConfig(_Section):
             return values
         out = dict(values)
         out.setdefault("candidates", {name: dict(options) for name, options in DEFAULT_CANDIDATES.items()})
+        out["variants"] = _with_usual(out)
         for section in ("candidates", "rank", "rerank"):
             out[section] = _named(out.get(section))
         for section in ("search", "explain"):

@@ -150,3 +150,14 @@ def test_a_language_that_reasons_cannot_be_checked_in_is_refused_at_once(locale)
         EngineConfig.of({"explain": {"locale": locale, "options": {"files": {"fr": "phrases.toml"}}}})
     for known in ("en", "de", "de-AT", "en_GB"):
         assert EngineConfig.of({"explain": {"locale": known}}).explain.locale == known
+
+
+def test_the_usual_plan_needs_no_definition():
+    asked = {"variants": {"other": {}}}
+    assert EngineConfig.of(asked).variants["no-llm"].rank == "lightgbm"
+    assert EngineConfig.of(asked) == EngineConfig.of({"variants": {"other": {}, "no-llm": {"rank": "lightgbm"}}})
+    again = {"variants": {"no-llm": {"candidates": ["als"]}}}
+    assert EngineConfig.of(again).variants["no-llm"].rank is None
+    assert set(EngineConfig.of({**asked, "variant": "other"}).variants) == {"other"}
+    with pytest.raises(ConfigError, match=r"no \[variants\.no-llm\] \(there are: other\)"):
+        EngineConfig.of({**asked, "rank": {"shuffle": {}}})  # there is no ranker for it

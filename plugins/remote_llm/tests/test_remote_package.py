@@ -14,6 +14,7 @@ from recsys.registry import Registry
 
 ROOT = Path(recsys_remote_llm.__file__).parent
 README = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 
 
 def test_only_public_names_are_imported():
@@ -33,8 +34,17 @@ def test_importing_is_light():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_examples_of_the_readme_can_be_pasted_each_alone(tmp_path):
+    found = []
+    for block in BLOCKS:
+        (tmp_path / "recsys.toml").write_text(block, encoding="utf-8")
+        found.append(EngineConfig.read(tmp_path / "recsys.toml"))
+    assert {c.variant for c in found} == {"no-llm"}
+    assert found[0].rerank[found[0].variants["chat"].rerank].use == "remote-chat"
+
+
 def test_the_examples_of_the_readme_are_settings():
-    tables = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)))
+    tables = tomllib.loads("\n".join(BLOCKS))
     assert set(tables["rerank"]) >= {"vllm", "llama-cpp", "ollama", "jina", "cohere"}
     kinds = {("rerankers", "remote-chat"): RemoteChat, ("rerankers", "remote-rerank"): RemoteRerank}
     for table in tables["rerank"].values():

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
-import tomllib
+import shutil
 from pathlib import Path
 
 import pytest
 import recsys_zero_shot
 from recsys_zero_shot.packs import names
 
-from recsys.config import EngineConfig
-from recsys.registry import Registry
+from recsys import Engine
+from recsys.testing.worlds import small_shop
 
 TEXT = (Path(recsys_zero_shot.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 TOML = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.mark.parametrize("block", TOML)
-def test_settings_can_be_read(block):
-    config = EngineConfig.of(tomllib.loads(block) | {"variant": "zero-shot"})
-    for stage in config.rerank.values():
-        kind = Registry().get("rerankers", stage.use)
-        kind.Config.model_validate({n: v for n, v in stage.options.items() if n not in ("use", "top", "budget_ms")})
+def test_settings_serve_as_they_stand(block, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_folder, "models/lm")  # what the text has exported
+    Path("recsys.toml").write_text(block, encoding="utf-8")
+    shop = small_shop()
+    engine = Engine.from_config("recsys.toml").fit(shop)
+    try:
+        for variant in ("no-llm", "zero-shot"):
+            found = engine.recommend(shop.log.users[0], variant=variant, explain=True)
+            assert len(found) > 0
+            assert found.trace.degraded == ()
+    finally:
+        engine.close()
 
 
 def test_the_example_runs(capsys):
