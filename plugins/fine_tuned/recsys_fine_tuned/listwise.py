@@ -72,7 +72,9 @@ class Listwise(Reranker):
         """Sizes and training; ``epochs`` of the encoder, cycle by cycle, ``more_epochs`` when it reads a later log.
 
         A study takes no more than ``steps`` batches in all: of a long log it reads fewer epochs.
-        ``width`` of codes, ``history`` latest events, ``depth`` places of a list that are learned from,
+        With ``own`` an item that was chosen is known by a vector of its own beside its text; while the encoder learns,
+        a share ``text_alone`` of the items is known by text alone. ``width`` of codes, ``history`` latest events,
+        ``depth`` places of a list that are learned from,
         ``embedder`` and ``options`` name what reads texts; ``checkpoints`` is a folder in which a cut training goes on.
         ``artifact`` refers to what was learned before (file:// or package://): then nothing is taught, sizes are those
         of the artifact, and the texts of this catalogue are read.
@@ -82,6 +84,8 @@ class Listwise(Reranker):
         embedder: str = "minilm"
         options: dict[str, Any] = Field(default_factory=dict)
         projected: int = Field(256, ge=1)
+        own: bool = True
+        text_alone: float = Field(0.1, ge=0, lt=1)
         width: int = Field(128, ge=4)
         layers: int = Field(2, ge=1)
         heads: int = Field(4, ge=1)
@@ -194,15 +198,19 @@ class Listwise(Reranker):
         return rank_graph(found.encoder, found.heads, heads=self.config.heads)
 
     def _grow(self, rows: NDArray[np.int64], texts: NDArray[np.int64]) -> None:
-        """Make the codes of ``rows`` from the texts of the items ``texts``."""
+        """Make the codes of ``rows`` from the texts of the items ``texts``, and from what is their own."""
         codes = np.zeros((len(self.items), self.config.width), np.float16)
         codes[: len(self._codes)] = self._codes
-        if self._learned is not None and self.embedder is not None and len(rows):
-            session = OnnxSession(codes_graph(self._learned.encoder))
+        encoder = {} if self._learned is None else self._learned.encoder
+        own = encoder.get("own", np.zeros((0, self.config.width), np.float32))
+        if encoder and (self.embedder is not None or len(own)) and len(rows):
+            session = OnnxSession(codes_graph(encoder))
             flat = self.vectors(texts).reshape(len(rows), -1)
             for begin in range(0, len(rows), ROWS):
                 part = slice(begin, begin + ROWS)
-                codes[rows[part]] = session.run({"texts": flat[part].astype(np.float32)})["codes"]
+                made = session.run({"texts": flat[part].astype(np.float32)})["codes"]
+                made[rows[part] < len(own)] += own[rows[part][rows[part] < len(own)]]
+                codes[rows[part]] = made
         self._codes = codes
 
     def fitted(self) -> OnnxSession:
@@ -266,7 +274,10 @@ class Listwise(Reranker):
     def _over(
         self, facts: Facts, changed: NDArray[np.int64], texts: NDArray[np.int64] | None = None, anew: bool = False
     ) -> Self:  # fmt: skip
-        twin = self._with(items=facts.items, facts=facts, _codes=self._codes[: 0 if anew else None])
+        learned = self._learned
+        if anew and learned is not None:  # what is an item's own here is not that of another shop's item
+            learned = learned.with_encoder({n: w for n, w in learned.encoder.items() if n != "own"})
+        twin = self._with(items=facts.items, facts=facts, _codes=self._codes[: 0 if anew else None], _learned=learned)
         twin._grow(changed, changed if texts is None else texts)
         return twin
 

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 # Lists of one step, shares of lists that only decide when to stop, and how much the short fields weigh.
 LISTS, HELD_OUT = 128, 0.1
 WEIGHTS = dict(zip(FIELDS, (1.0, 1.0, 0.7, 0.7), strict=True))
-LABEL = "label"
+LABEL, OWN = "label", "own"
 
 
 def studied(model: Listwise, log: EventLog, options: FitOptions) -> Learned:
     """Return what the encoder knows after reading ``log``; it goes on from an earlier study."""
     rows, following = log_sequences(log, model.config.history)
-    if not len(rows) and model.config.text != "none":
+    if not len(rows) and (model.config.text != "none" or model.config.own):
         raise DataError("no shopper of the log chose two items: nothing follows anything")
     return _encoded(model, rows, following, options, again=model.studied)
 
@@ -52,6 +52,10 @@ def _encoded(
     c, before = model.config, model.learned if again else None
     n = len(model.items)
     texts = model.vectors(shuffled(n, c.text)).reshape(n, -1).astype(np.float32)
+    chosen = np.bincount(np.concatenate([rows[rows >= 0], following[following >= 0]]), minlength=n) > 0
+    owned = c.own if before is None else OWN in before.encoder
+    if before is not None and owned:
+        chosen[: len(before.encoder[OWN])] |= before.encoder[OWN].any(axis=1)
     mean, projection = (
         whitening(texts, c.projected, _weights(texts.shape[1])) if before is None else _projection(before.encoder)
     )
@@ -59,11 +63,12 @@ def _encoded(
     module = TextEncoder(
         torch.from_numpy(texts), torch.from_numpy(projection), torch.from_numpy(mean),
         width=c.width, layers=c.layers, heads=c.heads, history=c.history, dropout=c.dropout,
+        known=torch.from_numpy(chosen) if owned else None, text_alone=c.text_alone,
     )  # fmt: skip
     if before is not None:
         _fill(module, before.encoder)
     cycles = steps_of(c.epochs if before is None else (c.more_epochs,), -(-len(rows) // c.batch), c.steps)
-    for cycle, steps in enumerate(cycles if c.text != "none" else ()):
+    for cycle, steps in enumerate(cycles if c.text != "none" or c.own else ()):
         if not steps:
             continue
         # Later cycles begin a little lower: what is known is not to be unlearned.
@@ -208,9 +213,11 @@ def _fill(module: TextEncoder, encoder: Arrays) -> None:
     """Put weights into a module whose catalogue may have grown: new items are as popular as the average."""
     state = {name: torch.from_numpy(np.array(values)) for name, values in encoder.items()}
     bias = torch.full_like(module.bias, float(state["bias"].mean()) if len(state["bias"]) else 0.0)
-    count = min(len(bias), len(state["bias"]))
-    bias[:count] = state["bias"][:count]
-    module.load_state_dict({**state, "bias": bias})
+    grown = {"bias": bias} | ({OWN: torch.zeros_like(module.own)} if OWN in state else {})
+    for name, values in grown.items():
+        count = min(len(values), len(state[name]))
+        values[:count] = state[name][:count]
+    module.load_state_dict({**state, **grown})
 
 
 def _module_of(encoder: Arrays, config: Any) -> TextEncoder:
@@ -218,6 +225,7 @@ def _module_of(encoder: Arrays, config: Any) -> TextEncoder:
     module = TextEncoder(
         torch.zeros(len(encoder["bias"]), len(mean)), projection, mean,
         width=config.width, layers=config.layers, heads=config.heads, history=config.history, dropout=config.dropout,
+        known=torch.from_numpy(encoder[OWN].any(axis=1)) if OWN in encoder else None,
     )  # fmt: skip
     _fill(module, encoder)
     module.eval()

@@ -39,11 +39,14 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch comes without types
     `codes` turns an item's k vectors into one of ``width``; `wanted` turns the codes of a history into one vector
     for each place of it, whose product with a code says how well that item follows. ``bias`` (one number an item) is
     popularity: it takes part in training only, so that it is not learned into the texts.
+
+    With ``known`` (n,) an item of it has a vector of its own, too, that is added to its code; ``text_alone`` is how
+    often it is left out while training, so that the texts can speak for items of which nothing else is known.
     """
 
     def __init__(
         self, texts: Tensor, projection: Tensor, mean: Tensor, *, width: int, layers: int, heads: int, history: int,
-        dropout: float,
+        dropout: float, known: Tensor | None = None, text_alone: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         inner = projection.shape[1]
@@ -58,7 +61,20 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch comes without types
         self.blocks = nn.ModuleList(Block(width, heads, 2 * width, dropout) for _ in range(layers))
         self.scale = nn.Parameter(torch.tensor(2.0))
         self.bias = nn.Parameter(torch.zeros(len(texts)))
-        self.width, self.history = width, history
+        self.width, self.history, self.text_alone = width, history, text_alone
+        if known is not None:
+            self.register_buffer("known", known.float()[:, None], persistent=False)
+            self.own = nn.Parameter(0.1 * torch.randn(len(texts), width) * self.known)
+
+    def items(self, rows: Tensor) -> Tensor:
+        """Return (u, width) of item rows (u,): their codes, and what is their own."""
+        made = self.codes(self.texts[rows])
+        if not hasattr(self, "own"):
+            return made
+        own = self.own[rows] * self.known[rows]
+        if self.training and self.text_alone:
+            own = own * (torch.rand(len(rows), 1) > self.text_alone)
+        return made + own
 
     def codes(self, projected: Tensor) -> Tensor:
         """Return (n, width) of projected texts (n, inner)."""
@@ -84,7 +100,7 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch comes without types
         them; ``mask`` (b, h); ``next`` (p,) of the candidates, for the places with ``learn`` (b, h) true; ``drawn``
         (c,) log chance of each candidate to be among them (Jean et al. 2015, arXiv 1412.2007).
         """
-        made = self.codes(self.texts[batch["rows"]])
+        made = self.items(batch["rows"])
         wanted = self.wanted(made[batch["inverse"]], batch["mask"])[batch["learn"].bool()]
         count = len(batch["drawn"])
         free = (self.bias[batch["rows"][:count]] - batch["drawn"])[:, None]

@@ -25,7 +25,7 @@ FAMILIES, EACH, WIDTH = 12, 12, 10
 TINY = {
     "embedder": "words", "projected": 16, "width": 16, "layers": 1, "heads": 2, "history": 6, "dropout": 0.0,
     "epochs": (3,), "more_epochs": 1, "negatives": 32, "batch": 32, "rate": 1e-2, "head_width": 8, "head_epochs": 2,
-    "head_seeds": 2,
+    "head_seeds": 2, "own": False,
 }  # fmt: skip
 OPTIONS = FitOptions(seed=0, threads=1)
 
@@ -239,6 +239,27 @@ def test_what_is_wanted_is_what_the_head_matches(taught):
     assert right.mean() > 0.9
     with pytest.raises(NotFittedError):
         Listwise.from_config(Listwise.Config(**TINY), deps(TABLE)).wanted(requests)
+
+
+def test_chosen_items_are_known_by_a_vector_of_their_own_here_and_by_their_texts_elsewhere(tmp_path: Path):
+    # Every item says the same: only what followed what in the log tells them apart.
+    same = ItemTable.of(Item(item_id=f"item{i}", title="thing") for i in range(FAMILIES * EACH))
+    settings = Listwise.Config(**{**LARGER, "own": True, "epochs": (40,)})
+    model = Listwise.from_config(settings, deps(same)).study(log(), OPTIONS)
+    requests, slates, labels = lists(300, 1)
+    known = Slates(slates.items % SEEN, slates.scores, slates.offsets)
+    model.fit(requests, known, labels, OPTIONS)
+    assert (model.codes()[:SEEN] != model.codes()[SEEN:]).any(axis=1).all()
+    assert (model.codes()[SEEN:] == model.codes()[SEEN]).all()
+    asked = [Request(history=Events.of([f, f + FAMILIES])) for f in range(FAMILIES)]
+    follows = (model.wanted(asked) @ model.codes()[:SEEN].astype(np.float32).T).argmax(axis=1)
+    assert (follows % FAMILIES == np.arange(FAMILIES)).mean() > 0.8
+    model.save(tmp_path)
+    assert np.array_equal(Listwise.load(tmp_path, deps(same)).codes(), model.codes())
+    again = Listwise.load(tmp_path, deps(same)).study(log(seed=1), OPTIONS)
+    assert (again.codes()[:SEEN] != model.codes()[SEEN]).any(axis=1).all()
+    elsewhere = model.over(same)
+    assert (elsewhere.codes() == model.codes()[SEEN]).all()
 
 
 def test_over_another_shop_it_can_be_given_the_texts_of_others_or_none(taught):
