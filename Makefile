@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
-PLUGINS := plugins/zero_shot plugins/fine_tuned plugins/remote_llm
+PLUGINS := plugins/zero_shot plugins/fine_tuned plugins/remote_llm plugins/sequential
 
 # Data sets beside the checkout, unless RECSYS_DATA names another folder.
 BESIDE := $(abspath ../shared/data)

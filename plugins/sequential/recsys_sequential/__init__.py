@@ -1,0 +1,1 @@
+"""SASRec for recsys: what comes next, learned from the order of choices."""
