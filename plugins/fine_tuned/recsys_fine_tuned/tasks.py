@@ -1,6 +1,9 @@
 """What a personalised language model learns: examples of four tasks, made from a shop's own data.
 
 Texts of the catalogue and of reviews are foreign: they are cleaned here, once, so that a prompt may be read as trusted.
+
+Vectors that were made of the choices to be foreseen know the answers: a model would learn to trust them more than it
+may when it serves. So ``vectors`` are to be of an older log than the examples, ``since`` its end; see `before`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from numpy.typing import NDArray
 
 from recsys.data.splits import chosen
 from recsys.dataset import Dataset, EventLog
-from recsys.types import Review
+from recsys.errors import ConfigError, DataError
+from recsys.types import NO_EVENTS, Review
 from recsys_fine_tuned.tokenizer import plain
 
 Task = Literal["next-item", "rating", "explanation", "summary"]
@@ -43,6 +47,28 @@ class Example:
     rating: float | None = None
 
 
+def before(data: Dataset, share: float) -> tuple[Dataset, int]:
+    """Return the data as it stood when ``share`` of all choices had been made, and the second from which others are.
+
+    >>> train, cut = before(data, 0.9)                                # doctest: +SKIP
+    >>> older, since = before(train, 0.6)                             # doctest: +SKIP
+    >>> vectors = collaborative_vectors(older.log, len(data.items))   # doctest: +SKIP
+    >>> learn = next_items(train, vectors, since=since)               # doctest: +SKIP
+    >>> judge = next_items(data, vectors, since=cut)                  # doctest: +SKIP
+
+    Raises:
+        ConfigError: ``share`` is not within 0 and 1. DataError: nothing is before that second.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"share must be within 0 and 1, got {share}")
+    times = np.sort(data.log.events.times[chosen(data.log.events, data.log.owner)])
+    moment = int(times[int(share * len(times))]) if len(times) else 0
+    older = data.log.events.times < moment
+    if not older.any():
+        raise DataError("the log holds too few moments to be divided by time")
+    return data.with_log(data.log.as_of(older)), moment
+
+
 def title_of(title: str) -> str:
     """Return a title as a model reads it: cleaned, at most 160 characters."""
     return plain(title, 160)
@@ -68,7 +94,8 @@ def next_items(
 
     Targets are what evaluation asks for: explicit choices that speak for an item. A history ends with the choice
     before: the looks of the visit that led to the target would give it away. ``since``: only choices from that second
-    on are targets. Without ``repeats`` an item that the shopper chose before is no target. ``vectors`` (n_items, d).
+    on are targets, those that ``vectors`` (n_items, d) must not know. Without ``repeats`` an item that the shopper
+    chose before is no target.
     """
     rng = np.random.default_rng(seed)
     names = [title_of(t) for t in data.items.titles]
@@ -96,38 +123,40 @@ def recent_rows(rows: NDArray[np.int32], most: int) -> NDArray[np.int32]:
     return rows[new][-most:]
 
 
-def ratings(data: Dataset, vectors: Vectors, *, history: int = 20) -> list[Example]:
-    """Return examples "history and item -> rating" of the reviews that have one."""
+def ratings(data: Dataset, vectors: Vectors, *, since: int | None = None, history: int = 20) -> list[Example]:
+    """Return examples "history and item -> rating" of the reviews that have one; ``since`` as in `next_items`."""
     found = [r for r in data.reviews if r.rating is not None]
     names = [title_of(t) for t in data.items.titles]
     return [
         Example("rating", names[row], f"{review.rating:g}", before, vectors[row : row + 1], review.rating)
-        for review, row, before in _reviewed(data, found, vectors, history)
+        for review, row, before in _reviewed(data, found, vectors, history, since)
     ]
 
 
-def summaries(data: Dataset, vectors: Vectors, *, history: int = 20) -> list[Example]:
-    """Return examples "review -> its summary" of the reviews that have one."""
+def summaries(data: Dataset, vectors: Vectors, *, since: int | None = None, history: int = 20) -> list[Example]:
+    """Return examples "review -> its summary" of the reviews that have one; ``since`` as in `next_items`."""
     found = [r for r in data.reviews if r.summary.strip() and r.text.strip()]
     return [
         Example("summary", plain(r.text, REVIEW_CHARS), plain(r.summary, 120), before, vectors[row : row + 1], r.rating)
-        for r, row, before in _reviewed(data, found, vectors, history)
+        for r, row, before in _reviewed(data, found, vectors, history, since)
     ]
 
 
 def explanations(
-    data: Dataset, vectors: Vectors, aspects: Mapping[str, str], *, history: int = 20, max_words: int = 25
-) -> list[Example]:
+    data: Dataset, vectors: Vectors, aspects: Mapping[str, str], *, since: int | None = None, history: int = 20,
+    max_words: int = 25,
+) -> list[Example]:  # fmt: skip
     """Return examples "item, aspect -> sentence about it", as PETER+ learns them from reviews, delexicalised.
 
     ``aspects`` maps a word to the name of its aspect. A sentence of a review that holds exactly one aspect's word
-    becomes a target in which the word reads [ASPECT] and names of item and brand read [ITEM] and [BRAND].
+    becomes a target in which the word reads [ASPECT] and names of item and brand read [ITEM] and [BRAND]. ``since`` as
+    in `next_items`.
     """
     found = [r for r in data.reviews if r.text.strip()]
     words = sorted(aspects, key=len, reverse=True)
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE) if words else None
     out: list[Example] = []
-    for review, row, before in _reviewed(data, found, vectors, history):
+    for review, row, before in _reviewed(data, found, vectors, history, since):
         title, brand = title_of(data.items.titles[row]), plain(data.items.brands[row], 80)
         for sentence in re.split(r"(?<=[.!?])\s+", plain(review.text, 2000)):
             spoken = {m.lower() for m in pattern.findall(sentence)} if pattern else set()
@@ -172,9 +201,12 @@ def _choices(
 
 
 def _reviewed(
-    data: Dataset, reviews: Sequence[Review], vectors: Vectors, history: int
+    data: Dataset, reviews: Sequence[Review], vectors: Vectors, history: int, since: int | None
 ) -> Iterator[tuple[Review, int, Vectors]]:
-    """Yield review, row of its item, and vectors of what its shopper had chosen before it."""
+    """Yield review, row of its item, and vectors of what its shopper had chosen before it.
+
+    A review without a time is as old as its shopper's first choice of the item; without that, nothing came before it.
+    """
     log = data.log.liked()
     groups = {name: g for g, name in enumerate(log.users)}
     rows = data.items.vocabulary.rows([r.item_id for r in reviews])
@@ -182,11 +214,12 @@ def _reviewed(
         if row < 0:
             continue
         group = groups.get(review.user_id)
-        if group is None:
-            yield review, row, vectors[:0]
+        events = NO_EVENTS if group is None else log.history(group)
+        when = review.time
+        if when is None and (its := events.times[events.rows == row]).size:
+            when = int(its[0])
+        if since is not None and (when is None or when < since):
             continue
-        events = log.history(group)
-        end = len(events) if review.time is None else int(np.searchsorted(events.times, review.time))
+        earlier = events.rows[: 0 if when is None else int(np.searchsorted(events.times, when))]
         # The reviewed item itself must not tell that it was chosen.
-        before = events.rows[:end]
-        yield review, row, vectors[recent_rows(before[before != row], history)]
+        yield review, row, vectors[recent_rows(earlier[earlier != row], history)]

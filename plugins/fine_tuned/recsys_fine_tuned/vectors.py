@@ -17,7 +17,8 @@ def collaborative_vectors(log: EventLog, n_items: int, width: int = 64, seed: in
 
     Positive pointwise mutual information of items chosen within `WINDOW` steps of each other by one shopper,
     factorised by a truncated singular value decomposition: what item2vec approximates (Levy and Goldberg 2014).
-    Equal logs and seeds give equal vectors. Fewer columns than ``width`` may be used: the rest is 0.
+    Equal logs and seeds give equal vectors. Fewer columns than ``width`` may be used: the rest is 0. For a model that
+    is to foresee choices ``log`` must end before them: see `recsys_fine_tuned.tasks.before`.
     """
     liked = log.liked()
     rows, owner = liked.events.rows.astype(np.int64), liked.owner

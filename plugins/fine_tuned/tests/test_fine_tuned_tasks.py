@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import fine_tuned_toys as toys
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ from recsys_fine_tuned.tokenizer import SLOTS, SPECIAL, plain, tokens_of, train_
 from recsys_fine_tuned.vectors import collaborative_vectors
 
 from recsys.dataset import Dataset
-from recsys.errors import ModelError, ShapeMismatch
+from recsys.errors import ConfigError, DataError, ModelError, ShapeMismatch
 from recsys.types import Event, Item, Review
 
+DAY = 86_400
 WORDS = "The Acme oak table is STURDY. Dear, and it wobbles."
 PIECES = [*SPECIAL, *SLOTS, "<pa", "d>", "[IT", "EM]", " ", "a", "\u202e", "\x00", "é"]
 VECTORS = np.eye(4, dtype=np.float32)
@@ -79,6 +82,71 @@ def test_vectors_bring_together_what_is_chosen_together() -> None:
     assert not vectors[12].any()
     np.testing.assert_array_equal(vectors, collaborative_vectors(data.log, 13, width=4))
     assert not collaborative_vectors(data.with_log(data.log.where(np.zeros(len(data.log), bool))).log, 13).any()
+
+
+def test_older_vectors_know_learned_targets_no_better_than_unseen_ones() -> None:
+    """The model is to trust the vectors as far as it may when it serves, not as if they had seen the answer."""
+    rng = np.random.default_rng(0)
+    n, shelf = 1000, 200
+    events = [
+        Event(user_id=f"u{u}", item_id=f"i{shelf * (u % 5) + rng.integers(shelf)}", time=DAY * step + u)
+        for u in range(300)
+        for step in range(10)
+    ]
+    data = Dataset.of([Item(item_id=f"i{k}", title=f"thing {k}") for k in range(n)], events)
+    train, cut = tasks.before(data, 0.9)
+    older, since = tasks.before(train, 0.6)
+    vectors = collaborative_vectors(older.log, n, width=32)
+    learnt, unseen = _found(vectors, train, since), _found(vectors, data, cut)
+    assert learnt < 1.5 * unseen
+    knowing = collaborative_vectors(train.log, n, width=32)
+    assert _found(knowing, train, since) > 2 * _found(knowing, data, cut)  # what this guards against is there
+
+
+def _found(vectors: np.ndarray, data: Dataset, since: int) -> float:
+    """Return the mean reciprocal rank of targets by the mean vector of the latest five items."""
+    n = len(data.items)
+    names = [tasks.title_of(t) for t in data.items.titles]
+    row = {name: k for k, name in enumerate(names)}
+    out = []
+    for example in tasks.next_items(data, np.arange(n, dtype=np.float32)[:, None], since=since):
+        history = example.user[:, 0].astype(int)
+        scores = vectors @ vectors[history[-5:]].mean(0)
+        scores[history] = -9
+        out.append(1 / (1 + (scores > scores[row[example.target]]).sum()))
+    assert len(out) > 100
+    return float(np.mean(out))
+
+
+def test_data_are_divided_by_time() -> None:
+    older, since = tasks.before(shop(), 0.5)
+    assert since == 102
+    assert older.log.events.times.max() < since
+    assert "i2" not in {r.item_id for r in older.reviews}
+    for share in (0.0, 1.0):
+        with pytest.raises(ConfigError, match="share"):
+            tasks.before(shop(), share)
+    with pytest.raises(DataError, match="moments"):
+        tasks.before(shop(), 0.01)
+
+
+def test_reviews_before_that_second_teach_nothing() -> None:
+    for make in (tasks.ratings, tasks.summaries):
+        assert [e.source for e in make(shop(), VECTORS, since=105)] == [make(shop(), VECTORS)[0].source]
+        assert make(shop(), VECTORS, since=106) == []
+    assert tasks.explanations(shop(), VECTORS, {"sturdy": "quality"}, since=106) == []
+
+
+def test_a_review_without_a_time_is_as_old_as_the_choice() -> None:
+    data = shop()
+    reviews = (
+        Review(user_id="u", item_id="i2", text="So.", rating=4.0),
+        Review(user_id="v", item_id="i1", text="", rating=1),
+    )
+    first, second = tasks.ratings(dataclasses.replace(data, reviews=reviews), VECTORS)
+    np.testing.assert_array_equal(first.user, VECTORS[[0, 1]])
+    assert second.user is not None
+    assert len(second.user) == 0
 
 
 def test_reviews_give_ratings_and_summaries_without_the_item_itself() -> None:
