@@ -214,14 +214,18 @@ def fit_all(
     """Fit rankers on ``rank_fold`` and generators on ``log``: two fits of the generators, so that no label leaks.
 
     Rerankers are built, not fitted: see `recsys.fitting_rerank.with_rerankers`, for which the data of the rankers are
-    kept where there is one to fit.
+    kept where there is one to fit. One that cannot learn here, for want of torch say, raises in its ``can_learn``
+    before anything is fitted.
     """
     rankers: dict[str, Any] = dict(given or {})
     seconds: dict[str, float] = {}
     warnings: list[str] = []
     kept: dict[str, RankingData] = {}
     rerankers = build_rerankers(config, registry, deps_for(data, registry, log, config))
-    learns = any(is_untrained(r) for r in rerankers.values())
+    untrained = [r for r in rerankers.values() if is_untrained(r)]
+    learns = bool(untrained)
+    for reranker in untrained:
+        getattr(reranker, "can_learn", lambda: None)()
     listed = {variant.rank for variant in config.variants.values()}
     for name, stage in config.rank.items():
         if name in rankers:

@@ -16,6 +16,7 @@ from recsys.dataset import EventLog, ItemTable
 from recsys.errors import ArtifactDamaged, ConfigError, NotFittedError
 from recsys.protocols import Delta, Deps, Embedder, FitOptions
 from recsys.rank.features.facts import Facts
+from recsys.registry import import_optional
 from recsys.rerank.base import Judgement, Reranker
 from recsys.rerank.prompted import check_clock, earliest
 from recsys.runtime.models import ModelRef
@@ -27,6 +28,8 @@ from recsys_fine_tuned.listwise_graph import codes_graph, rank_graph, wanted_gra
 from recsys_fine_tuned.listwise_training import histories
 
 CHUNK = 256  # lists of one model call
+# Settings that may stand beside an artifact: they do not change what was learned.
+BESIDE_ARTIFACT = frozenset({"max_move", "text", "options"})
 ROWS = 4096  # items whose codes are made at a time
 
 
@@ -77,7 +80,7 @@ class Listwise(Reranker):
         ``depth`` places of a list that are learned from,
         ``embedder`` and ``options`` name what reads texts; ``checkpoints`` is a folder in which a cut training goes on.
         ``artifact`` refers to what was learned before (file:// or package://): then nothing is taught, sizes are those
-        of the artifact, and the texts of this catalogue are read.
+        of the artifact, and the texts of this catalogue are read; beside it only `BESIDE_ARTIFACT` mean anything.
         """
 
         text: TextUse = "items"
@@ -120,13 +123,20 @@ class Listwise(Reranker):
 
     @classmethod
     def from_config(cls, config: Any, deps: Deps) -> Self:
-        """Build from settings. Raises `ConfigError` without a catalogue, or without a registry for the embedder."""
+        """Build from settings.
+
+        Raises:
+            ConfigError: there is no catalogue or no registry for the embedder, or a setting that an artifact has.
+        """
         if deps.items is None:
             raise ConfigError(f"the reranker {cls.__name__} needs the catalogue (deps.items)")
         counts = deps.popularity if deps.popularity is not None else np.zeros(len(deps.items), np.float32)
         if config.artifact:
-            known = cls.load(ModelRef.parse(config.artifact).fetch(), deps).over(deps.items, counts)
-            return known.bounded(known.config.max_move if config.max_move is None else config.max_move)
+            if odd := sorted(config.model_fields_set - {"artifact", *BESIDE_ARTIFACT}):
+                raise ConfigError(f"{', '.join(odd)}: an artifact has its own, leave it out")
+            asked = {n: getattr(config, n) for n in BESIDE_ARTIFACT & config.model_fields_set}
+            known = cls.load(ModelRef.parse(config.artifact).fetch(), deps, asked)
+            return known.over(deps.items, counts, known.config.text)
         embedder = None
         if config.text != "none":
             if deps.build is None:
@@ -134,14 +144,19 @@ class Listwise(Reranker):
             embedder = deps.build("embedders", {**config.options, "use": config.embedder})
         return cls(config, deps.items, Facts(deps.items, counts), embedder)
 
+    def can_learn(self) -> None:
+        """Do nothing, or raise `PluginUnavailable` where torch is missing: asked before an engine fits anything."""
+        import_optional("torch")
+
     def study(self, log: EventLog, options: FitOptions) -> Self:
         """Teach the text encoder what follows what in ``log``, which must not hold the labels of the lists of `fit`.
 
         Called again, on a later log say, it goes on from what it knows, and a fitted head stays as it is.
 
         Raises:
-            DataError: no shopper of the log has two events.
+            DataError: no shopper of the log has two events. PluginUnavailable: torch is missing.
         """
+        self.can_learn()
         from recsys_fine_tuned.listwise_fit import studied
 
         found = studied(self, log, options)
@@ -155,8 +170,9 @@ class Listwise(Reranker):
         """Teach the head; without a `study` before, the encoder learns from the histories of ``requests`` first.
 
         Raises:
-            DataError: fewer than two lists hold both a chosen and another item.
+            DataError: fewer than two lists hold both a chosen and another item. PluginUnavailable: torch is missing.
         """
+        self.can_learn()
         from recsys_fine_tuned.listwise_fit import fitted
 
         found, self.figures = fitted(self, requests, slates, labels, options)
@@ -310,14 +326,14 @@ class Listwise(Reranker):
         write_json(folder / "listwise.json", {"config": self.config.model_dump(), **about})
 
     @classmethod
-    def load(cls, folder: Path, deps: Deps) -> Self:
-        """Read what `save` wrote; no torch is needed.
+    def load(cls, folder: Path, deps: Deps, changed: Mapping[str, Any] | None = None) -> Self:
+        """Read what `save` wrote, with ``changed`` settings; no torch is needed.
 
         Raises:
             ArtifactMissing, ArtifactDamaged: a file is gone or is not what it was.
         """
         saved = read_json(folder / "listwise.json")
-        out = cls.from_config(cls.Config.model_validate(saved["config"]), deps)
+        out = cls.from_config(cls.Config.model_validate({**saved["config"], **(changed or {})}), deps)
         popularity = np.array(read_array(folder / "popularity.npy"))
         counts = np.zeros(max(len(out.items), len(popularity)), np.float32)
         counts[: len(popularity)] = popularity
