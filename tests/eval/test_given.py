@@ -7,10 +7,11 @@ from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError, UnknownPlugin
-from recsys.eval.given import alone, evaluate_given, is_given
+from recsys.eval.given import absent_generators, alone, evaluate_given, is_given
 from recsys.eval.given_fit import drawn
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
+from recsys.settings import settings_for
 from recsys.testing.worlds import checkerboard
 
 CONFIG = EngineConfig.of(
@@ -154,6 +155,17 @@ def test_kept_settings_may_name_generators_that_are_not_installed(data, monkeypa
     # Settings that somebody names are taken by their word.
     with pytest.raises(UnknownPlugin, match="of-another-package"):
         evaluate_given(data, kept, rows=["popularity"])
+
+
+@pytest.mark.parametrize("name", ["llmrank:games", "llmrank:ml-1m"])
+def test_kept_settings_name_what_generators_know(name):
+    kept, registry = settings_for(name), Registry()
+    assert kept is not None
+    absent = absent_generators(kept, registry)
+    for generator, stage in kept.candidates.items():
+        if generator not in absent:
+            options = {k: v for k, v in stage.options.items() if k != "use"}
+            registry.get("candidates", stage.use).Config.model_validate(options)
 
 
 def test_drawn_lists_hold_the_target_once():
