@@ -208,7 +208,7 @@ def test_the_verb(tmp_path, monkeypatch):
     import recsys.demo
 
     monkeypatch.setattr(recsys.demo, "settings_for", lambda name: QUICK)
-    words = ["demo", "--no-serve", "--shoppers", "40", "--folder", str(tmp_path)]
+    words = ["demo", "--no-serve", "--shoppers", "40", "--graded", "30", "--folder", str(tmp_path)]
     bare = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     found = json.loads(bare.stdout)
     assert set(found["truth"]) - {f"ndcg@10_{name}" for name in offered()["variants"]} == TRUTH

@@ -36,8 +36,9 @@ REASONS = {
 
 MEASURES = {"ndcg@10": "against true tastes", "next@10": "against the true chance of the next act"}
 NOT_THE_SAME = (
-    "The two can differ: three in ten acts complete a purchase, about as many have nothing to do with the shopper's "
-    "tastes, and what shoppers did is all that a reranker learns from."
+    "The two can differ: three in ten acts complete a purchase, and about as many have nothing to do with the shopper. "
+    "Zero-shot brings forward what is like the history. Fine-tuned has learned what shoppers of another shop did next, "
+    "not what they would like."
 )
 WRITTEN = {
     "n": "reasons looked at",
@@ -61,6 +62,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where the fitted engine is kept.")] = Path(".demo"),
     shoppers: Annotated[int, typer.Option("--shoppers", min=20, help="Size of the sample shop.")] = 5000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sample shop.")] = 0,
+    graded: Annotated[int, typer.Option("--graded", min=1, help="Shoppers whose lists are graded, at most.")] = 400,
     json_file: JsonFile = None,
 ) -> None:
     """Fit an engine on the sample shop and show what it recommends, and how near that is to the true tastes."""
@@ -68,7 +70,7 @@ def demo(
 
     with progress() as tell:
         made = prepare(folder, seed=seed, n_shoppers=shoppers, progress=tell)
-        found = report(made, progress=tell)
+        found = report(made, n_graded=graded, progress=tell)
     if json_file is not None:
         give_json(found, json_file)
     if json_file != "-":
@@ -108,8 +110,12 @@ def _variants(out: Any, found: dict[str, Any]) -> None:
             out.print(f"fell back: {stage}", highlight=False, markup=False)
     columns = ("", *MEASURES.values())
     lines = [(one["variant"], *(_graded(one, m) for m in MEASURES)) for one in found["lists"]]
-    out.print(table("mean NDCG@10, and how it differs from the first: 95 % interval, paired p", columns, lines))
-    out.print(NOT_THE_SAME, highlight=False)
+    n = max(one.get("shoppers", 0) for one in found["lists"])
+    over = f" over {n} shoppers" if n else ""
+    title = f"mean NDCG@10{over}, and how it differs from the first: 95 % interval, p of a paired test"
+    out.print(table(title, columns, lines))
+    if n:
+        out.print(NOT_THE_SAME, highlight=False)
     for name, why in found["missing"].items():
         out.print(f"not shown: {name} ({why})", highlight=False, markup=False)
     if (written := found["written"]) is not None:
