@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from threading import BoundedSemaphore, Event, Lock, Thread
+from threading import BoundedSemaphore, Event, Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from recsys.background import start
 from recsys.breaker import Breaker
 from recsys.errors import BudgetExceeded, StageError
 from recsys.reranking import rerank_top
@@ -44,7 +46,7 @@ class Workers:
 
     Nothing in Python ends a thread that is stuck. It holds its place, one of ``most``, until it comes back; with all
     places held, work is not begun and the wait ends like any other. A thread ends with its work, so that none is left
-    idle, and none of them keeps the process from ending.
+    idle, and none of them keeps the process from ending for longer than a moment (`recsys.background`).
     """
 
     def __init__(self, most: int = 4) -> None:
@@ -70,8 +72,8 @@ class Workers:
                 done.set()
 
         try:
-            Thread(target=task, name="rerank", daemon=True).start()
-        except RuntimeError:  # the system gives no more threads
+            start(task, "rerank")
+        except RuntimeError:  # the system gives no more threads, or the process is ending
             self._places.release()
             raise
         if not done.wait(max(begin + seconds - time.monotonic(), 0)):
@@ -158,6 +160,7 @@ class Guard:
     def __init__(
         self, reranker: Any, name: str, budget_ms: float | None = None, *, strict: bool = False,
         clock: Callable[[], float] = time.monotonic, breaker: Breaker | None = None, runner: Runner | None = None,
+        watched: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip
         """Guard ``reranker``.
 
@@ -169,9 +172,10 @@ class Guard:
             clock: of budget and deadlines.
             breaker: which failures are counted by; its own by default, on the same clock.
             runner: what runs a call that has a deadline; `Workers` by default.
+            watched: what a call runs in, which may go on after the list is given (`recsys.erasing.Erasures.watched`).
         """
         self.reranker, self.name, self.budget_ms, self.strict = reranker, name, budget_ms, strict
-        self.clock = clock
+        self.clock, self.watched = clock, watched
         self.breaker = breaker or Breaker(clock=clock)
         self.runner: Runner = runner or Workers()
         self.cost = Cost()
@@ -196,7 +200,7 @@ class Guard:
         """Return a guard of the reranker of a new snapshot; failures, costs and busy workers go on being counted."""
         twin = Guard(
             reranker, self.name, self.budget_ms, strict=self.strict, clock=self.clock, breaker=self.breaker,
-            runner=self.runner,
+            runner=self.runner, watched=self.watched,
         )  # fmt: skip
         twin.cost = self.cost
         return twin
@@ -264,7 +268,8 @@ class Guard:
         def work() -> Slates:
             begin = call.began = self.clock()
             try:
-                after = rerank_top(self.reranker, bound, before, width)
+                with self.watched():
+                    after = rerank_top(self.reranker, bound, before, width)
             except BudgetExceeded:
                 self.cost.at_least(self.clock() - begin, call.items)
                 raise

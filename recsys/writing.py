@@ -11,9 +11,11 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from threading import Condition, Thread
 from typing import NamedTuple
 
+from recsys.background import start
 from recsys.breaker import Breaker
 from recsys.errors import ConfigError, ContractError
 from recsys.explain.template_plan import LITTLE, MODERATE, STRONG
@@ -191,8 +193,7 @@ class Desk:
     def _work(self) -> None:
         """Wake the worker, or start one."""
         if self._worker is None or not self._worker.is_alive():
-            self._worker = Thread(target=self._run, name="recsys-writing", daemon=True)
-            self._worker.start()
+            self._worker = start(self._run, "recsys-writing", partial(self.close, 0.0))
         self._changed.notify_all()
 
     def _run(self) -> None:

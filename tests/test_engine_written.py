@@ -8,6 +8,7 @@ import pytest
 from engine_toys import CHEAP, SHOPPERS, ids
 from pydantic import BaseModel, ConfigDict
 
+from recsys.cli.lists import worded
 from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import ArtifactMissing, StageError
@@ -125,3 +126,10 @@ def test_after_closing_nothing_is_pending():
     got = one.recommend(SHOPPERS[4], 5, variant="written", explain=True)
     assert got.pending == 0
     assert got.trace.degraded == ("explain:slow:closed",)
+
+
+def test_a_command_shows_what_is_worded_in_the_background():
+    one = engine()
+    got = worded(one, lambda: one.recommend(SHOPPERS[3], 5, variant="written", explain=True))
+    assert kinds(got) == {"generated"}
+    assert one.recommend(SHOPPERS[4], 5, variant="written", explain=True).trace.degraded == ("explain:slow:closed",)

@@ -16,7 +16,7 @@ import recsys
 ROOT = Path(recsys.__file__).parent
 # Each name may import from its own row and the rows above it.
 LEVELS = [
-    ("types", "errors", "ids"),
+    ("types", "errors", "ids", "background"),
     ("explanation",),
     ("result", "signal", "history", "dataset", "artifacts", "targets", "topn", "paired", "breaker", "protocols"),
     ("registry",),
@@ -41,6 +41,7 @@ LEVELS = [
         "snapshot",
         "reasoning",
         "writing",
+        "erasing",
         "asking",
         "finding",
         "profiling",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from recsys.filters import Expr
     from recsys.result import Result
 
+T = TypeVar("T")
+# Seconds for which the words of a language model are waited for: nobody asks a second time here.
+WORDS_S = 30.0
 BundleOption = Annotated[Path, typer.Option("--bundle", metavar="BUNDLE", help="What `recsys fit` wrote.")]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", metavar="DUMP", help="Catalogue and events: what `recsys dump` wrote.")
@@ -68,7 +72,10 @@ def recommend(
     known(user, store, data)
     engine = opened(bundle, store, data)
     allowed = shown(brand, category, min_price, max_price, sold_out, where)
-    result = engine.recommend(user, k, where=allowed, context=context or (), explain=reasons, variant=variant)
+    result = worded(
+        engine,
+        lambda: engine.recommend(user, k, where=allowed, context=context or (), explain=reasons, variant=variant),
+    )
     give(result, f"for {user}" if user is not None else "for a stranger", {"user_id": user}, as_json)
 
 
@@ -83,7 +90,8 @@ def explain(
 ) -> None:
     """Say why a shopper would want given items, and what shows it."""
     known(user, store, data)
-    said = [one.to_dict() for one in opened(bundle, store, data).explain(user, item, variant=variant)]
+    engine = opened(bundle, store, data)
+    said = [one.to_dict() for one in worded(engine, lambda: engine.explain(user, item, variant=variant))]
     if as_json:
         print_json(
             {"user_id": user, "items": [{"item_id": i, "explanation": e} for i, e in zip(item, said, strict=True)]}
@@ -133,6 +141,18 @@ def opened(bundle: Path, store: Path | None, data: str | None) -> Engine:
     else:
         held = MemoryStore.of(open_data(data or "")[0], weights=weights)
     return Engine.load(bundle, store=held)
+
+
+def worded(engine: Engine, ask: Callable[[], T]) -> T:
+    """Return what ``ask`` gives, with the words that a slow explainer has for it a moment later; the engine ends."""
+    try:
+        got = ask()
+        if engine.wait_for_reasons(0):
+            return got
+        engine.wait_for_reasons(WORDS_S)
+        return ask()
+    finally:
+        engine.close()
 
 
 def known(user: str | None, store: Path | None, data: str | None) -> None:

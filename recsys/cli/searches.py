@@ -24,6 +24,7 @@ from recsys.cli.lists import (
     known,
     opened,
     shown,
+    worded,
 )
 from recsys.cli.output import Json, console, print_json
 
@@ -61,7 +62,10 @@ def search(
     known(user, store, data)
     allowed = shown(brand, category, min_price, max_price, sold_out, where)
     engine = opened(bundle, store, data)
-    result = engine.search(text, user, k, where=allowed, facets=facets, explain=reasons, variant=variant)
+    result = worded(
+        engine,
+        lambda: engine.search(text, user, k, where=allowed, facets=facets, explain=reasons, variant=variant),
+    )
     give(result, f"of {result.total} for {text!r}", {"text": text, "user_id": user}, as_json)
     if not as_json:
         _tell(result)

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.background import start
 from recsys.errors import BudgetExceeded, ConfigError, ModelError
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Constraint
@@ -86,8 +87,7 @@ class Batcher(Generic[T, R]):
             self._queue.append(call)
             self._changed.notify_all()
             if self._worker is None:
-                self._worker = Thread(target=self._serve, name="batcher", daemon=True)
-                self._worker.start()
+                self._worker = start(self._serve, "batcher", self._refuse)
         if not call.finished.wait(_left(deadline)):
             with self._changed:
                 # Its place is free for others, and nobody works for an answer that nobody reads.
@@ -105,15 +105,19 @@ class Batcher(Generic[T, R]):
 
     def close(self) -> None:
         """Refuse what waits and what comes, and wait for the batch that is being worked on. Twice is once."""
+        worker = self._refuse()
+        if worker is not None:
+            worker.join()
+
+    def _refuse(self) -> Thread | None:
+        """Refuse what waits and what comes; return who works on a batch still."""
         with self._changed:
             self._closed = True
             for call in self._queue:
                 _finish(call, error=ModelError("the batcher is closed"))
             self._queue.clear()
             self._changed.notify_all()
-            worker = self._worker
-        if worker is not None:
-            worker.join()
+            return self._worker
 
     def _serve(self) -> None:
         while calls := self._next():

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.background import on_end
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, ModelError
 from recsys.runtime.session import SessionSpec, TensorSpec
 
@@ -77,6 +78,8 @@ class OnnxSession:
         if silent := [p for p in wanted if p not in session.get_providers()]:
             raise ConfigError(f"provider {', '.join(silent)} does not start here: are its libraries installed?")
         self._session: Any = session
+        self._options: Any = onnxruntime.RunOptions()
+        _LOADED.add(self)
         self._spec = SessionSpec(
             tuple(_tensor(t) for t in session.get_inputs()), tuple(_tensor(t) for t in session.get_outputs())
         )
@@ -97,7 +100,7 @@ class OnnxSession:
         if session is None:
             raise ModelError(f"the session of {self._name} is closed")
         try:
-            values = session.run(list(names), checked)
+            values = session.run(list(names), checked, self._options)
         except _load_errors() as error:
             raise ModelError(f"the model failed: {error}") from error
         return dict(zip(names, values, strict=True))
@@ -118,6 +121,20 @@ class OnnxSession:
     def close(self) -> None:
         """Give the memory back; a session from `shared_session` waits for its last holder. Twice is once."""
         self._session = None
+
+
+# Every session that was loaded and is held.
+_LOADED: WeakSet[OnnxSession] = WeakSet()
+
+
+def _cut() -> None:
+    """Let every call that is under way return between two nodes of its graph, and none begin."""
+    for session in list(_LOADED):
+        session._options.log_severity_level = 4  # it is meant to fail: that is no news
+        session._options.terminate = True
+
+
+on_end(_cut)
 
 
 class _Shared(OnnxSession):
