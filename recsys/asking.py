@@ -13,6 +13,7 @@ from recsys import explaining
 from recsys.answers import results, with_reasons
 from recsys.candidates.fuse import FOUND
 from recsys.dataset import ItemTable
+from recsys.erasing import watched
 from recsys.errors import ConfigError, DataError
 from recsys.explanation import Explanation
 from recsys.filters import Exclusions
@@ -72,6 +73,7 @@ class Asking(Reasoning):
             variant=variant, now=now, budget_ms=budget_ms, strict=strict,
         )[0]  # fmt: skip
 
+    @watched
     def recommend_batch(
         self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
         exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
@@ -119,6 +121,7 @@ class Asking(Reasoning):
         )  # fmt: skip
         return with_reasons(results(slates, items, funnel.plan, watch, snapshot.bundle_id), said)
 
+    @watched
     def explain(
         self, user: str | None, item_ids: Sequence[str], *, variant: str | None = None, now: Any = None,
         strict: bool = False,
@@ -214,6 +217,7 @@ class Asking(Reasoning):
         )  # fmt: skip
         return results(with_shown(slates, len(shown)), items, funnel.plan, watch, snapshot.bundle_id)[0]
 
+    @watched
     def rank(
         self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
         now: Any = None, budget_ms: float | None = None, strict: bool = False,

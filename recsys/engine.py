@@ -14,6 +14,7 @@ from recsys.config import EngineConfig
 from recsys.data.splits import ChoicesBack, chosen
 from recsys.dataset import Dataset, ItemTable
 from recsys.degrading import Guard
+from recsys.erasing import Erasures
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.fitting_rerank import with_rerankers
@@ -67,6 +68,7 @@ class Engine(Profiling):
         self._suggests = self._held = self._profiler = None
         self._desks = {}
         self._guards: dict[str, Guard] = {}
+        self._erasures = Erasures(self._drop_kept)
         self._lock = threading.RLock()  # of all changes; calls that only read take none
         self._fitting = threading.Lock()
         self._journal: Journal | None = None  # of a fit that is under way
@@ -187,7 +189,9 @@ class Engine(Profiling):
         if name in self._guards:
             guard = self._guards[name].over(plan.reranker)
         else:
-            guard = self._guards[name] = Guard(plan.reranker, name, self.config.rerank[name].budget_ms)
+            guard = self._guards[name] = Guard(
+                plan.reranker, name, self.config.rerank[name].budget_ms, watched=self._erasures.watched
+            )
         return replace(plan, reranker=guard)
 
     @property

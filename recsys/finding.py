@@ -14,6 +14,7 @@ from recsys.answers import results, with_matches, with_reasons
 from recsys.asking import Asking, deadline_of
 from recsys.candidates.popularity import DecayedCounts, Popularity
 from recsys.dataset import ItemTable
+from recsys.erasing import watched
 from recsys.errors import DataError
 from recsys.filters.exclusions import refused
 from recsys.filters.where import Where
@@ -35,6 +36,7 @@ class Finding(Asking):
 
     _suggests: Keeper | None
 
+    @watched
     def search(
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
         fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,

@@ -169,7 +169,7 @@ class Profiling(Finding):
             self.searches.merge(guest, customer)  # a store may hold neither: then they are the engine's own
             self.edits.merge(guest, customer)
             self._recount(before, [self.store.history(user) for user in {guest, customer}])
-            self._forget_kept(guest)  # under the guest's id nobody would ever erase it
+            self._erasures.forget(guest)  # under the guest's id nobody would ever erase it
             self._note("merge", guest, customer)
             return moved
 
@@ -187,17 +187,20 @@ class Profiling(Finding):
             self._recount([before], ())
             self._suggests, self._profiler = None, None
             self._held = None if self._held is None else self._held.over(self.store.reviews())
-            self._forget_kept(user, written)
+            self._erasures.forget(user, written)
             self._note("erase", user)
             return gone
 
-    def _forget_kept(self, user: str, reviews: Sequence[str] = ()) -> None:
+    def _drop_kept(self, user: str, reviews: Sequence[str]) -> None:
         """Drop what is kept in memory of a shopper to answer quickly, and texts that quote their ``reviews``."""
-        for desk in self._desks.values():
-            desk.forget(user, reviews)
-        made = () if self._held is None else self._held.made.values()
-        rerankers = () if self._snapshot is None else self._snapshot.fitted.rerankers.values()
-        for part in (*rerankers, *made):
+        with self._lock:
+            for desk in self._desks.values():
+                desk.forget(user, reviews)
+            parts = [] if self._held is None else list(self._held.made.values())
+            if self._snapshot is not None:
+                fitted = self._snapshot.fitted
+                parts += [*fitted.generators.values(), *fitted.rankers.values(), *fitted.rerankers.values()]
+        for part in parts:
             if isinstance(part, Forgetful):
                 part.forget(user)
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from threading import RLock
 
 from recsys.config import EngineConfig
+from recsys.erasing import Erasures
 from recsys.errors import NotFittedError
 from recsys.explain.causal import Rescore
 from recsys.explain.facts import MatchedWords
 from recsys.explaining import Reasons, Said
+from recsys.explanation import Case, Explanation
 from recsys.funnel import Plan, Stopwatch
 from recsys.registry import Registry
 from recsys.result import StageTrace
@@ -29,6 +31,7 @@ class Reasoning:
     _lock: RLock
     _held: Reasons | None
     _desks: dict[str, Desk]
+    _erasures: Erasures
 
     def _current(self) -> Snapshot:
         if self._snapshot is None:
@@ -76,11 +79,12 @@ class Reasoning:
         with self._lock:
             if name not in self._desks:
                 made_by = repr((name, self.config.explain, self.config.models)).encode()
-                self._desks[name] = Desk(
-                    lambda cases: self._reasons(self._current()).worded(cases, name),
-                    hashlib.sha256(made_by).hexdigest(),
-                )
+                self._desks[name] = Desk(lambda cases: self._worded(cases, name), hashlib.sha256(made_by).hexdigest())
             return self._desks[name]
+
+    def _worded(self, cases: Sequence[Case], name: str) -> list[Explanation]:
+        with self._erasures.watched():
+            return self._reasons(self._current()).worded(cases, name)
 
     def wait_for_reasons(self, timeout_s: float = 10.0) -> bool:
         """Wait until no reason is being worded in the background; return whether that came about in time."""
