@@ -17,7 +17,15 @@ from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
 from recsys.errors import UnknownPlugin
 from recsys.eval.evaluate import Evaluation
-from recsys.eval.given import CASCADE, alone, evaluate_given, fold_of, given_config, unfitted_rerankers
+from recsys.eval.given import (
+    CASCADE,
+    absent_generators,
+    alone,
+    evaluate_given,
+    fold_of,
+    given_config,
+    unfitted_rerankers,
+)
 from recsys.eval.given_fit import fit_given, labelled_lists, slates_of
 from recsys.eval.injection import injection
 from recsys.eval.probes import history_order, popularity_bias, position_bias
@@ -26,7 +34,7 @@ from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests
-from recsys.settings import with_rerank
+from recsys.settings import evaluation_config, with_rerank
 from recsys.types import Request, Slates
 
 NAME = "llmrank"
@@ -75,6 +83,9 @@ def measured(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the lines of one set; ``quick`` fits nothing."""
     registry = registry or Registry()
+    absent = absent_generators(evaluation_config(data, repeats=True), registry) if config is None else ()
+    for missing in absent:
+        print_progress(f"without {missing}: not installed")
     config, folds = given_config(data, config, rerank, registry=registry), split(data.log, "leave-one-out")
     given: Given = data.info[INFO_KEY]
     fitted, rows = Fitted({}, {}), [r for r in QUICK_ROWS if r not in config.candidates] if quick else None
@@ -83,14 +94,16 @@ def measured(
         fitted = fit_given(config, registry, data, folds, size, FitOptions(seed=config.seed), print_progress)
     evaluation = evaluate_given(data, config, rows=rows, fitted=fitted, progress=print_progress, registry=registry)
     listened = _listened(data, config, given, folds, fitted, registry, few=quick)
-    return _lines(name, evaluation, listened)
+    return _lines(name, evaluation, listened, [f"Without {missing}: it is not installed." for missing in absent])
 
 
-def _lines(name: str, evaluation: Evaluation, listened: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _lines(
+    name: str, evaluation: Evaluation, listened: Mapping[str, Mapping[str, Any]], remarks: Sequence[str]
+) -> list[dict[str, Any]]:
     results = evaluation.results
     about = {
         "set": name, "lists": results.users, "items": results.items, "settings_hash": results.settings_hash,
-        "best_by_validation": results.best_by_validation, "notes": list(results.notes), **results.protocol,
+        "best_by_validation": results.best_by_validation, "notes": [*results.notes, *remarks], **results.protocol,
     }  # fmt: skip
     return [
         {
