@@ -7,7 +7,7 @@ Hu et al. 2022 (arXiv 2106.09685); library: peft. What `fine_tune` writes is a f
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from recsys.errors import ConfigError, DataError
 from recsys.registry import import_optional
 from recsys.runtime.tokens import Tokens
 from recsys.training.checkpoints import fingerprint
-from recsys.training.loop import TrainSettings, tensors, train
+from recsys.training.loop import TrainSettings, train
 from recsys.training.progress import Say
 from recsys.training.report import TrainingReport
-from recsys_fine_tuned.rows import IGNORED, Batch, groups
+from recsys_fine_tuned.answers import Row, epochs, row_of
+from recsys_fine_tuned.answers import validation as validate
+from recsys_fine_tuned.rows import IGNORED
 
 # What a tokenizer of such a folder may consist of: copied as it is.
 TOKENIZER_FILES = (
@@ -68,8 +70,8 @@ def fine_tune(
 ) -> TrainingReport:
     """Train adapters on the model in ``source``, merge the best ones, write the model with its tokenizer to ``folder``.
 
-    ``source`` is a folder as Hugging Face lays it out. Only answers are learned. ``checkpoints`` keeps the run: the
-    same call goes on where it was cut.
+    ``source`` is a folder as Hugging Face lays it out. Only answers are learned. ``checkpoints`` keeps the run: a call
+    that its deadline cut writes no model, and the same call goes on with it.
 
     Raises:
         ConfigError: ``folder`` exists, the model has none of the targets, or ``checkpoints`` holds a run of another
@@ -87,10 +89,11 @@ def fine_tune(
     end = _end(module.model.config)
     rows, held = (_encoded(part, tokens, end, chosen.max_tokens) for part in (examples, validation))
     report = train(
-        module, lambda rng: _epoch(rows, chosen.batch_rows, rng), _Validation(held, chosen.batch_rows, how.device),
-        how, checkpoints, fingerprint=fingerprint(rows, held, chosen, _weights(source)), frozen=False, say=say,
+        module, epochs(rows, chosen.batch_rows), validate(held, chosen.batch_rows, how.device), how, checkpoints,
+        fingerprint=fingerprint(rows, held, chosen, _weights(source)), frozen=False, say=say,
     )  # fmt: skip
-    save_merged(module, source, folder)
+    if report.stopped != "deadline":
+        save_merged(module, source, folder)
     return report
 
 
@@ -141,34 +144,15 @@ def _module(model: Any) -> Any:
             super().__init__()
             self.model = model
 
-        def each(self, batch: Mapping[str, Any]) -> tuple[Any, Any]:
-            """Return the loss of every learned token, (n,), and how many there are an example, (b,)."""
-            # Padding stands behind what is read: causal attention never sees it, and no mask is needed.
+        def losses(self, batch: Mapping[str, Any]) -> dict[str, Any]:
             logits = self.model(input_ids=batch["ids"], use_cache=False).logits
             spoken = batch["labels"] != IGNORED
-            lost = torch.nn.functional.cross_entropy(logits[spoken].float(), batch["labels"][spoken], reduction="none")
-            return lost, spoken.sum(1)
-
-        def losses(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-            return {"loss": self.each(batch)[0].mean()}
+            return {"loss": torch.nn.functional.cross_entropy(logits[spoken].float(), batch["labels"][spoken])}
 
     return Adapted()
 
 
-class _Validation:
-    def __init__(self, rows: Sequence[_Row], batch_rows: int, device: str) -> None:
-        self._batches = [_batch([rows[i] for i in g]) for g in groups(_lengths(rows), batch_rows)]
-        self._device = device
-
-    def __call__(self, module: Any) -> dict[str, float]:
-        lost = [module.each(tensors(b, self._device))[0] for b in self._batches]
-        return {"loss": float(sum(float(x.sum()) for x in lost) / sum(len(x) for x in lost))}
-
-
-_Row = tuple[np.ndarray[Any, np.dtype[np.int64]], int]  # ids, and where the answer begins
-
-
-def _encoded(pairs: Sequence[Pair], tokens: Tokens, end: int | None, most: int) -> list[_Row]:
+def _encoded(pairs: Sequence[Pair], tokens: Tokens, end: int | None, most: int) -> list[Row]:
     out = []
     for pair in pairs:
         answer = tokens.encode(pair.answer)[: max(1, most // 2)]
@@ -179,27 +163,8 @@ def _encoded(pairs: Sequence[Pair], tokens: Tokens, end: int | None, most: int) 
         prompt = tokens.trusted(pair.prompt)[-room:]
         if not len(prompt) or not len(answer):
             raise DataError(f"an example needs a prompt and an answer, got {pair!r}")
-        out.append((np.concatenate([prompt, answer]).astype(np.int64), len(prompt)))
+        out.append(row_of(prompt, answer))
     return out
-
-
-def _epoch(rows: Sequence[_Row], batch_rows: int, rng: np.random.Generator) -> Iterator[Batch]:
-    found = groups(_lengths(rows), batch_rows, rng)
-    for k in rng.permutation(len(found)):
-        yield _batch([rows[i] for i in found[k]])
-
-
-def _batch(rows: Sequence[_Row]) -> Batch:
-    n = max(len(ids) for ids, _ in rows)
-    out, labels = np.zeros((len(rows), n), np.int64), np.full((len(rows), n), IGNORED, np.int64)
-    for i, (ids, start) in enumerate(rows):
-        out[i, : len(ids)] = ids
-        labels[i, start - 1 : len(ids) - 1] = ids[start:]
-    return {"ids": out, "labels": labels}
-
-
-def _lengths(rows: Sequence[_Row]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.array([len(ids) for ids, _ in rows], np.int64)
 
 
 def _end(config: Any) -> int | None:

@@ -11,12 +11,11 @@ import json
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.demo import prepare
@@ -28,13 +27,14 @@ from recsys.runtime.tokens import Tokens
 from recsys.training.checkpoints import fingerprint
 from recsys.training.loop import TrainSettings, train
 from recsys.training.report import TrainingReport
+from recsys_fine_tuned.answers import Row, epochs, row_of, validation
 from recsys_fine_tuned.corpus import Grammar
-from recsys_fine_tuned.rows import IGNORED, groups
+from recsys_fine_tuned.rows import IGNORED
 from recsys_fine_tuned.tokenizer import EOS, tokens_of, train_tokenizer
 from recsys_fine_tuned.writer_data import Kept, Pair, pairs, shop_cases, shoppers_of
 
-Ids = NDArray[np.int64]
-Batch = Mapping[str, NDArray[np.int64]]
+# Held pairs that decide which weights are kept, at most.
+JUDGES = 512
 # The writer that comes with this package: the served model, and how it was made.
 SHIPPED = Path(__file__).parent / "shop" / "writer"
 
@@ -81,38 +81,12 @@ class Recipe(BaseModel):
         return cls.read(SHIPPED / "recipe.toml")
 
 
-def encoded(examples: Sequence[Pair], tokens: Tokens) -> list[tuple[Ids, int]]:
-    """Return for each pair its ids, prompt, reason and end token, (t,), and where the reason begins."""
+def encoded(examples: Sequence[Pair], tokens: Tokens) -> list[Row]:
+    """Return the row of each pair: its prompt, then its reason and the end token."""
     end = tokens.id_of(EOS)
     if end is None:
         raise ConfigError("the tokenizer has no end token: train it by train_tokenizer")
-    out = []
-    for pair in examples:
-        prompt, text = tokens.trusted(prompt_for(pair.draft)), tokens.trusted(pair.text)
-        out.append((np.concatenate([prompt, text, [end]]).astype(np.int64), len(prompt)))
-    return out
-
-
-def batch_of(rows: Sequence[tuple[Ids, int]]) -> dict[str, Ids]:
-    """Return ``ids`` (b, t), padded by 0, and ``labels`` (b, t): the next token within the reason, else `IGNORED`."""
-    width = max(len(ids) for ids, _ in rows)
-    ids, labels = np.zeros((len(rows), width), np.int64), np.full((len(rows), width), IGNORED, np.int64)
-    for k, (row, start) in enumerate(rows):
-        ids[k, : len(row)] = row
-        labels[k, start - 1 : len(row) - 1] = row[start:]
-    return {"ids": ids, "labels": labels}
-
-
-def epochs(rows: Sequence[tuple[Ids, int]], budget: int) -> Callable[[np.random.Generator], Iterator[Batch]]:
-    """Return what gives an epoch of batches of like length, each of at most ``budget`` rows with its padding."""
-    lengths = np.array([len(ids) for ids, _ in rows])
-
-    def epoch(rng: np.random.Generator) -> Iterator[Batch]:
-        found = groups(lengths, budget, rng)
-        for k in rng.permutation(len(found)).tolist():
-            yield batch_of([rows[i] for i in found[k].tolist()])
-
-    return epoch
+    return [row_of(tokens.trusted(prompt_for(p.draft)), np.append(tokens.trusted(p.text), end)) for p in examples]
 
 
 def writer_module(recipe: Recipe, vocabulary: int) -> Any:
@@ -135,7 +109,6 @@ def writer_module(recipe: Recipe, vocabulary: int) -> Any:
             )  # fmt: skip
 
         def losses(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-            # Padding stands behind and is never seen by what stands before: causal attention needs no mask.
             hidden = self.lm.model(input_ids=batch["ids"], use_cache=False).last_hidden_state
             spoken = batch["labels"] != IGNORED
             logits = self.lm.lm_head(hidden[spoken]).float()
@@ -164,13 +137,14 @@ def fit_writer(examples: Sequence[Pair], recipe: Recipe, folder: Path, **free: A
     )
     tokens = tokens_of(tokenizer)
     rows, apart = encoded(learnt, tokens), encoded(held, tokens)
+    some = [apart[i] for i in np.random.default_rng(recipe.seed).permutation(len(apart))[:JUDGES].tolist()]
     module = writer_module(recipe, tokenizer.get_vocab_size())
     settings = TrainSettings(
         steps=recipe.steps, learning_rate=recipe.learning_rate, validate_every=recipe.validate_every,
         seed=recipe.seed, title="writer", **free,
     )  # fmt: skip
     report = train(
-        module, epochs(rows, recipe.batch_rows), _validation(apart, recipe), settings, folder / "run",
+        module, epochs(rows, recipe.batch_rows), validation(some, recipe.batch_rows), settings, folder / "run",
         fingerprint=fingerprint(rows, apart, recipe.model_dump()),
     )  # fmt: skip
     if report.stopped == "deadline":
@@ -189,24 +163,6 @@ def shop_pairs(recipe: Recipe, demo_folder: Path | None, counted: Kept | None = 
     shoppers = shoppers_of(demo.shop, recipe.shoppers, learnt=True, seed=recipe.seed)
     cases = shop_cases(demo.shop, demo.engine, demo.now, shoppers, recipe.searches)
     return list(pairs(cases, Grammar.read(), recipe.pairs, recipe.seed, counted, most=recipe.most))
-
-
-def _validation(rows: Sequence[tuple[Ids, int]], recipe: Recipe) -> Callable[[Any], dict[str, float]]:
-    chosen = np.random.default_rng(recipe.seed).permutation(len(rows))[:512].tolist()
-    lengths = np.array([len(rows[i][0]) for i in chosen])
-    batches = [batch_of([rows[chosen[k]] for k in part.tolist()]) for part in groups(lengths, recipe.batch_rows)]
-
-    def validate(module: Any) -> dict[str, float]:
-        import torch
-
-        total, words = 0.0, 0
-        for batch in batches:
-            n = int((batch["labels"] != IGNORED).sum())
-            total += n * float(module.losses({k: torch.as_tensor(v) for k, v in batch.items()})["loss"])
-            words += n
-        return {"loss": total / words}
-
-    return validate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_what_cannot_be_tuned_is_said(source: Path, tmp_path: Path) -> None:
         adapted(source, LoraSettings(targets=("c_attn",)))
     with pytest.raises(ConfigError, match="rank"):
         LoraSettings(rank=0)
+
+
+def test_a_run_that_was_cut_writes_no_model_and_goes_on(
+    source: Path, tuned: tuple[Path, Any], tmp_path: Path
+) -> None:  # fmt: skip
+    def tune(**free: Any) -> Any:
+        how = dataclasses.replace(TRAINING, **free)
+        return fine_tune(source, PAIRS, PAIRS, tmp_path / "merged", tmp_path / "run", SETTINGS, how, say=quiet)
+
+    for free, steps in (({"deadline_s": 1e-6}, 0), ({"stop_after": 15}, 15)):
+        cut = tune(**free)
+        assert (cut.stopped, cut.steps) == ("deadline", steps)
+        assert not (tmp_path / "merged").exists()
+    whole, report = tuned
+    assert tune().best == report.best
+    assert (tmp_path / "merged" / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_adapters_of_other_examples_or_models_are_not_taken(source: Path, tmp_path: Path) -> None:

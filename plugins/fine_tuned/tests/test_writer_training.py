@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recsys_fine_tuned.answers import batch_of, epochs
 from recsys_fine_tuned.corpus import Grammar
 from recsys_fine_tuned.rows import IGNORED
 from recsys_fine_tuned.tokenizer import EOS, tokens_of, train_tokenizer
-from recsys_fine_tuned.writer import Recipe, batch_of, encoded, epochs, fit_writer
+from recsys_fine_tuned.writer import Recipe, encoded, fit_writer
 from recsys_fine_tuned.writer_data import Pair, pairs
 from writer_worlds import small_cases
 
