@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from recsys.errors import DataError, ShapeMismatch
-from recsys.runtime.artifact import seal, staged, write_table
+from recsys.errors import DataError, QuantisationRefused, ShapeMismatch
+from recsys.runtime.artifact import PARITY, seal, staged, write_table
 from recsys.runtime.decoder import decoder_files
-from recsys.runtime.quantise import Precision
+from recsys.runtime.quantise import QUANTISED, Precision
 from recsys.training.checkpoints import STATE, fingerprint, start_from
 from recsys.training.loop import TrainSettings, tensors, train
 from recsys.training.progress import Say
@@ -25,7 +25,8 @@ from recsys.training.report import TrainingReport
 from recsys_fine_tuned import presets
 from recsys_fine_tuned.conditioning import Conditioning
 from recsys_fine_tuned.decoder import PersonalisedDecoder, save_conditioning, save_decoder
-from recsys_fine_tuned.personalised import IDS, TASK, VECTORS, WEIGHTS
+from recsys_fine_tuned.personalised import IDS, TASK, VECTORS, WEIGHTS, PersonalisedLM
+from recsys_fine_tuned.personalised_gate import gate_figures
 from recsys_fine_tuned.rows import IGNORED, Encoded, Layout, batch_of, epochs, groups
 from recsys_fine_tuned.tasks import Example
 from recsys_fine_tuned.tokenizer import SLOTS, tokens_of, train_tokenizer
@@ -48,34 +49,62 @@ class Trained:
         vectors: Mapping[str, NDArray[np.float32]] | None = None,
         about: Mapping[str, Any] | None = None,
         max_tokens: int | None = None,
+        gate: Sequence[Example] = (),
+        ungated: bool = False,
     ) -> Path:
         """Write the artifact that `recsys_fine_tuned.personalised.PersonalisedLM.open` reads; return ``folder``.
 
         ``vectors`` by item id, of the width it was trained with, are kept inside (float16), so that a reranker has
-        them. ``about`` is kept in the spec, for example what it was trained on.
+        them. ``about`` is kept in the spec, for example what it was trained on. In eight or four bits it is written
+        only if it orders the titles of ``gate``, held-out examples of next items, as the whole model does (see
+        `recsys_fine_tuned.personalised_gate`), or if ``ungated`` says that nobody asked; the spec says which.
 
         Raises:
             ConfigError: ``folder`` exists. PluginUnavailable: the ``onnx`` package is missing.
             ShapeMismatch: vectors of another width.
+            QuantisationRefused: a bound of the gate is broken, or there was nothing to judge by.
         """
-        with staged(folder) as made, tempfile.TemporaryDirectory() as source:
-            save_decoder(self.module, self.tokenizer, Path(source))
-            most = max_tokens or self.preset.decoder.max_tokens
-            spec = decoder_files(Path(source), made, max_tokens=most, precision=precision)
-            save_conditioning(self.module, made / WEIGHTS, np.float32 if precision == "fp32" else np.float16)
+        if precision in QUANTISED and not gate and not ungated:
+            raise QuantisationRefused(
+                f"whether {precision} ranks as well can only be seen on held-out examples: give them as gate=, or say "
+                "ungated=True for a model that is only tried out"
+            )
+        trained = {
+            "seed": self.report.seed, "steps": self.report.steps, "best_step": self.report.best_step,
+            "validation": dict(self.report.best), "parameters": self.report.parameters, **(about or {}),
+        }  # fmt: skip
+        own = {"vectors": bool(vectors), "trained": trained}
+        with staged(folder) as made, tempfile.TemporaryDirectory() as aside:
+            source, whole = Path(aside) / "source", Path(aside) / "whole"
+            source.mkdir()
+            save_decoder(self.module, self.tokenizer, source)
+            spec = self._written(source, made, precision, max_tokens) | own
             if vectors:
-                table = np.array(list(vectors.values()), np.float32)
-                if table.shape[1:] != (self.module.spec.width,):
-                    raise ShapeMismatch(f"vectors are {table.shape[1:]} wide, the model takes {self.module.spec.width}")
-                write_table(made, VECTORS, table, "fp16")
-                (made / IDS).write_text(json.dumps(list(vectors), ensure_ascii=False), encoding="utf-8")
-            trained = {
-                "seed": self.report.seed, "steps": self.report.steps, "best_step": self.report.best_step,
-                "validation": dict(self.report.best), "parameters": self.report.parameters, **(about or {}),
-            }  # fmt: skip
-            own = {"task": TASK, "conditioning": self.module.spec.to_dict(), "vectors": bool(vectors)}
-            seal(made, {**spec, **own, "trained": trained})
+                self._keep(made, vectors)
+            if precision in QUANTISED:
+                spec["gated"] = bool(gate)
+                if gate:
+                    seal(made, spec)
+                    whole.mkdir()
+                    seal(whole, self._written(source, whole, "fp32", max_tokens) | own | {"vectors": False})
+                    figures = gate_figures(PersonalisedLM.open(whole), PersonalisedLM.open(made), gate)
+                    (made / PARITY).write_text(json.dumps({"gate": figures}, indent=1) + "\n", encoding="utf-8")
+            seal(made, spec)
         return folder
+
+    def _written(self, source: Path, made: Path, precision: Precision, max_tokens: int | None) -> dict[str, Any]:
+        """Write decoder and conditioning; return their spec."""
+        most = max_tokens or self.preset.decoder.max_tokens
+        spec = decoder_files(source, made, max_tokens=most, precision=precision)
+        save_conditioning(self.module, made / WEIGHTS, np.float32 if precision == "fp32" else np.float16)
+        return {**spec, "task": TASK, "conditioning": self.module.spec.to_dict()}
+
+    def _keep(self, made: Path, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        table = np.array(list(vectors.values()), np.float32)
+        if table.shape[1:] != (self.module.spec.width,):
+            raise ShapeMismatch(f"vectors are {table.shape[1:]} wide, the model takes {self.module.spec.width}")
+        write_table(made, VECTORS, table, "fp16")
+        (made / IDS).write_text(json.dumps(list(vectors), ensure_ascii=False), encoding="utf-8")
 
 
 def train_language_model(

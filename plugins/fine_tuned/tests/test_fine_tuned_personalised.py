@@ -13,11 +13,20 @@ import numpy as np
 import pytest
 from recsys_fine_tuned import presets
 from recsys_fine_tuned.personalised import PersonalisedLM
+from recsys_fine_tuned.personalised_gate import gate_figures
 from recsys_fine_tuned.rows import Layout, batch_of
 from recsys_fine_tuned.tokenizer import tokens_of
 
-from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError, DataError, ModelError, ShapeMismatch
-from recsys.runtime.artifact import seal
+from recsys.errors import (
+    ArtifactDamaged,
+    ArtifactMissing,
+    ConfigError,
+    DataError,
+    ModelError,
+    QuantisationRefused,
+    ShapeMismatch,
+)
+from recsys.runtime.artifact import Artifact, seal
 
 torch = pytest.importorskip("torch")
 from recsys_fine_tuned.decoder import PersonalisedDecoder  # noqa: E402
@@ -171,7 +180,8 @@ def test_vectors_of_items_travel_with_the_model(toy_model: Any, tmp_path: Path) 
 def test_smaller_weights_say_nearly_the_same(
     toy_model: Any, lm: PersonalisedLM, tmp_path: Path, precision: Any, far: float
 ) -> None:
-    folder = toy_model.export(tmp_path / "lm", precision=precision)
+    folder = toy_model.export(tmp_path / "lm", precision=precision, ungated=True)
+    assert Artifact.open(folder).spec.get("gated") == (False if precision == "int8" else None)
     # Products of whole numbers are tried on the processor when the model is opened.
     assert (folder / "exact.onnx").is_file() == (precision == "int8")
     small = PersonalisedLM.open(folder, threads=1)
@@ -182,6 +192,28 @@ def test_smaller_weights_say_nearly_the_same(
     )
     assert np.abs(one - two).max() < far
     assert (two.argmax(1) == np.arange(4)).all()
+
+
+def test_eight_bits_go_through_the_gate(toy_model: Any, lm: PersonalisedLM, tmp_path: Path) -> None:
+    asked = [e for e in toys.examples(60, 5) if e.task == "next-item"]
+    with pytest.raises(QuantisationRefused, match="gate="):
+        toy_model.export(tmp_path / "lm", precision="int8")
+    with pytest.raises(QuantisationRefused, match="too few"):
+        toy_model.export(tmp_path / "lm", precision="int8", gate=asked[:3])
+    assert list(tmp_path.iterdir()) == []
+    folder = toy_model.export(tmp_path / "lm", precision="int8", gate=asked)
+    assert Artifact.open(folder).spec["gated"] is True
+    figures = json.loads((folder / "parity.json").read_text())["gate"]
+    assert figures["lists"] == len(asked)
+    assert figures["ndcg"] > 0.9  # it does know whose title is whose
+    with pytest.raises(DataError, match="rating"):
+        gate_figures(lm, lm, toys.examples(30, 5))
+
+
+def test_the_gate_refuses_a_model_that_orders_otherwise(lm: PersonalisedLM, tmp_path: Path) -> None:
+    toys.trained(tmp_path / "run", steps=1).export(tmp_path / "lm")
+    with pytest.raises(QuantisationRefused, match="Kendall"):
+        gate_figures(lm, PersonalisedLM.open(tmp_path / "lm"), [e for e in toys.examples(60, 5) if e.rating is None])
 
 
 def test_a_cut_run_goes_on(tmp_path: Path) -> None:
