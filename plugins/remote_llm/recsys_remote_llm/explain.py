@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from recsys.explain.check import check
-from recsys.explain.clean import plain
+from recsys.explain.statements import evidence_of, line, reworded, told
 from recsys.explain.template import Template
-from recsys.explanation import Case, Evidence, Explanation, language_of
+from recsys.explanation import Case, Explanation, language_of
 from recsys.protocols import Deps
 from recsys.rerank.foreign import clean
 from recsys_remote_llm.chat import PATH, chat_body
@@ -23,17 +21,6 @@ from recsys_remote_llm.replies import chat_reply
 from recsys_remote_llm.settings import Server, key_of
 
 TITLE_CHARS = 120
-TEXT_CHARS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What may be said of a case, and what the template says, for when the model says nothing."""
-
-    case: Case
-    statements: tuple[str, ...]
-    evidence: tuple[Evidence, ...]
-    plain: Explanation
 
 
 class RemoteWriter:
@@ -82,49 +69,24 @@ class RemoteWriter:
             ConfigError: a language or register that there are no phrases of.
             RemoteError: the server failed every case.
         """
-        found = [self._known(case) for case in cases]
-        asked = [place for place, one in enumerate(found) if one.statements]
-        texts = each([partial(self._ask, found[place]) for place in asked], self.config.concurrency)
-        out = [one.plain for one in found]
+        out = self.template.explain(cases)
+        facts = [told(case, self.template, self.config.facts) for case in cases]
+        asked = [place for place, some in enumerate(facts) if some]
+        texts = each([partial(self._ask, cases[p], facts[p]) for p in asked], self.config.concurrency)
         for place, text in zip(asked, texts, strict=True):
             if isinstance(text, str) and text:
-                out[place] = _said(found[place], text)
+                out[place] = reworded(cases[place], text, evidence_of(facts[place]), out[place])
         return out
 
-    def _known(self, case: Case) -> Known:
-        facts = sorted(case.facts, key=lambda fact: -fact.strength)
-        alone = self.template.explain([replace(case, facts=(fact,)) for fact in facts])
-        told = [one for one in alone if one.text][: self.config.facts]
-        evidence = tuple(dict.fromkeys(e for one in told for e in one.evidence))
-        return Known(case, tuple(one.text for one in told), evidence, self.template.explain([case])[0])
-
-    def _ask(self, known: Known) -> str:
-        case, config = known.case, self.config
+    def _ask(self, case: Case, facts: Sequence[Explanation]) -> str:
+        config = self.config
         language = self.prompts.fill(f"languages.{language_of(case.locale)}")
         system = self.prompts.fill("explain.system", sentences=config.sentences, language=language, tone=case.register)
         user = self.prompts.fill(
             "explain.user",
             title=clean(case.title, TITLE_CHARS),
-            statements="\n".join(f"- {s}" for s in known.statements),
+            statements="\n".join(f"- {s.text}" for s in facts),
         )
         reply = self.client.ask(PATH, chat_body(system, user, config.max_tokens, config.temperature))
         text, cut = chat_reply(reply.data)
-        return _whole(plain(text, TEXT_CHARS)) if cut or len(text) > TEXT_CHARS else plain(text, TEXT_CHARS)
-
-
-def _whole(text: str) -> str:
-    """Return a text that was cut without its last, broken sentence; "" when there is no other."""
-    end = max(text.rfind(mark) for mark in (". ", "! ", "? "))
-    return text[: end + 1] if end >= 0 else ""
-
-
-def _said(known: Known, text: str) -> Explanation:
-    """Return the explanation with the evidence that its text needs, all of it where not every word of it holds."""
-    case = known.case
-    again = partial(check, text, title=case.title, now=case.now, locale=case.locale, item_id=case.item_id)
-    used = again(known.evidence).used
-    if not used or not again(used).supported:
-        used = known.evidence
-    drops = (f.causal_drop for f in case.facts if f.kind == "event" and f.evidence[0] in used)
-    drop = next((d for d in drops if d is not None), None)
-    return Explanation(text=text, kind="generated", evidence=used, confidence=known.plain.confidence, causal_drop=drop)
+        return line(text, cut)

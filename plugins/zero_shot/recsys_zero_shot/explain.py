@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from recsys.explain.check import Checked, check
+from recsys.explain.check import check
+from recsys.explain.statements import evidence_of, reworded, told
 from recsys.explain.template import Template
-from recsys.explanation import Case, Evidence, Explanation
+from recsys.explanation import Case, Explanation
 from recsys.protocols import Deps
 from recsys.rerank.assemble import Entries, Values
 from recsys.rerank.foreign import clean
@@ -54,37 +54,18 @@ class Prompted:
             ConfigError: a language or register that there are no phrases of.
         """
         out = self.fallback.explain(cases)
-        told = [self._told(case) for case in cases]
-        some = [i for i, said in enumerate(told) if said]
-        texts = self.writer.write([_values(cases[i], told[i]) for i in some])
+        facts = [told(case, self.fallback, self.config.facts) for case in cases]
+        some = [i for i, said in enumerate(facts) if said]
+        texts = self.writer.write([_values(cases[i], facts[i]) for i in some])
         for i, text in zip(some, texts, strict=True):
-            evidence = tuple(dict.fromkeys(e for one in told[i] for e in one.evidence))
-            found = _checked(text, evidence, cases[i]) if text else None
+            case, evidence = cases[i], evidence_of(facts[i])
+            found = check(text, evidence, case.title, now=case.now, locale=case.locale, item_id=case.item_id)
             # Words that claim nothing are no reason.
-            if found is not None and found.supported and found.used:
-                out[i] = _said(cases[i], found, out[i])
+            if found.supported and found.used:
+                out[i] = reworded(case, found.text, evidence, out[i])
         return out
 
-    def _told(self, case: Case) -> list[Explanation]:
-        facts = sorted(case.facts, key=lambda fact: -fact.strength)
-        alone = self.fallback.explain([replace(case, facts=(fact,)) for fact in facts])
-        return [one for one in alone if one.text][: self.config.facts]
 
-
-def _values(case: Case, told: Sequence[Explanation]) -> Values:
-    facts = Entries([{"fact": one.text} for one in told])
+def _values(case: Case, said: Sequence[Explanation]) -> Values:
+    facts = Entries([{"fact": one.text} for one in said])
     return Values({"item": clean(case.title, TITLE_CHARS) or "this product"}, {"facts": facts})
-
-
-def _checked(text: str, evidence: Sequence[Evidence], case: Case) -> Checked:
-    return check(text, evidence, case.title, now=case.now, locale=case.locale, item_id=case.item_id)
-
-
-def _said(case: Case, found: Checked, template: Explanation) -> Explanation:
-    # What a text needs may be less than what it was given; it has to hold against that alone.
-    used = found.used if _checked(found.text, found.used, case).supported else found.evidence
-    drops = (f.causal_drop for f in case.facts if f.kind == "event" and f.evidence[0] in used)
-    drop = next((d for d in drops if d is not None), None)
-    return Explanation(
-        text=found.text, kind="generated", evidence=tuple(used), confidence=template.confidence, causal_drop=drop
-    )

@@ -8,14 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.errors import ConfigError
-from recsys.explain.clean import plain
+from recsys.explain.statements import line
 from recsys.rerank.assemble import Assembler, Entries, Values
 from recsys.rerank.prompt import Task, Template
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.prefixes import Prompt
 from recsys_zero_shot.packs import pack_file
-
-TEXT_CHARS = 600
 
 
 class WritingConfig(BaseModel):
@@ -61,11 +59,4 @@ class Writer:
         prompts = [Prompt((self._assembler.shared(v, closed=True).ids,)) for v in values]
         most = self._config.max_new_tokens
         replies: Any = self._model.generate(prompts, max_new_tokens=most, stop=["\n"], deadline=deadline)
-        return [whole(r.text) if r.reason in ("length", "deadline") else plain(r.text, TEXT_CHARS) for r in replies]
-
-
-def whole(text: str) -> str:
-    """Return a text without its last, broken sentence; "" when there is no other."""
-    shown = plain(text, TEXT_CHARS)
-    end = max(shown.rfind(mark) for mark in (". ", "! ", "? "))
-    return shown if shown.endswith((".", "!", "?")) else shown[: end + 1]
+        return [line(r.text, r.reason in ("length", "deadline")) for r in replies]

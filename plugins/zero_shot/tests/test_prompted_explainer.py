@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recsys_zero_shot.explain import Prompted
 from recsys_zero_shot.headline import Headlines
-from recsys_zero_shot.writing import WritingConfig, whole
+from recsys_zero_shot.writing import WritingConfig
 
 from recsys.errors import ConfigError, PromptError
 from recsys.explain.check import check
@@ -106,9 +106,3 @@ def test_settings_that_cannot_be(small_shop):
         Prompted(Prompted.Config(template="review-summary/zero-shot", budget=9999), FakeCausalLM())
     with pytest.raises(ConfigError, match=r"no \[models.NAME\]"):
         Prompted.from_config(Prompted.Config(), Deps())
-
-
-def test_a_broken_last_sentence_is_left_out():
-    assert whole("One. Two. Thr") == "One. Two."
-    assert whole("One. Two.") == "One. Two."
-    assert whole("Thr") == ""
