@@ -58,7 +58,7 @@ class Client:
         self._took: float | None = None  # seconds of the last answer
 
     def ask(self, path: str, body: Mapping[str, Any], deadline: float | None = None) -> Reply:
-        """Post ``body`` and the settings' own fields as JSON to ``path`` and return the answer.
+        """Post ``body``, as the settings change it, as JSON to ``path`` and return the answer.
 
         Args:
             path: below the server's URL, "/rerank".
@@ -72,7 +72,8 @@ class Client:
         until = time.monotonic() + self.server.total_s
         until = until if deadline is None else min(until, deadline)
         self._in_time(deadline)
-        data = json.dumps({"model": self.server.model, **self.server.extra, **body}).encode()
+        kept = {name: value for name, value in body.items() if name not in self.server.omit}
+        data = json.dumps({"model": self.server.model, **kept, **self.server.extra}).encode()
         if not self._slots.acquire(timeout=max(until - time.monotonic(), 0)):
             self._in_time(deadline)
             raise TimedOut(f"{self._wire.name}: {self.server.concurrency} other requests took all the time")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from recsys.errors import ConfigError
 
-OURS = frozenset({"model", "messages", "query", "documents", "top_n", "stream"})
+OURS = frozenset({"model", "messages", "query", "documents", "texts", "top_n", "stream"})
 
 
 class Server(BaseModel):
@@ -32,7 +32,8 @@ class Server(BaseModel):
             asked for as long as the cool-down.
         price_in, price_out: of a million tokens read and written, in any currency.
         price_call: of a thousand calls.
-        extra: further fields of every request's body.
+        extra: further fields of every request's body; one that is sent anyway, "temperature" say, is sent so.
+        omit: fields that this server does not take, such as "max_tokens": not sent.
         seed: of the waiting times.
     """
 
@@ -56,6 +57,7 @@ class Server(BaseModel):
     price_out: float = Field(0.0, ge=0)
     price_call: float = Field(0.0, ge=0)
     extra: dict[str, Any] = Field(default_factory=dict)
+    omit: tuple[str, ...] = ()
     seed: int = Field(0, ge=0)
 
     @field_validator("url")
@@ -71,11 +73,16 @@ class Server(BaseModel):
         _ = parts.port  # raises ValueError for a port that is none
         return url
 
+    @field_validator("extra", "omit")
+    @classmethod
+    def _not_ours(cls, fields: Any) -> Any:
+        if taken := OURS & set(fields):
+            raise ValueError(f"must not set {', '.join(sorted(taken))}")
+        return fields
+
     @field_validator("extra")
     @classmethod
     def _plain_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        if taken := OURS & set(extra):
-            raise ValueError(f"must not set {', '.join(sorted(taken))}")
         try:
             json.dumps(extra, allow_nan=False)
         except (TypeError, ValueError) as error:

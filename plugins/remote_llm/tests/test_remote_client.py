@@ -407,6 +407,7 @@ def test_keys_that_are_none(monkeypatch, value):
         {"url": "ftp://x"}, {"url": "file:///etc/passwd"}, {"url": "http://"}, {"url": "http://u:p@x"},
         {"url": "http://x/?a=1"}, {"url": "http://x:port"}, {"url": "http://x/a b"}, {"url": "http://x/\r\nEvil"},
         {"url": "http://x", "extra": {"messages": []}}, {"url": "http://x", "extra": {"a": float("nan")}},
+        {"url": "http://x", "omit": ["messages"]},
         {"url": "http://x", "retries": -1}, {"url": "http://x", "api_key": "sk-1"}, {"url": "http://x", "model": ""},
     ],
 )  # fmt: skip

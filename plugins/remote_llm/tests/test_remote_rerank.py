@@ -379,3 +379,16 @@ def test_clients_are_made_once(server):
     assert isinstance(ranker.client, Client)
     assert ranker.on_snapshot(Deps(items=ITEMS)).client is ranker.client
     assert isinstance(ranker.config, Server)
+
+
+def test_a_server_gets_the_fields_that_it_takes(server):
+    server.usual = lambda h: h.json(chat("1"))
+    made(RemoteChat, server, ITEMS, extra={"temperature": 1, "reasoning_effort": "low"}).rank([asks()], LIST, 10)
+    made(RemoteChat, server, ITEMS, extra={"max_completion_tokens": 9}, omit=["max_tokens", "temperature"]).rank(
+        [asks()], LIST, 10
+    )
+    first, second = (seen.body for seen in server.seen)
+    assert (first["temperature"], first["reasoning_effort"], first["stream"]) == (1, "low", False)
+    assert first["max_tokens"] > 0
+    assert second["max_completion_tokens"] == 9
+    assert not {"max_tokens", "temperature"} & set(second)
