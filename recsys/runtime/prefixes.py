@@ -101,6 +101,11 @@ class PrefixCache:
     def __len__(self) -> int:
         return len(self._states)
 
+    def tags(self) -> frozenset[str]:
+        """Return whose states are held."""
+        with self._lock:
+            return frozenset(self._keys)
+
     def get(self, prompt: Prompt) -> PrefixState | None:
         """Return the state of this very prompt, if it is held."""
         if not prompt.tag:

@@ -91,6 +91,10 @@ class PersonalisedReranker(Reranker):
             notes += [Notes(counts={"tokens_in": n}) for n in read]
         return Judgement(scores, tuple(notes))
 
+    def forget(self, user: str) -> int:
+        """Drop the states of prompts that hold this shopper's history; return how many there were."""
+        return self.lm.model.forget(user)
+
     def likelihoods(
         self, requests: Sequence[Request], titles: Sequence[Sequence[str]], deadline: float | None = None
     ) -> tuple[list[Scores], list[int]]:

@@ -13,13 +13,14 @@ import pytest
 from recsys_fine_tuned.personalised import PersonalisedLM
 from recsys_fine_tuned.personalised_rerank import PersonalisedReranker
 
-from recsys.config import ModelSettings
-from recsys.dataset import ItemTable
+from recsys.config import EngineConfig, ModelSettings
+from recsys.dataset import Dataset, ItemTable
+from recsys.engine import Engine
 from recsys.errors import ArtifactDamaged, BudgetExceeded, ConfigError
 from recsys.protocols import Delta, Deps
 from recsys.runtime.batching import JoinedCausal
 from recsys.testing.kits import RankerTests
-from recsys.types import Events, Item, Request, Slates
+from recsys.types import Event, Events, Item, Request, Slates
 
 ITEMS = ItemTable.of([Item(item_id=f"i{k}", title=title) for k, title in enumerate(toys.KINDS)])
 SLATES = Slates.of([[3, 2, 1, 0]] * 4)
@@ -38,6 +39,28 @@ class TestPersonalisedReranker(RankerTests):
     @pytest.fixture
     def component(self, small_shop: Any, lm: PersonalisedLM) -> Any:
         return lambda: PersonalisedReranker(PersonalisedReranker.Config(titles=2), small_shop.items, lm)
+
+
+class TestWithMemory(RankerTests):
+    @pytest.fixture
+    def component(self, small_shop: Any, toy_artifact: Path) -> Any:
+        keeps = PersonalisedLM.open(toy_artifact, threads=1, prefix_bytes=1 << 22)
+        return lambda: PersonalisedReranker(PersonalisedReranker.Config(titles=2), small_shop.items, keeps)
+
+
+def test_who_is_erased_is_not_kept(toy_artifact: Path) -> None:
+    config = EngineConfig.of(
+        {"models": {"lm": {"ref": f"file://{toy_artifact}"}}, "rerank": {"own": {"use": "personalised-lm", "model": "lm"}},
+         "candidates": {"popularity": {}}, "rank": {}, "variants": {"asked": {"rerank": "own"}}, "variant": "asked"}
+    )  # fmt: skip
+    events = [Event(user_id=f"u{u}", item_id=f"i{(u + j) % 4}", time=1000 * u + j) for u in range(6) for j in range(2)]
+    items = [Item(item_id=f"i{k}", title=title) for k, title in enumerate(toys.KINDS)]
+    engine = Engine(config).fit(Dataset.of(items, events))
+    engine.recommend_batch(["u1", "u2"], 4)
+    kept = engine.fitted.rerankers["own"].lm.model._prefixes
+    assert {"u1", "u2"} <= kept.tags()
+    engine.erase("u1")
+    assert kept.tags() == {"u2"}
 
 
 def fans() -> list[Request]:
@@ -113,11 +136,11 @@ def test_it_is_built_from_settings(toy_artifact: Path, tmp_path: Path) -> None:
     asked = [dataclasses.replace(r, user=f"u{k}") for k, r in enumerate(fans())]
     assert kept.rank(asked, SLATES, 4).items.tolist() == made.rank(fans(), SLATES, 4).items.tolist()
     assert isinstance(kept.lm.model, JoinedCausal)
-    assert kept.lm.model.forget("u1") > 0
+    assert kept.forget("u1") > 0
     kept.lm.model.close()
     bare = PersonalisedReranker.from_config(config, Deps(items=ITEMS, models=settings(prefix_mb=0)))
     bare.rank(asked, SLATES, 4)
-    assert bare.lm.model.forget("u1") == 0
+    assert bare.forget("u1") == 0
     with pytest.raises(ConfigError, match="catalogue"):
         PersonalisedReranker.from_config(config, Deps(models=settings()))
     with pytest.raises(ConfigError, match=r"no \[models.own\]"):

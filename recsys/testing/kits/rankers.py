@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from recsys.dataset import Dataset
-from recsys.protocols import Ranker
+from recsys.protocols import Forgetful, Ranker
+from recsys.runtime.prefixes import PrefixCache
 from recsys.testing.kits.base import (
     Kit,
     Make,
@@ -20,6 +22,22 @@ from recsys.testing.kits.base import (
 )
 from recsys.testing.kits.compare import assert_same, frozen_copy, in_threads
 from recsys.types import Slates
+
+
+def prefix_caches(part: Any) -> list[PrefixCache]:
+    """Return what ``part``, and what it is made of, keeps of prompts that models have read."""
+    seen: dict[int, Any] = {}
+    ahead = [part]
+    while ahead:
+        one = ahead.pop()
+        if id(one) in seen:
+            continue
+        seen[id(one)] = one
+        if isinstance(one, dict | list | tuple):
+            ahead += one.values() if isinstance(one, dict) else one
+        elif hasattr(one, "__dict__") and not isinstance(one, type):
+            ahead += vars(one).values()
+    return [one for one in seen.values() if isinstance(one, PrefixCache)]
 
 
 class RankerTests(Kit):
@@ -104,6 +122,17 @@ class RankerTests(Kit):
         assert len(got.notes) == len(given.notes), "notes are gone"
         for i, (new, old) in enumerate(zip(got.notes, given.notes, strict=True)):
             assert new.warnings[: len(old.warnings)] == old.warnings, f"the note of request {i} is gone"
+
+    def test_rank_forgets_whom_it_read(self, component: Make, world: Dataset) -> None:
+        """What a model keeps of a shopper, to read their prompt once, goes when the ranker is asked to forget them."""
+        fitted, requests = self.ready(component, world), self.requests(world)[:4]
+        asked = [replace(r, user=f"somebody-{i}") for i, r in enumerate(requests)]
+        fitted.rank(asked, self.slates(world, requests), 8)
+        kept = {tag for cache in prefix_caches(fitted) for tag in cache.tags()}
+        for user in kept:
+            assert isinstance(fitted, Forgetful), f"it keeps what it read of {user} and has no forget(user)"
+            fitted.forget(user)
+        assert not any(cache.tags() for cache in prefix_caches(fitted)), "it keeps whom it was told to forget"
 
     def test_rank_empty_batch(self, component: Make, world: Dataset) -> None:
         """No request, or requests without items, give empty lists."""
