@@ -159,8 +159,16 @@ def taught(shop: Shop, folder: Path, base: str, steps: int, threads: int) -> dic
         export(f"file://{folder / 'hub'}", folder / "int8", task="cross-encoder", precision="int8", ungated=True)
     return {
         "lists": len(learn.requests), "held_out_lists": len(held.requests), "seconds": round(seconds, 1),
-        "best": dict(report.best), "parameters": report.parameters, "int8_refused": refused,
+        "best": dict(report.best), "trained_parameters": report.parameters, "parameters": parameters_of(folder / "hub"),
+        "int8_refused": refused,
     }  # fmt: skip
+
+
+def parameters_of(folder: Path) -> int:
+    """Return how many numbers the weights of a model are."""
+    from safetensors.numpy import load_file
+
+    return sum(int(weights.size) for weights in load_file(folder / "model.safetensors").values())
 
 
 def gate_of(lists: Labelled, items: ItemTable, reading: CrossEncoded.Config) -> GateData:

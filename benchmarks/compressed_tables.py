@@ -61,10 +61,11 @@ def _about(lines: Sequence[Line]) -> Iterator[str]:
         f, p = line["figures"], line["parameters"]
         if line["name"] == "cross-encoder":
             base = "MiniLM with the shop's pieces" if p["base"] == "minilm" else "a small BERT"
+            size, trained = (f"{f[key] / 1e6:.1f}" for key in ("parameters", "trained_parameters"))
+            before, after = (number(f["best"][key]) for key in ("ndcg_prior", "ndcg"))
             yield (
-                f"Cross-encoder: {base}, {f['parameters'] / 1e6:.1f} million parameters, {f['lists']:,} lists, "
-                f"{p['steps']} steps in {f['seconds'] / 60:.1f} minutes; held-out NDCG there "
-                f"{number(f['best']['ndcg_prior'])} before, {number(f['best']['ndcg'])} after."
+                f"Cross-encoder: {base}, {size} million parameters, {trained} of them trained, {f['lists']:,} lists, "
+                f"{p['steps']} steps in {f['seconds'] / 60:.1f} minutes; held-out NDCG@10 there {before}, then {after}."
             )
             if f["int8_refused"]:
                 yield f"The gate did not accept its int8: {f['int8_refused']}."
