@@ -11,12 +11,12 @@ from threading import Lock, Thread
 END_S = 5.0
 
 _lock = Lock()
-_running: dict[Thread, Callable[[], None]] = {}
+_running: dict[Thread, Callable[[], object]] = {}
 _cuts: list[Callable[[], None]] = []
 _ended = False
 
 
-def start(work: Callable[[], None], name: str, stop: Callable[[], None] = lambda: None) -> Thread:
+def start(work: Callable[[], None], name: str, stop: Callable[[], object] = lambda: None) -> Thread:
     """Run ``work`` in a daemon thread, for which the end of the process waits a moment.
 
     An interpreter that shuts down ends daemon threads where they are. One that is inside of a model then takes the

@@ -23,6 +23,7 @@ DEFAULT_CANDIDATES: Mapping[str, dict[str, Any]] = {
 }  # fmt: skip
 
 # The plan that serves, and its ranker, where settings name no other.
+FILE = "file://"
 USUAL, USUAL_RANKER = "no-llm", "lightgbm"
 
 
@@ -156,6 +157,20 @@ def _with_usual(values: Mapping[str, Any]) -> Any:
     return {USUAL: {"rank": USUAL_RANKER}, **variants}
 
 
+def _placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return values of a file in ``folder`` with absolute references: a bundle is served from anywhere."""
+    models = values.get("models")
+    if not isinstance(models, Mapping):
+        return values
+    out = {name: dict(model) if isinstance(model, Mapping) else model for name, model in models.items()}
+    for model in out.values():
+        ref = model.get("ref") if isinstance(model, dict) else None
+        place = ref.removeprefix(FILE) if isinstance(ref, str) and ref.startswith(FILE) else ""
+        if isinstance(model, dict) and place and not place.startswith("~"):
+            model["ref"] = FILE + str(folder / place)  # an absolute one stays as it is
+    return {**values, "models": out}
+
+
 class EngineConfig(_Section):
     """All settings; ``EngineConfig.read(path)`` takes them from a TOML file.
 
@@ -238,7 +253,11 @@ class EngineConfig(_Section):
 
     @classmethod
     def read(cls, path: Path | str) -> EngineConfig:
-        """Read a TOML file. Raises `ConfigError` naming file, line or path."""
+        """Read a TOML file; relative ``file://`` references to models are looked for beside it.
+
+        Raises:
+            ConfigError: naming file, line or path.
+        """
         path = Path(path)
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -246,7 +265,7 @@ class EngineConfig(_Section):
             raise ConfigError(f"no settings at {path}: type 'recsys init' to write them") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not TOML: {error}") from error
-        return cls.of(values, path.name)
+        return cls.of(_placed(values, path.absolute().parent), path.name)
 
     def trimmed(self) -> EngineConfig:
         """Return the settings without generators and rankers that no variant uses: an evaluation has more of them."""

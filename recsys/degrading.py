@@ -14,7 +14,7 @@ import numpy as np
 from recsys.background import start
 from recsys.breaker import Breaker
 from recsys.errors import BudgetExceeded, StageError
-from recsys.reranking import rerank_top
+from recsys.reranking import Absent, rerank_top
 from recsys.types import Notes, Request, Slates
 
 T = TypeVar("T")
@@ -146,7 +146,8 @@ class Guard:
     Where the reranker gives no order the incoming one stays, exactly, and `Notes.degraded` of every request says why:
 
     - ``rerank:NAME:timeout``: it was not ready at the deadline. It goes on in its thread; its answer is dropped.
-    - ``rerank:NAME:<ErrorType>``: it raised, or gave back other items than it was given (`ContractError`).
+    - ``rerank:NAME:<ErrorType>``: it raised, gave back other items than it was given (`ContractError`), or its model
+      could not be opened when the bundle was loaded (`recsys.reranking.Absent`).
     - ``rerank:NAME:open``: it failed 3 times in 30 s and is left alone for 30 s; then one call tries. A late call is
       no failure if no worker was free for it, or if its deadline left less time than the budget and than calls cost.
     - ``rerank:NAME:slow``: by what it cost so far, not even half of the list would be ready in time.
@@ -214,6 +215,9 @@ class Guard:
         before = slates.ordered(slates.scores)
         if not len(before.items):
             return before
+        if isinstance(self.reranker, Absent):  # it will not come back: that is no matter of a breaker
+            error = self.reranker.error
+            return self._kept(before, type(error).__name__, error).head(n)
         turn = self.breaker.allow()
         if not turn:
             return self._kept(before, "open", None).head(n)

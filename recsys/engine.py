@@ -295,7 +295,8 @@ class Engine(Profiling):
         """Read a bundle. Without a ``store`` the catalogue of the bundle is served to strangers.
 
         A store may hold more items than the bundle was fitted on: they are taken in as live additions,
-        and so are items whose description changed.
+        and so are items whose description changed. A reranker whose model is not there any more is left out: `warnings`
+        and the trace of every list of its variants say so.
 
         Raises:
             ModelError: the bundle is damaged, foreign or newer, or the store's rows are not the bundle's.

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import ContractError
+from recsys.errors import ContractError, RecsysError
 from recsys.types import Request, Slates
 
 COLUMNS = ("rerank_score", "rerank_prior", "rerank_move")
+
+
+class Absent:
+    """Stands for a reranker of a bundle whose model cannot be opened here: it ranks nothing and says why.
+
+    Attributes:
+        error: why. reads_queries: what the reranker declares, so that searches say that it is missing, too.
+    """
+
+    cheap = False
+
+    def __init__(self, error: RecsysError, reads_queries: bool = False, learned: bool = False) -> None:
+        self.error, self.reads_queries = error, reads_queries
+        self._learned = learned
+
+    def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
+        """Raise the error. Whoever serves lists looks at `error` first."""
+        raise self.error
+
+    def save(self, folder: Path) -> None:
+        """Write nothing, if nothing was learned; else raise the error, for what was learned would be lost."""
+        if self._learned:
+            raise self.error
 
 
 def rerank_top(reranker: Any, requests: Sequence[Request], slates: Slates, top: int) -> Slates:

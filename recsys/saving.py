@@ -10,9 +10,10 @@ from recsys.artifacts import read_json, write_json
 from recsys.bundle import open_bundle, write_bundle
 from recsys.config import EngineConfig
 from recsys.dataset import Dataset, ItemTable
-from recsys.errors import ArtifactDamaged, ConfigError, DataError
+from recsys.errors import ArtifactDamaged, ConfigError, DataError, ModelError, PluginUnavailable
 from recsys.fitting import Fitted, deps_for
 from recsys.registry import Registry
+from recsys.reranking import Absent
 from recsys.store.records import parse, records
 
 ITEMS = "items.jsonl"
@@ -50,6 +51,8 @@ def saved_config(path: Path) -> EngineConfig:
 def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineConfig, ItemTable, Fitted, str]:
     """Read a bundle: settings, catalogue, components and its id.
 
+    A reranker whose model cannot be opened here is left out with a warning: `recsys.reranking.Absent` stands for it.
+
     Raises:
         ModelError: it is missing, damaged, foreign or newer.
     """
@@ -64,16 +67,25 @@ def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineCon
         component = registry.get("candidates", config.stages[name].use)
         generators[name] = component.load(bundle.folder / "candidates" / f"{place:02d}", deps)
     rankers, rerankers = dict[str, Any](), dict[str, Any]()
+    warnings = list(saved["warnings"])
     for kind, group, stages, parts in (
         ("rankers", "rank", config.rank, rankers), ("rerankers", "rerank", config.rerank, rerankers),
     ):  # fmt: skip
         for place, name in enumerate(saved["names"].get(group, ())):  # bundles of before there were rerankers
             component = registry.get(kind, stages[name].use)
-            if hasattr(component, "load"):
-                parts[name] = component.load(bundle.folder / group / f"{place:02d}", deps)
-            else:
-                parts[name] = registry.build(kind, stages[name].options, deps, f"{group}.{name}")
-    fitted = Fitted(generators, rankers, warnings=tuple(saved["warnings"]), rerankers=rerankers)
+            learned = hasattr(component, "load")
+            try:
+                if learned:
+                    parts[name] = component.load(bundle.folder / group / f"{place:02d}", deps)
+                else:
+                    parts[name] = registry.build(kind, stages[name].options, deps, f"{group}.{name}")
+            except (ModelError, PluginUnavailable) as error:
+                if kind == "rankers":
+                    raise
+                # Lists do without a reranker, and the variants without it have nothing to do with its model.
+                parts[name] = Absent(error, bool(getattr(component, "reads_queries", False)), learned)
+                warnings.append(f"{name} is left out: {error}")
+    fitted = Fitted(generators, rankers, warnings=tuple(warnings), rerankers=rerankers)
     return config, items, fitted, bundle.id
 
 
