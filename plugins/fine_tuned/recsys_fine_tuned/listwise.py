@@ -19,7 +19,7 @@ from recsys.rank.features.facts import Facts
 from recsys.registry import import_optional
 from recsys.rerank.base import Judgement, Reranker
 from recsys.rerank.prompted import check_clock, earliest
-from recsys.runtime.models import ModelRef
+from recsys.runtime.models import ModelRef, sha256_of, verify
 from recsys.runtime.onnx import OnnxSession
 from recsys.types import Request, Slates
 from recsys_fine_tuned.compressor import Compressed, TextUse, compress, shuffled
@@ -30,6 +30,7 @@ from recsys_fine_tuned.listwise_training import histories
 CHUNK = 256  # lists of one model call
 # Settings that may stand beside an artifact: they do not change what was learned.
 BESIDE_ARTIFACT = frozenset({"max_move", "text", "options"})
+ABOUT = "listwise.json"  # what an artifact is, and the sha256 of its files
 ROWS = 4096  # items whose codes are made at a time
 
 
@@ -51,12 +52,13 @@ class Learned:
             write_tensors(folder / f"{name}.safetensors", weights)
 
     @classmethod
-    def load(cls, folder: Path, generators: tuple[str, ...]) -> Self:
-        """Read what `save` wrote. Raises `ArtifactMissing` or `ArtifactDamaged`."""
-        heads = sorted(folder.glob("head*.safetensors"), key=lambda p: int(p.stem.removeprefix("head")))
+    def load(cls, folder: Path, generators: tuple[str, ...], heads: int | None = None) -> Self:
+        """Read what `save` wrote, so many ``heads``, None = all. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+        count = len(list(folder.glob("head*.safetensors"))) if heads is None else heads
         return cls(
-            read_tensors(folder / "encoder.safetensors"), tuple(read_tensors(path) for path in heads), generators
-        )
+            read_tensors(folder / "encoder.safetensors"),
+            tuple(read_tensors(folder / f"head{i}.safetensors") for i in range(count)), generators,
+        )  # fmt: skip
 
 
 class Listwise(Reranker):
@@ -80,7 +82,8 @@ class Listwise(Reranker):
         ``depth`` places of a list that are learned from,
         ``embedder`` and ``options`` name what reads texts; ``checkpoints`` is a folder in which a cut training goes on.
         ``artifact`` refers to what was learned before (file:// or package://): then nothing is taught, sizes are those
-        of the artifact, and the texts of this catalogue are read; beside it only `BESIDE_ARTIFACT` mean anything.
+        of the artifact, and the texts of this catalogue are read; beside it only `BESIDE_ARTIFACT` mean anything, and
+        ``sha256``: of its listwise.json, which holds those of all its files ("" = not said).
         """
 
         text: TextUse = "items"
@@ -109,6 +112,7 @@ class Listwise(Reranker):
         depth: int = Field(40, ge=2)
         checkpoints: str | None = None
         artifact: str = ""
+        sha256: str = Field("", pattern="^([0-9a-fA-F]{64})?$")
 
     cheap = True
 
@@ -132,11 +136,16 @@ class Listwise(Reranker):
             raise ConfigError(f"the reranker {cls.__name__} needs the catalogue (deps.items)")
         counts = deps.popularity if deps.popularity is not None else np.zeros(len(deps.items), np.float32)
         if config.artifact:
-            if odd := sorted(config.model_fields_set - {"artifact", *BESIDE_ARTIFACT}):
+            if odd := sorted(config.model_fields_set - {"artifact", "sha256", *BESIDE_ARTIFACT}):
                 raise ConfigError(f"{', '.join(odd)}: an artifact has its own, leave it out")
             asked = {n: getattr(config, n) for n in BESIDE_ARTIFACT & config.model_fields_set}
-            known = cls.load(ModelRef.parse(config.artifact).fetch(), deps, asked)
+            folder = ModelRef.parse(config.artifact).fetch()
+            if config.sha256:
+                verify(folder / ABOUT, config.sha256)
+            known = cls.load(folder, deps, asked)
             return known.over(deps.items, counts, known.config.text)
+        if config.sha256:
+            raise ConfigError("sha256 is that of an artifact, and none is named")
         embedder = None
         if config.text != "none":
             if deps.build is None:
@@ -215,6 +224,8 @@ class Listwise(Reranker):
 
     def _grow(self, rows: NDArray[np.int64], texts: NDArray[np.int64]) -> None:
         """Make the codes of ``rows`` from the texts of the items ``texts``, and from what is their own."""
+        if not len(rows) and len(self._codes) == len(self.items):
+            return  # codes are never written in place: twins share them
         codes = np.zeros((len(self.items), self.config.width), np.float16)
         codes[: len(self._codes)] = self._codes
         encoder = {} if self._learned is None else self._learned.encoder
@@ -322,8 +333,13 @@ class Listwise(Reranker):
         self._learned.save(folder)
         write_array(folder / "codes.npy", self._codes)
         write_array(folder / "popularity.npy", self.facts.popularity)
-        about = {"generators": list(self._learned.generators), "figures": self.figures, "studied": self._studied}
-        write_json(folder / "listwise.json", {"config": self.config.model_dump(), **about})
+        parts = ["codes.onnx", "rank.onnx", "codes.npy", "popularity.npy", "encoder.safetensors"]
+        parts += [f"head{i}.safetensors" for i in range(len(self._learned.heads))]
+        about = {
+            "generators": list(self._learned.generators), "figures": self.figures, "studied": self._studied,
+            "heads": len(self._learned.heads), "files": {name: sha256_of(folder / name) for name in sorted(parts)},
+        }  # fmt: skip
+        write_json(folder / ABOUT, {"config": self.config.model_dump(), **about})
 
     @classmethod
     def load(cls, folder: Path, deps: Deps, changed: Mapping[str, Any] | None = None) -> Self:
@@ -332,13 +348,15 @@ class Listwise(Reranker):
         Raises:
             ArtifactMissing, ArtifactDamaged: a file is gone or is not what it was.
         """
-        saved = read_json(folder / "listwise.json")
+        saved = read_json(folder / ABOUT)
+        for name, digest in saved.get("files", {}).items():  # artifacts of before have none
+            verify(folder / name, digest)
         out = cls.from_config(cls.Config.model_validate({**saved["config"], **(changed or {})}), deps)
         popularity = np.array(read_array(folder / "popularity.npy"))
         counts = np.zeros(max(len(out.items), len(popularity)), np.float32)
         counts[: len(popularity)] = popularity
         out.facts = Facts(out.items, counts)
-        out._learned = Learned.load(folder, tuple(saved["generators"]))
+        out._learned = Learned.load(folder, tuple(saved["generators"]), saved.get("heads"))
         out._codes = np.array(read_array(folder / "codes.npy"))
         if out._codes.shape[1:] != (out.config.width,):
             raise ArtifactDamaged(f"codes.npy in {folder} is not as wide as the settings say")
