@@ -13,6 +13,7 @@ from recsys import Engine, EngineConfig
 from recsys.data.shop import make_shop
 from recsys.errors import DataError
 from recsys.protocols import FitOptions
+from recsys.runtime.models import sha256_of
 from recsys.settings import settings_for
 
 # Another shop than that of the demo: none of its shoppers is known to what reranks them.
@@ -54,11 +55,13 @@ def ship(folder: Path, seed: int = SEED, shoppers: int = SHOPPERS, threads: int 
     recipe = {
         "trained_on": f"the sample shop, seed {seed}, {shoppers} shoppers",
         "command": "python -m recsys_fine_tuned.listwise_shop", "options": options,
-        "held_out": {
-            "requests": said.requests, "ndcg@10": dict(said.ndcg), "p": said.p,
+        # The bound is the best on these lists, and each of them holds the answer: no figure to compare with others.
+        "bound_chosen_on": {
+            "lists_with_the_answer": said.requests, "their_ndcg@10": dict(said.ndcg), "p": said.p,
             "max_move": "any" if said.max_move is None else said.max_move,
         },
         "figures": reranker.figures,
+        "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
     }  # fmt: skip
     (folder / "recipe.toml").write_text(tomli_w.dumps(recipe), encoding="utf-8")
     return recipe
