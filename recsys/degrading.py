@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from threading import BoundedSemaphore, Event, Lock
 from typing import Any, Protocol, TypeVar
@@ -140,6 +140,23 @@ class _Call:
         return not late or self.deadline is None or self.deadline - self.began >= self.enough
 
 
+class Warmth:
+    """Whether a reranker has set up what its first call needs, by its ``warm_up`` where it has one. Thread-safe."""
+
+    def __init__(self, reranker: Any) -> None:
+        self.done = not hasattr(reranker, "warm_up")
+        self._lock = Lock()
+
+    def bring(self, reranker: Any) -> None:
+        """Warm it up unless that was done; who comes meanwhile waits."""
+        with self._lock:
+            if self.done:
+                return
+            with suppress(Exception):  # what is wrong is said, and counted, by the call that follows
+                reranker.warm_up()
+            self.done = True
+
+
 class Guard:
     """Runs a reranker so that a list never waits longer than its budget and never gets lost; it is a ranker itself.
 
@@ -154,8 +171,9 @@ class Guard:
     - ``rerank:NAME:half``: only the better half of each list was reranked, for the same reason.
 
     A batch is one call: it has the budgets of its requests together, and the earliest deadline of them is that of all.
-    Without a budget and without deadlines the reranker runs in the calling thread for as long as it takes. Serves any
-    number of threads.
+    Without a budget and without deadlines the reranker runs in the calling thread for as long as it takes. What its
+    first call has to set up is not on the budget: who comes first waits for it, up to the deadline of the request.
+    Serves any number of threads.
     """
 
     def __init__(
@@ -179,7 +197,7 @@ class Guard:
         self.clock, self.watched = clock, watched
         self.breaker = breaker or Breaker(clock=clock)
         self.runner: Runner = runner or Workers()
-        self.cost = Cost()
+        self.cost, self.warmth = Cost(), Warmth(reranker)
 
     @property
     def cheap(self) -> bool:
@@ -203,8 +221,12 @@ class Guard:
             reranker, self.name, self.budget_ms, strict=self.strict, clock=self.clock, breaker=self.breaker,
             runner=self.runner, watched=self.watched,
         )  # fmt: skip
-        twin.cost = self.cost
+        twin.cost, twin.warmth = self.cost, self.warmth
         return twin
+
+    def warm_up(self) -> None:
+        """Let the reranker set up what its first call needs, so that nobody waits for it; however often."""
+        self.warmth.bring(self.reranker)
 
     def rank(self, requests: Sequence[Request], slates: Slates, n: int) -> Slates:
         """Return at most ``n`` of each list, in the order of the reranker or as they came.
@@ -230,6 +252,9 @@ class Guard:
             raise
 
     def _tried(self, requests: Sequence[Request], before: Slates, turn: int) -> Slates:
+        if not self._warm(requests):
+            self.breaker.abandoned(turn)
+            return self._kept(before, "timeout", None)
         deadline = self._deadline(requests)
         width = int(before.lengths.max())
         half = False
@@ -253,6 +278,20 @@ class Guard:
             return self._kept(before, "timeout" if late else type(error).__name__, error)
         self._judge(before, after, turn)
         return after.note(Notes(degraded=(f"rerank:{self.name}:half",))) if half else after
+
+    def _warm(self, requests: Sequence[Request]) -> bool:
+        """Return whether the reranker is set up, or need not be in any time; the first caller sees to it."""
+        asked = min((r.deadline for r in requests if r.deadline is not None), default=None)
+        if self.warmth.done or (asked is None and self.budget_ms is None):
+            return True
+        if asked is None:
+            self.warm_up()
+            return True
+        try:
+            self.runner.run(self.warm_up, asked - self.clock())
+        except TimeoutError:  # it goes on: whoever comes next finds it further
+            return False
+        return True
 
     def _deadline(self, requests: Sequence[Request]) -> float | None:
         found = [r.deadline for r in requests if r.deadline is not None]

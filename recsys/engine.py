@@ -13,7 +13,7 @@ import numpy as np
 from recsys.config import EngineConfig
 from recsys.data.splits import ChoicesBack, chosen
 from recsys.dataset import Dataset, ItemTable
-from recsys.degrading import Guard
+from recsys.degrading import Guard, Warmth
 from recsys.erasing import Erasures
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
@@ -139,6 +139,8 @@ class Engine(Profiling):
             lambda: [back.fold(k, k) for k in EARLIER],
         )  # fmt: skip
         fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
+        for reranker in fitted.rerankers.values():
+            Warmth(reranker).bring(reranker)
         with self._lock:
             self._journal = self._held = None
             if store is not self.store:
@@ -311,6 +313,10 @@ class Engine(Profiling):
         engine._given = given
         engine._snapshot = engine._made(items, fitted, bundle_id)
         engine._take_in(items)
+        # The others are warmed up by who first asks for them: a command that asks once need not wait for all.
+        usual = engine._current().funnels[config.variant].plan.reranker
+        if usual is not None:
+            usual.warm_up()
         return engine
 
     def _take_in(self, fitted_on: ItemTable) -> None:

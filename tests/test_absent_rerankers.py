@@ -22,11 +22,15 @@ class Asking(Reranker):
     """Turns lists round; it needs a file for that, by the name of a model."""
 
     reads_queries = True
+    warmed = 0
 
     @classmethod
     def from_config(cls, config, deps):
         ModelRef.parse(deps.models["lm"].ref).path()
         return cls(config, deps.items)
+
+    def warm_up(self):
+        Asking.warmed += 1
 
     def judge(self, requests, slates):
         return Judgement(np.arange(len(slates.items), dtype=np.float32))
@@ -106,3 +110,16 @@ def test_what_it_learned_is_not_lost_by_a_save(tmp_path: Path):
         loaded.save(tmp_path / "again")
     with pytest.raises(ModelError):
         Engine.load(tmp_path / "again")
+
+
+def test_who_serves_is_warmed_up_before_anybody_asks(tmp_path: Path):
+    Asking.warmed = 0
+    engine = saved(tmp_path)
+    assert Asking.warmed == 1  # by the fit, before it takes over
+    Engine.load(tmp_path / "bundle", engine.store, registry())
+    assert Asking.warmed == 1  # it has no part in the usual lists: whoever asks for it first sees to that
+    usual = engine.config.model_copy(update={"variant": "asked"})
+    Engine(usual, registry=registry()).fit(small_shop()).save(tmp_path / "other")
+    Asking.warmed = 0
+    Engine.load(tmp_path / "other", engine.store, registry())
+    assert Asking.warmed == 1

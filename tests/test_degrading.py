@@ -76,6 +76,21 @@ def guard(reranker, clock, budget_ms=100, **more):
     return Guard(reranker, "r", budget_ms, clock=clock, runner=FakeRunner(clock), **more)
 
 
+class Cold(Turned):
+    """Its first call takes 900 s more, unless it was warmed up."""
+
+    warm = False
+
+    def warm_up(self):
+        if not self.warm:
+            self.clock.now += 900
+            self.warm = True
+
+    def rank(self, requests, slates, n):
+        self.warm_up()
+        return super().rank(requests, slates, n)
+
+
 def degraded(slates):
     return {note.degraded for note in slates.notes}
 
@@ -452,3 +467,30 @@ def test_errors_of_the_worker_come_back():
     with pytest.raises(ZeroDivisionError):
         Workers().run(lambda: 1 // 0, 5)
     assert Workers().run(lambda: 7, 5) == 7
+
+
+def test_what_a_first_call_sets_up_is_not_on_the_budget():
+    clock = Clock()
+    one = guard(Cold(clock), clock)
+    for _ in range(2):
+        got = one.rank(ASKED, LISTS, 9)
+        assert got.items.tolist() == [8, 7, 6, 5, 1, 2, 3]
+        assert not any(note.degraded for note in got.notes)
+    assert clock.now == 1000
+    # The request's own deadline holds all the same, and tells nothing about the reranker.
+    one = guard(Cold(clock), clock, breaker=Breaker(failures=1, clock=clock))
+    begin = clock.now
+    asked = [Request(deadline=begin + 5) for _ in range(4)]
+    got = one.rank(asked, LISTS, 9)
+    assert_kept(got, LISTS)
+    assert degraded(got) == {("rerank:r:timeout",)}
+    assert clock.now == begin + 5
+    assert one.over(one.reranker).rank(ASKED, LISTS, 9).items.tolist() == [8, 7, 6, 5, 1, 2, 3]
+
+
+def test_who_cannot_be_warmed_up_is_asked_all_the_same():
+    clock = Clock()
+    cold = Cold(clock)
+    cold.clock = None  # so that warm_up raises, and rank with it
+    got = guard(cold, clock).rank(ASKED, LISTS, 9)
+    assert degraded(got) == {("rerank:r:AttributeError",)}

@@ -114,6 +114,10 @@ class Prompted(Reranker):
             begin=() if bos is None or c.before else (bos,), before=c.before, after=c.after,
         )  # fmt: skip
 
+    def warm_up(self) -> None:
+        """Let the model read and write a token, so that the first caller does not pay for what is set up then."""
+        self.model.warm_up()
+
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Ask the model about every list; entries that are no items of the catalogue stay without a score."""
         scores = np.full(len(slates.items), np.nan, np.float32)

@@ -219,6 +219,9 @@ class FakeCausalLM:
         ids = self.tokens.encode(text)
         return FakeReply(text, ids, 0.0, self._reason, len(prompt), len(ids))
 
+    def warm_up(self) -> None:
+        """Do nothing: there is nothing to set up."""
+
     def forget(self, tag: str) -> int:
         """Return 0: nothing is kept."""
         return 0

@@ -73,6 +73,10 @@ class PersonalisedReranker(Reranker):
         )  # fmt: skip
         return cls(config, deps.items, lm)
 
+    def warm_up(self) -> None:
+        """Let the model read a token, so that the first caller does not pay for what is set up then."""
+        self.lm.model.warm_up()
+
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Ask the model about every list; entries that are no items of the catalogue stay without a score."""
         scores = np.full(len(slates.items), np.nan, np.float32)

@@ -99,6 +99,11 @@ class Encoded(Reranker):
         """Return one that orders by similarity and by nothing else."""
         return self._with(config=self.config.model_copy(update={"weight": 1.0, "max_move": None}))
 
+    def warm_up(self) -> None:
+        """Make the centre of the catalogue, so that the first caller does not pay for it."""
+        if self._centre() is None:
+            self.encode(["one"])
+
     def judge(self, requests: Sequence[Request], slates: Slates) -> Judgement:
         """Return the mixed scores of every list."""
         similar = np.full(len(slates.items), np.nan, np.float32)
