@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import RLock
@@ -22,6 +24,8 @@ _DTYPES: Mapping[str, str] = {
 }  # fmt: skip
 CPU = "CPUExecutionProvider"
 _SUFFIX = "ExecutionProvider"
+# In a graph, the key under which a tensor says in which file its values are, and what that file may be called.
+LOCATION, PLAIN_NAME = b"location", re.compile(rb"[\w.-]+")
 # An artifact by its content, where it runs and on how many threads.
 Key = tuple[str, tuple[str, ...], int | None]
 
@@ -48,7 +52,8 @@ class OnnxSession:
     ``threads`` bounds the cores of one call; None leaves the choice to the runtime.
 
     Raises:
-        ArtifactMissing: no file at the path. ArtifactDamaged: not a model that the runtime can load.
+        ArtifactMissing: no file at the path. ArtifactDamaged: not a model that the runtime can load, or one that wants
+            weights from a file that is not beside it.
         ConfigError: a provider that this build of onnxruntime does not have, or that does not start here.
     """
 
@@ -61,6 +66,7 @@ class OnnxSession:
         self._name = "the model bytes" if isinstance(source, bytes) else str(source)
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise ArtifactMissing(f"{self._name} is missing")
+        _stays_inside(source)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Threads that wait must not spin: beside other work on few cores it doubles the time of a call.
@@ -174,6 +180,35 @@ def shared_session(
         if found is None:
             found = _SHARED[key] = OnnxSession(path, key[1], threads)
         return _Shared(found)
+
+
+def _stays_inside(source: Path | str | bytes) -> None:
+    """Refuse a graph that names other files than plain ones beside it: old runtimes read any file of the machine.
+
+    Raises:
+        ArtifactDamaged: it does, or an entry cannot be told from one that does.
+    """
+    if isinstance(source, bytes):
+        _check_locations(source, "the model bytes", beside=False)
+        return
+    with Path(source).open("rb") as file:
+        if file.seek(0, 2):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                _check_locations(data, str(source), beside=True)
+
+
+def _check_locations(data: bytes | mmap.mmap, name: str, beside: bool) -> None:
+    at = data.find(LOCATION)
+    while at >= 0:
+        # As a whole string of its own it is preceded by its length, 8, which may be written with leading zeros.
+        if data[at - 1 : at] in (b"\x08", b"\x00"):
+            end = at + len(LOCATION)
+            usual = data[at - 2 : at] == b"\x0a\x08" and data[end : end + 1] == b"\x12"
+            size = data[end + 1 : end + 2]
+            place = bytes(data[end + 2 : end + 2 + size[0]]) if usual and size and size[0] < 128 else b""
+            if not beside or not PLAIN_NAME.fullmatch(place) or not place.strip(b"."):
+                raise ArtifactDamaged(f"{name} wants weights from {place!r}, which is no plain file beside it")
+        at = data.find(LOCATION, at + 1)
 
 
 def _tensor(node: Any) -> TensorSpec:

@@ -165,3 +165,41 @@ def test_a_shared_session_goes_with_its_last_holder(tmp_path: Path) -> None:
     seen = weakref.ref(shared_session(path, "ef" * 32))
     gc.collect()
     assert seen() is None
+
+
+def with_weights_at(place: str) -> bytes:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[16], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", place), ("offset", "0"), ("length", "64")):
+        weight.external_data.add(key=key, value=value)
+    made = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["y"])], "g", [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [16])], [weight],
+    )  # fmt: skip
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+def test_weights_are_read_from_plain_files_beside_the_graph_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in (tmp_path / "secret", folder / "weights.data"):
+        path.write_bytes(np.arange(16, dtype=np.float32).tobytes())
+    graph = folder / "model.onnx"
+    graph.write_bytes(with_weights_at("weights.data"))
+    assert OnnxSession(graph).run({})["y"].tolist() == list(range(16))
+    away = ["../secret", str(tmp_path / "secret"), "..", "x/../../secret", "..\\secret", "x" * 300]
+    spoiled = [with_weights_at(place) for place in away]
+    # The same entry, written as no library does and every library reads: value first, or a length with a zero.
+    entry = b"\x0a\x08location\x12\x0cweights.data"
+    turned = b"\x12\x0cweights.data\x0a\x08location"
+    assert entry in graph.read_bytes()
+    spoiled.append(graph.read_bytes().replace(entry, turned))
+    spoiled.append(graph.read_bytes().replace(b"\x08location", b"\x88\x00location"))
+    for model in spoiled:
+        graph.write_bytes(model)
+        with pytest.raises(ArtifactDamaged, match="no plain file beside it"):
+            OnnxSession(graph)
+    with pytest.raises(ArtifactDamaged, match="no plain file beside it"):
+        OnnxSession(with_weights_at("weights.data"))
+    graph.write_bytes(b"")
+    with pytest.raises(ArtifactDamaged):
+        OnnxSession(graph)
