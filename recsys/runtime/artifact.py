@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +63,16 @@ class ModelSettings(Protocol):
     def join_ms(self) -> float: ...  # noqa: D102
 
 
+# A model lives as long as one of its readers; whoever asks for one that is being opened waits for it.
+_CAUSAL: WeakValueDictionary[tuple[Any, ...], Any] = WeakValueDictionary()
+_OPENING = Lock()
+
+
 def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | Seq2Seq:
     """Return the ready model of an artifact by its task. Two that are opened alike share their sessions.
+
+    A causal model is one for all who open it alike: what it remembers of shoppers is kept once, within one bound, and
+    calls of all its readers are joined. It goes with the last of them.
 
     Raises:
         ConfigError: the reference cannot be read, or the runtime does not know the task.
@@ -75,8 +85,15 @@ def open_model(settings: ModelSettings) -> CausalLM | CrossEncoder | Encoder | S
     ref = ModelRef.parse(settings.ref)
     folder = ref.fetch()
     artifact = Artifact.open(folder, settings.sha256, links=ref.links(folder))
-    model = model_from(artifact, settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
-    return _joined(model, settings.join_ms)
+    asked = (settings.provider or "cpu", settings.threads, settings.prefix_mb << 20)
+    if artifact.spec["task"] != "causal":
+        return model_from(artifact, *asked)
+    with _OPENING:
+        key = (artifact.sha256, *asked, settings.join_ms)
+        model = _CAUSAL.get(key)
+        if model is None:
+            model = _CAUSAL[key] = _joined(model_from(artifact, *asked), settings.join_ms)
+        return model
 
 
 def _joined(

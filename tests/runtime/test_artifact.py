@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +177,18 @@ def test_a_model_opens_by_its_task(written_folder: Folder, sealed: Path) -> None
         open_model(Settings(f"file://{sealed}/none"))
     with pytest.raises(ConfigError, match="must start with file://"):
         open_model(Settings(str(sealed)))
+
+
+def test_readers_of_one_causal_model_share_what_it_remembers(written_folder: Folder) -> None:
+    folder = written_folder("qwen3")
+    one, other = (open_model(Settings(f"file://{folder}", prefix_mb=8, join_ms=1.0)) for _ in range(2))
+    assert one is other
+    assert open_model(Settings(f"file://{folder}", prefix_mb=4, join_ms=1.0)) is not one
+    assert open_model(Settings(f"file://{folder}", prefix_mb=8)) is not one
+    held = weakref.ref(one)
+    del one, other
+    gc.collect()
+    assert held() is None  # it goes with its last reader
 
 
 def test_a_model_that_is_not_exported_says_what_to_type(decoder_folder: Folder) -> None:
