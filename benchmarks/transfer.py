@@ -28,7 +28,8 @@ from recsys.registry import Registry
 NAME, SOURCE, TARGETS, GIVEN = "transfer", "beauty", ("toys", "sports"), "games"
 DATA = {SOURCE: "s3rec:beauty", "toys": "s3rec:toys", "sports": "s3rec:sports", GIVEN: "llmrank:games"}
 SETS = (*TARGETS, GIVEN)
-MODELS: Mapping[str, dict[str, Any]] = {WHOLE: {}, TEXTLESS: {"text": "none"}}
+# What is an item's own in one shop is nothing in another: texts have to say it all.
+MODELS: Mapping[str, dict[str, Any]] = {WHOLE: {"own": False}, TEXTLESS: {"text": "none", "own": False}}
 ABOUT = "taught.json"  # beside a saved reranker: the line about it
 # Small enough that all of it runs in a minute.
 QUICK_CONFIG: Mapping[str, Any] = {
