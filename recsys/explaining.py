@@ -216,10 +216,21 @@ class Reasons:
 def _in_passing(desk: Desk, cases: Sequence[Case], plain: Any, name: str) -> Said:
     """Return what is ready, the template's words for the rest, what is still to come, and why others never will."""
     answers, spoken = desk.take(cases), _spoken(plain, cases, plain)
-    words = [said if a.ready is None else a.ready for a, said in zip(answers, spoken, strict=True)]
+    words = [
+        said if a.ready is None else _measured(a.ready, case)
+        for a, said, case in zip(answers, spoken, cases, strict=True)
+    ]
     dropped = sorted({a.why for a in answers} - {"", "pending", "no facts"})
     degraded = tuple(f"explain:{name}:{why}" for why in dropped)
     return Said(words, degraded, tuple(a.why == "pending" for a in answers))
+
+
+def _measured(ready: Explanation, case: Case) -> Explanation:
+    """Return a kept text with what its event counts for in the list of ``case``: it was worded for another list."""
+    if ready.causal_drop is None:
+        return ready
+    drops = (f.causal_drop for f in case.facts if f.kind == "event" and f.evidence[0] in ready.evidence)
+    return replace(ready, causal_drop=next((d for d in drops if d is not None), None))
 
 
 def _tried(part: str, work: Callable[[], T], strict: bool, degraded: list[str]) -> T | None:

@@ -13,8 +13,11 @@ from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import ArtifactMissing, StageError
 from recsys.explain.template import Template
+from recsys.explaining import _in_passing
+from recsys.explanation import Case, Evidence, Fact
 from recsys.registry import Registry
 from recsys.testing.worlds import small_shop
+from recsys.writing import Desk
 
 
 class Slow:
@@ -133,3 +136,19 @@ def test_a_command_shows_what_is_worded_in_the_background():
     got = worded(one, lambda: one.recommend(SHOPPERS[3], 5, variant="written", explain=True))
     assert kinds(got) == {"generated"}
     assert one.recommend(SHOPPERS[4], 5, variant="written", explain=True).trace.degraded == ("explain:slow:closed",)
+
+
+def test_a_kept_text_says_what_its_event_counts_for_in_this_list():
+    def case(drop):
+        bought = Evidence(kind="event", item_id="a", title="A", event_kind="purchase", time=1)
+        facts = (Fact(kind="event", strength=0.9, evidence=(bought,), causal_drop=drop),)
+        return Case(item_id="x", title="X", user="u", now=10, facts=facts)
+
+    plain = Template()
+    desk = Desk(lambda cases: [replace(one, kind="generated") for one in plain.explain(cases)], "m")
+    first = _in_passing(desk, [case(0.08)], plain, "slow").explanations[0]
+    assert desk.wait(10)
+    second = _in_passing(desk, [case(0.8)], plain, "slow").explanations[0]
+    assert (first.kind, first.causal_drop) == ("template", 0.08)
+    assert (second.kind, second.causal_drop) == ("generated", 0.8)
+    desk.close()
