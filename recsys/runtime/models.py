@@ -100,7 +100,11 @@ def _inside_package(ref: ModelRef) -> Path:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise ArtifactMissing(f"{ref}: no package {module} is installed")
-    return Path(next(iter(spec.submodule_search_locations))) / inside
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    path = folder / inside
+    if not path.is_relative_to(folder):  # an absolute path takes the place of all before it
+        raise ConfigError(f"model ref must read package://module/path, got {str(ref)!r}")
+    return path
 
 
 def sha256_of(path: Path) -> str:

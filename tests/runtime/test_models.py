@@ -109,3 +109,9 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, tmp_path:
     with pytest.raises(ArtifactMissing, match="hf://none/such@v2 cannot be fetched"):
         ModelRef.parse("hf://none/such@v2").fetch()
     assert ModelRef.parse(f"file://{tmp_path}").fetch() == tmp_path
+
+
+@pytest.mark.parametrize("text", ["package://recsys//etc/passwd", "package://recsys//tmp"])
+def test_a_package_holds_no_absolute_path(text: str) -> None:
+    with pytest.raises(ConfigError, match="package://module/path"):
+        ModelRef.parse(text).path()
