@@ -50,7 +50,8 @@ class TestWithMemory(RankerTests):
 
 def test_who_is_erased_is_not_kept(toy_artifact: Path) -> None:
     config = EngineConfig.of(
-        {"models": {"lm": {"ref": f"file://{toy_artifact}"}}, "rerank": {"own": {"use": "personalised-lm", "model": "lm"}},
+        {"models": {"lm": {"ref": f"file://{toy_artifact}"}},
+         "rerank": {"own": {"use": "personalised-lm", "model": "lm"}},
          "candidates": {"popularity": {}}, "rank": {}, "variants": {"asked": {"rerank": "own"}}, "variant": "asked"}
     )  # fmt: skip
     events = [Event(user_id=f"u{u}", item_id=f"i{(u + j) % 4}", time=1000 * u + j) for u in range(6) for j in range(2)]
