@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recsys_fine_tuned.listwise import Listwise
+from recsys_fine_tuned.listwise_shop import SHIPPED
 
 from recsys.dataset import ItemTable
 from recsys.errors import ArtifactDamaged, ArtifactMissing, ConfigError
@@ -37,6 +38,13 @@ def shipped() -> Listwise:
 def folder(shipped: Listwise, tmp_path: Path) -> Path:
     shipped.save(tmp_path)
     return tmp_path
+
+
+def test_the_shipped_one_lists_its_files() -> None:
+    about = json.loads((SHIPPED / "listwise.json").read_text(encoding="utf-8"))
+    parts = {p.name for p in SHIPPED.iterdir() if p.suffix in (".npy", ".onnx", ".safetensors")}
+    assert about["files"].keys() == parts
+    assert about["heads"] == 3
 
 
 def test_a_changed_file_is_refused(folder: Path) -> None:
