@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import PromptError
 from recsys.rerank.prompt import LISTS, Part, Template, pieces
-from recsys.runtime.tokens import Ids, Tokens
+from recsys.runtime.tokens import Ids, Tokens, told_apart
 
 # Tokens of a text that stands alone, and of what stands beside the main text of a line.
 SCALAR_TOKENS: Mapping[str, int] = {"query": 64, "stated": 96, "count": 4}
@@ -97,7 +97,8 @@ class Assembler:
         before: str = "",
         after: str = "",
     ) -> None:
-        self.template, self.budget, self.window = template, budget or template.tokens, window
+        self.template, self.window = template, window
+        self.budget = template.tokens if budget is None else budget
         self._tokens = tokens
         self._encoded = lru_cache(maxsize=65536)(tokens.encode)
         self._begin = np.concatenate([np.asarray(begin, np.int64), tokens.trusted(before)])
@@ -171,13 +172,11 @@ class Assembler:
         Raises:
             PromptError: one answer is the beginning of another, or two are equal.
         """
-        texts = list(self.template.answers.values())
-        for lead, rest in (("", texts), (" ", [text.removeprefix(" ") for text in texts])):
-            found = _told_apart([self._encoded(text) for text in rest])
-            if found is not None and all(self._tokens.decode([i]).strip() for i in found[1]):
-                return np.concatenate([self._encoded(lead), found[0]]), found[1]
-        names = ", ".join(self.template.answers)
-        raise PromptError(f"{self.template.source}: answers: this tokenizer cannot tell {names} apart by one token")
+        found = told_apart(self._tokens, list(self.template.answers.values()))
+        if found is None:
+            names = ", ".join(self.template.answers)
+            raise PromptError(f"{self.template.source}: answers: this tokenizer cannot tell {names} apart by one token")
+        return found
 
     def _pieces(self, part: Part, texts: Mapping[str, str]) -> list[Ids | str]:
         """Return ids of plain text and single slots, and the names of lists, in their order."""
@@ -257,11 +256,3 @@ def even_cap(lengths: NDArray[np.int64], total: int) -> int:
         if before[n] + left * length > total:
             return max(int((total - before[n]) // left), 0)
     return int(rising[-1]) if len(rising) else 0
-
-
-def _told_apart(encoded: Sequence[Ids]) -> tuple[Ids, NDArray[np.int64]] | None:
-    """Return what all texts begin with and the token in which each differs; None where one does not."""
-    shortest = min(map(len, encoded), default=0)
-    same = next((k for k in range(shortest) if len({int(ids[k]) for ids in encoded}) > 1), shortest)
-    firsts = [int(ids[same]) for ids in encoded if len(ids) > same]
-    return (encoded[0][:same], np.array(firsts, np.int64)) if 0 < len(set(firsts)) == len(encoded) else None

@@ -17,7 +17,7 @@ from recsys.runtime.encoder import Encoder
 from recsys.runtime.pairs import CrossEncoder
 from recsys.runtime.prefixes import Prompt
 from recsys.runtime.seq2seq import Seq2Seq
-from recsys.runtime.tokens import Tokens
+from recsys.runtime.tokens import Tokens, told_apart
 
 Scores = NDArray[np.float32]
 # Places of a list that NDCG looks at.
@@ -159,7 +159,11 @@ class GateData:
         return made
 
     def scores(self, model: CausalLM | CrossEncoder | Encoder | Seq2Seq) -> Scores:
-        """Return one score a text (m,): what the model is for, at work on these lists."""
+        """Return one score a text (m,): what the model is for, at work on these lists.
+
+        Raises:
+            ModelError: a model of texts without a tokenizer. DataError: answers that its tokens cannot tell apart.
+        """
         owners = np.repeat(np.arange(len(self.queries)), np.diff(self.starts))
         if isinstance(model, CrossEncoder):
             return model.score([(self.queries[i], t) for i, t in zip(owners, self.texts, strict=True)])
@@ -177,7 +181,11 @@ class GateData:
         texts = [_prompt(model.tokens, t) for t in self.texts]
         groups = [texts[a:b] for a, b in pairwise(self.starts)]
         if self.answers and isinstance(model, CausalLM):
-            ids = np.array([model.tokens.encode(a)[0] for a in self.answers])
+            parted = told_apart(model.tokens, self.answers)
+            if parted is None:
+                raise DataError(f"gate data: answers: this tokenizer cannot tell {self.answers} apart by one token")
+            lead, ids = parted
+            groups = [[Prompt((*text.pieces, lead)) for text in group] for group in groups]
             found = [logits[:, 0] - logits[:, 1] for logits in model.choice_logits(prefixes, groups, ids)]
         else:
             found = model.score(prefixes, groups)

@@ -136,3 +136,24 @@ def _byte_letters() -> dict[str, int]:
 def _clean(text: str) -> str:
     # Half a surrogate pair cannot be written as UTF-8, and the library would refuse the whole text.
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def told_apart(tokens: Tokens, texts: Sequence[str]) -> tuple[Ids, NDArray[np.int64]] | None:
+    """Return the tokens that all texts begin with, and the first token of each in which they differ.
+
+    Many tokenizers write " 1" and " 2" as a space and a digit: the space then belongs to what comes before. None where
+    one text is empty or the beginning of another, or two are equal.
+    """
+    for lead, rest in (("", texts), (" ", [text.removeprefix(" ") for text in texts])):
+        found = _parted([tokens.encode(text) for text in rest])
+        if found is not None and all(tokens.decode([i]).strip() for i in found[1]):
+            return np.concatenate([tokens.encode(lead), found[0]]), found[1]
+    return None
+
+
+def _parted(encoded: Sequence[Ids]) -> tuple[Ids, NDArray[np.int64]] | None:
+    """Return what all begin with and the token in which each differs; None where one does not."""
+    shortest = min(map(len, encoded), default=0)
+    same = next((k for k in range(shortest) if len({int(ids[k]) for ids in encoded}) > 1), shortest)
+    firsts = [int(ids[same]) for ids in encoded if len(ids) > same]
+    return (encoded[0][:same], np.array(firsts, np.int64)) if 0 < len(set(firsts)) == len(encoded) else None

@@ -131,6 +131,8 @@ def test_each_form_needs_its_slots(form, text, said):
 def test_a_budget_too_small_is_refused_when_it_is_set(tokens):
     with pytest.raises(PromptError, match=r"toy\.toml: its own text, 20 of the shortest candidates .* budget is 90"):
         Assembler(template(), tokens, budget=90)
+    with pytest.raises(PromptError, match="budget is 0"):  # which is not the same as none
+        Assembler(template(), tokens, budget=0)
 
 
 def test_a_candidate_is_never_left_out(tokens):

@@ -102,10 +102,10 @@ def test_what_a_package_brings_along():
 
 
 def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ArtifactMissing, match="hf://none/such@v2 cannot be fetched"):
         ModelRef.parse("hf://none/such@v2").fetch()
     assert ModelRef.parse(f"file://{tmp_path}").fetch() == tmp_path
