@@ -19,6 +19,7 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "toys": ("s3rec:toys", ("--split", "leave-one-out", *RERANKED)),
     "yelp": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "shown")),
     "yelp-masked": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "masked")),
+    "games": ("llmrank:games", ("--split", "leave-one-out", "--all-items", "--no-refit", *RERANKED)),
     "ml-latest-small": ("ml-latest-small", ("--split", "global-time")),
     "gift-cards": ("gift-cards", ("--split", "global-time")),
     "musical-instruments": ("musical-instruments", ("--split", "global-time")),

@@ -54,6 +54,9 @@ def evaluate(
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     refit: Annotated[bool, typer.Option(help="Also measure rows @refit, with validation's events fitted.")] = True,
     ablate: Annotated[bool, typer.Option("--ablate", help="Also the cascade without each of its generators.")] = False,
+    all_items: Annotated[
+        bool, typer.Option("--all-items", help="Rank all items where the data brings candidate lists along, too.")
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
     per_user: Annotated[
@@ -66,12 +69,12 @@ def evaluate(
     A catalogue with judged queries (search:icecat, search:msrd) is searched instead: five folds by query, every way to
     search, spelling mistakes; of the options it takes --rows, --seed and those that write files. Given candidates
     (llmrank:games, llmrank:ml-1m) are put in order; of the options go --config, --rows, --rerank, --seed and those
-    that write.
+    that write. With --all-items their shoppers are measured as any others are.
     """
     from recsys.config import EngineConfig
     from recsys.data.source import open_data
     from recsys.eval.evaluate import evaluate as measured
-    from recsys.eval.given import evaluate_given, is_given
+    from recsys.eval.given import evaluate_given, is_given, without_lists
     from recsys.eval.per_user import write_per_user
     from recsys.eval.report import to_html, to_markdown
     from recsys.eval.search import evaluate_search, is_search
@@ -84,8 +87,10 @@ def evaluate(
     with progress() as tell:
         tell(f"reading {data}")
         found, _ = open_data(data)
+        if all_items:
+            found = without_lists(found)
         if is_search(found):
-            names = ("split", "config", "rerank", "repeats", "run", "refit", "ablate")
+            names = ("split", "config", "rerank", "repeats", "run", "refit", "ablate", "all_items")
             _refuse(context, data, names, "holds judged queries and no shoppers")
             evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
         elif is_given(found):
@@ -116,7 +121,7 @@ def _refuse(context: typer.Context, data: str, names: tuple[str, ...], why: str)
     asked = [n for n, source in sources.items() if source is not None and source.name != "DEFAULT"]
     if asked:
         raise ConfigError(
-            f"{', '.join('--' + n for n in asked)}: {data} {why}; "
+            f"{', '.join('--' + n.replace('_', '-') for n in asked)}: {data} {why}; "
             "with it go --rows, --seed, --json, --html, --markdown and --per-user"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,17 @@ Figures = Mapping[str, Mapping[str, NDArray[np.float32]]]  # of every row, metri
 def is_given(data: Dataset) -> bool:
     """Whether a data set brings candidate lists along, to be measured by `evaluate_given`."""
     return INFO_KEY in data.info
+
+
+def without_lists(data: Dataset) -> Dataset:
+    """Return the data set without the lists that it brings along, under a name of its own; others as they are.
+
+    Settings kept for its lists are not meant for the ranking of all items.
+    """
+    if not is_given(data):
+        return data
+    info = {key: value for key, value in data.info.items() if key != INFO_KEY}
+    return replace(data, name=f"{data.name}, all items", info=info)
 
 
 def evaluate_given(

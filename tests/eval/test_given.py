@@ -7,7 +7,7 @@ from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError, UnknownPlugin
-from recsys.eval.given import absent_generators, alone, evaluate_given, is_given
+from recsys.eval.given import absent_generators, alone, evaluate_given, is_given, without_lists
 from recsys.eval.given_fit import drawn
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
@@ -189,3 +189,12 @@ def test_what_has_no_lists_is_refused(data):
     strange = replace(data, info={INFO_KEY: Given(("nobody",), np.zeros((1, 3), dtype=np.int32))})
     with pytest.raises(DataError, match="nobody"):
         evaluate_given(strange, CONFIG)
+
+
+def test_lists_can_be_left_aside(data):
+    whole = without_lists(data)
+    assert not is_given(whole)
+    assert whole.log is data.log
+    assert whole.name != data.name
+    assert is_given(data)
+    assert without_lists(whole) is whole
