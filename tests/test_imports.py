@@ -49,7 +49,7 @@ LEVELS = [
         "settings",
         "engine",
     ),
-    ("eval", "tune", "serving", "demo_variants", "demo", "cli", "__main__"),
+    ("eval", "tune", "serving", "demo_variants", "demo_grades", "demo", "cli", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 STAGES = {"candidates", "search", "rank", "rerank", "explain"}

@@ -109,6 +109,33 @@ def misled_by_nan(self, requests, given, n):
     return same(kept, scores=scores)
 
 
+class Memory:
+    """Whom a ranker has seen."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def tags(self):
+        return self.seen
+
+
+class Keeps(ToyRanker):
+    """Remembers who asked, and cannot forget."""
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.memory = Memory()
+
+    def rank(self, requests, given, n):
+        self.memory.seen |= {r.user for r in requests if r.user}
+        return super().rank(requests, given, n)
+
+
+class Pretends(Keeps):
+    def forget(self, user):
+        return 1
+
+
 RANK = [
     ("rank_has_its_protocol", broken(ToyRanker, rank=None)),
     ("rank_dtypes", rank(lambda s, a, *_: same(a, scores=a.scores.astype(np.float64)))),
@@ -125,6 +152,8 @@ RANK = [
     ("rank_columns_travel",
      rank(lambda s, a, *_: same(a, columns={m: v[::-1].copy() for m, v in a.columns.items()}))),
     ("rank_notes_travel", rank(lambda s, a, *_: same(a, notes=()))),
+    ("rank_forgets_whom_it_read", Keeps),
+    ("rank_forgets_whom_it_read", Pretends),
     ("rank_empty_batch", refuses(lambda r, given, n: len(r) > 0)),
     ("rank_empty_batch", refuses(lambda r, given, n: len(given.items) > 0)),
     ("rank_hostile_scores", broken(ToyRanker, rank=drops_odd_scores)),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pytest
 
 from recsys.dataset import Dataset
 from recsys.protocols import Forgetful, Ranker
-from recsys.runtime.prefixes import PrefixCache
 from recsys.testing.kits.base import (
     Kit,
     Make,
@@ -24,8 +24,17 @@ from recsys.testing.kits.compare import assert_same, frozen_copy, in_threads
 from recsys.types import Slates
 
 
-def prefix_caches(part: Any) -> list[PrefixCache]:
-    """Return what ``part``, and what it is made of, keeps of prompts that models have read."""
+@runtime_checkable
+class Tagged(Protocol):
+    """A memory that says whose its entries are, as `recsys.runtime.prefixes.PrefixCache` does."""
+
+    def tags(self) -> Collection[str]:
+        """Return of whom something is kept."""
+        ...
+
+
+def memories(part: Any) -> list[Tagged]:
+    """Return what ``part``, and what it is made of, keeps of shoppers."""
     seen: dict[int, Any] = {}
     ahead = [part]
     while ahead:
@@ -37,7 +46,7 @@ def prefix_caches(part: Any) -> list[PrefixCache]:
             ahead += one.values() if isinstance(one, dict) else one
         elif hasattr(one, "__dict__") and not isinstance(one, type):
             ahead += vars(one).values()
-    return [one for one in seen.values() if isinstance(one, PrefixCache)]
+    return [one for one in seen.values() if isinstance(one, Tagged) and not isinstance(one, type)]
 
 
 class RankerTests(Kit):
@@ -128,11 +137,11 @@ class RankerTests(Kit):
         fitted, requests = self.ready(component, world), self.requests(world)[:4]
         asked = [replace(r, user=f"somebody-{i}") for i, r in enumerate(requests)]
         fitted.rank(asked, self.slates(world, requests), 8)
-        kept = {tag for cache in prefix_caches(fitted) for tag in cache.tags()}
+        kept = {tag for cache in memories(fitted) for tag in cache.tags()}
         for user in kept:
             assert isinstance(fitted, Forgetful), f"it keeps what it read of {user} and has no forget(user)"
             fitted.forget(user)
-        assert not any(cache.tags() for cache in prefix_caches(fitted)), "it keeps whom it was told to forget"
+        assert not any(cache.tags() for cache in memories(fitted)), "it keeps whom it was told to forget"
 
     def test_rank_empty_batch(self, component: Make, world: Dataset) -> None:
         """No request, or requests without items, give empty lists."""
