@@ -1,79 +1,14 @@
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
 import pytest
+from degrading_toys import ASKED, LISTS, Clock, Turned, assert_kept, degraded, guard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.breaker import Breaker
-from recsys.degrading import Cost, Guard, Workers
+from recsys.degrading import Cost, Guard
 from recsys.errors import BudgetExceeded, ModelError, StageError
 from recsys.rank.identity import Identity
 from recsys.testing.kits import RankerTests
 from recsys.types import Notes, Request, Slates
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-class Turned:
-    """A reranker that turns lists around and takes ``cost`` seconds an item of a clock; it may raise."""
-
-    cheap = True
-
-    def __init__(self, clock=None, cost=0.0, error=None):
-        self.clock, self.cost, self.error = clock, cost, error
-        self.calls, self.deadlines = [], []
-
-    def rank(self, requests, slates, n):
-        self.calls.append(len(slates.items))
-        self.deadlines.append([r.deadline for r in requests])
-        if self.clock is not None:
-            self.clock.now += self.cost * len(slates.items)
-        if self.error is not None:
-            raise self.error
-        place = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], slates.lengths)
-        order = np.lexsort((-place, slates.request_index))
-        return Slates(slates.items[order], slates.scores, slates.offsets, {}, slates.notes).head(n)
-
-
-class FakeRunner:
-    """Runs work at once on the fake clock and then pretends to have stopped waiting in time."""
-
-    def __init__(self, clock):
-        self.clock = clock
-        self.waited = []
-
-    def run(self, work, seconds):
-        begin = self.clock.now
-        error = got = None
-        try:
-            got = work()
-        except Exception as caught:
-            error = caught
-        took = self.clock.now - begin
-        self.waited.append(min(took, max(seconds, 0)))
-        self.clock.now = begin + self.waited[-1]
-        if took > seconds:
-            raise TimeoutError
-        if error is not None:
-            raise error
-        return got
-
-
-LISTS = Slates.of([[5, 6, 7, 8], [1], [], [3, 2]])
-ASKED = [Request() for _ in range(4)]
-
-
-def guard(reranker, clock, budget_ms=100, **more):
-    return Guard(reranker, "r", budget_ms, clock=clock, runner=FakeRunner(clock), **more)
 
 
 class Cold(Turned):
@@ -89,10 +24,6 @@ class Cold(Turned):
     def rank(self, requests, slates, n):
         self.warm_up()
         return super().rank(requests, slates, n)
-
-
-def degraded(slates):
-    return {note.degraded for note in slates.notes}
 
 
 class TestGuard(RankerTests):
@@ -111,12 +42,6 @@ class TestGuardOfABrokenOne(RankerTests):
     @pytest.fixture
     def component(self):
         return lambda: Guard(Turned(error=ModelError("no")), "broken", 10_000)
-
-
-def assert_kept(got, given):
-    assert got.items.tolist() == given.items.tolist()
-    assert got.scores.tolist() == given.scores.tolist()
-    assert got.offsets.tolist() == given.offsets.tolist()
 
 
 def test_in_time_the_reranker_decides():
@@ -392,81 +317,6 @@ def test_cost_is_a_moving_mean():
     assert cost.width(lists, 1.1) == 5
     cost.add(2.8, 14)
     assert cost.per_item == pytest.approx(0.13)
-
-
-class Stuck:
-    def __init__(self):
-        self.go_on = threading.Event()
-        self.calls = 0
-
-    def rank(self, requests, slates, n):
-        self.calls += 1
-        self.go_on.wait(20)
-        return slates.head(n)
-
-
-def rerank_threads():
-    return [t for t in threading.enumerate() if t.name == "rerank"]
-
-
-def test_stuck_calls_hold_so_many_workers_and_no_more():
-    inner = Stuck()
-    made = Guard(inner, "r", 30, breaker=Breaker(1000), runner=Workers(2))
-    begin = time.monotonic()
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: made.rank(ASKED, LISTS, 9), range(12)))
-    assert time.monotonic() - begin < 2
-    assert inner.calls == 2
-    assert len(rerank_threads()) == 2
-    for got in answers:
-        assert_kept(got, LISTS)
-        assert degraded(got) == {("rerank:r:timeout",)}
-    inner.go_on.set()
-    for thread in rerank_threads():
-        thread.join(5)
-    assert rerank_threads() == []
-    made.budget_ms = 5_000
-    assert made.rank(ASKED, LISTS, 9).items.tolist() == LISTS.items.tolist()
-    assert inner.calls == 3
-
-
-def test_real_time_is_kept_too():
-    inner = Stuck()
-    made = Guard(inner, "r", 50)
-    begin = time.monotonic()
-    got = made.rank(ASKED, LISTS, 9)
-    took = time.monotonic() - begin
-    inner.go_on.set()
-    assert 0.05 <= took < 0.5
-    assert degraded(got) == {("rerank:r:timeout",)}
-
-
-def test_a_late_answer_teaches_what_it_costs():
-    inner = Stuck()
-    made = Guard(inner, "r", 20)
-    made.rank(ASKED, LISTS, 9)
-    assert made.cost.per_item is None
-    inner.go_on.set()
-    for thread in rerank_threads():
-        thread.join(5)
-    assert made.cost.per_item > 0
-
-
-def test_an_interrupt_is_no_failure_and_is_passed_on():
-    class Interrupted:
-        def rank(self, requests, slates, n):
-            raise KeyboardInterrupt
-
-    made = Guard(Interrupted(), "r", 5_000, breaker=Breaker(1))
-    with pytest.raises(KeyboardInterrupt):
-        made.rank(ASKED, LISTS, 9)
-    assert made.breaker.state == "closed"
-
-
-def test_errors_of_the_worker_come_back():
-    with pytest.raises(ZeroDivisionError):
-        Workers().run(lambda: 1 // 0, 5)
-    assert Workers().run(lambda: 7, 5) == 7
 
 
 def test_what_a_first_call_sets_up_is_not_on_the_budget():

@@ -8,14 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from engine_toys import CHEAP, FUSED, NOW, SHOPPERS, event, fitted, ids
+from engine_toys import FUSED, NOW, SHOPPERS, event, fitted, ids
 
-from recsys.config import EngineConfig
 from recsys.dataset import Dataset
 from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.explain.facts import shoppers_per_item
-from recsys.filters import Exclusions
 from recsys.rules import Rules
 from recsys.store.memory import MemoryStore
 from recsys.testing.worlds import DAY, small_shop
@@ -354,108 +352,3 @@ def test_reasons_count_what_is_bought_returned_and_forgotten():
     engine.add_items([Item(item_id="NEW-1", title="kettle")])
     engine.add_events([Event(user_id="ann", item_id="NEW-1", time=NOW)])
     assert counts(engine)[-1] == 1
-
-
-# -- exclusions ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("hide_seen", [True, False])
-def test_items_that_settings_exclude_are_shown_nowhere(hide_seen):
-    plain = fitted()
-    query = plain.store.items().titles[17]
-    like = plain.similar_items("SKU-018", k=8)
-    assert "SKU-017" in ids(like)
-    assert ids(plain.search(query, k=3))[0] == "SKU-017"
-    config = EngineConfig.of({**CHEAP, "hide_seen": hide_seen, "exclusions": {"item_ids": ["SKU-017", "NO-SUCH"]}})
-    engine = fitted(config)
-    pin = Rules.of({"pin": [{"item_id": "SKU-017", "position": 1}]})
-    assert "SKU-017" not in ids(engine.search(query, k=40))
-    assert "SKU-017" not in ids(engine.search(query, k=40, rules=pin))
-    assert "SKU-017" not in ids(engine.similar_items("SKU-018", k=40))
-    for how in ({}, {"exclude": Exclusions(item_ids=("SKU-003",))}, {"rules": pin}):
-        got = ids(engine.recommend(SHOPPERS[2], k=40, **how))
-        assert len(got) >= 5
-        assert "SKU-017" not in got
-        assert ("SKU-003" in got) == ("SKU-003" in ids(engine.recommend(SHOPPERS[2], k=40)) and "exclude" not in how)
-    assert len(engine.rank(SHOPPERS[2], ["SKU-017", "SKU-003"])) == 2  # what is asked about is not filtered
-
-
-def test_variants_of_excluded_items_are_shown_nowhere():
-    data = small_shop()
-    items = [
-        replace(data.items.item(row), parent_id="P" if row in (17, 18) else "") for row in range(len(data.items))
-    ]  # fmt: skip
-    data = replace(data, items=Dataset.of(items, []).items)
-    config = EngineConfig.of({**CHEAP, "exclusions": {"item_ids": ["SKU-017"], "hide_variants": True}})
-    got = ids(Engine(config).fit(data).similar_items("SKU-019", k=40))
-    assert not {"SKU-017", "SKU-018"} & set(got)
-    assert "SKU-020" in got
-
-
-def test_exclusions_of_a_call_hold_where_bought_things_are_shown():
-    engine = fitted(EngineConfig.of({**CHEAP, "hide_seen": False}))
-    engine.add_events([event("ann", 17), event("ann", 18, "not-interested")])
-    everything = ids(engine.recommend("ann", k=40))
-    assert {"SKU-017"} <= set(everything)
-    assert "SKU-003" in everything
-    got = ids(engine.recommend("ann", k=40, exclude=Exclusions(item_ids=("SKU-003",))))
-    assert not {"SKU-003", "SKU-017", "SKU-018"} & set(got)
-    got = ids(engine.recommend("ann", k=40, exclude=Exclusions(item_ids=("SKU-003",), event_kinds=())))
-    assert "SKU-003" not in got
-    assert "SKU-017" in got
-
-
-# -- a store with nothing but items and events -----------------------------------------------------------------------
-
-
-class Bare:
-    """A store by the protocol, without searches and edits of its own."""
-
-    def __init__(self) -> None:
-        kept = MemoryStore()
-        for name in ("put_items", "put_events", "put_reviews", "unknown", "items", "history", "withdraw", "log",
-                     "reviews", "merge", "erase", "export"):  # fmt: skip
-            setattr(self, name, getattr(kept, name))
-        self.dataset = lambda name="": replace(kept.dataset(name), searches=())
-
-
-def bare_engine() -> Engine:
-    searches = (Search(user_id=SHOPPERS[2], text="kettle", time=NOW, search_id="s-1"),)
-    return Engine(FUSED, Bare()).fit(replace(small_shop(), searches=searches))
-
-
-def test_an_export_is_whole_whatever_the_store_holds():
-    engine = bare_engine()
-    engine.add_events([event("ann", row, time=NOW - 60) for row in range(16, 22)])
-    engine.add_searches([Search(user_id="ann", text="rain jacket", time=NOW)])
-    line = engine.profile("ann", NOW).lines[0].line_id
-    engine.edit_profile("ann", line, "It is me.", NOW)
-    kinds = [r["type"] for r in engine.export("ann")]
-    assert sorted(kinds) == [*["event"] * 6, "profile-edit", "search"]
-    assert [r["text"] for r in engine.export(SHOPPERS[2]) if r["type"] == "search"] == ["kettle"]
-    engine.merge("ann", "eve")
-    assert sorted(r["type"] for r in engine.export("eve")) == sorted(kinds)
-    engine.erase("eve")
-    assert engine.export("eve") == []
-
-
-def test_a_dump_is_whole_whatever_the_store_holds(tmp_path):
-    engine = bare_engine()
-    engine.add_events([event("ann", row, time=NOW - 60) for row in range(16, 22)])
-    line = engine.profile("ann", NOW).lines[0].line_id
-    engine.edit_profile("ann", line, "It is me.", NOW)
-    written = engine.dump(tmp_path / "dump")
-    assert (written["searches"], written["edits"]) == (1, 1)
-    for store in (Bare(), MemoryStore()):
-        back = Engine(FUSED, store)
-        assert back.restore(tmp_path / "dump") == written
-        assert back.export("ann") == engine.export("ann")
-        assert back.export(SHOPPERS[2]) == engine.export(SHOPPERS[2])
-        with pytest.raises(DataError, match="into an empty store"):
-            back.restore(tmp_path / "dump")
-
-
-def test_the_clock_of_a_store_is_that_of_its_searches():
-    store = MemoryStore(clock=lambda: NOW)
-    store.searches.put([Search(user_id="ann", text="rain jacket")])
-    assert store.searches.of_user("ann")[0].time == NOW

@@ -11,7 +11,7 @@ import pytest
 import recsys
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.decoder import open_decoder, write_decoder
-from recsys.testing.tiny import tiny_decoder
+from recsys.testing.tiny import tiny_decoder, tiny_encoder, tiny_seq2seq
 
 SHOP = Path(recsys.__file__).parent / "data" / "shop"
 LLAMA3 = {
@@ -64,3 +64,22 @@ def written_folder(
 def causal(written_folder: Callable[[str], Path]) -> Callable[[str], CausalLM]:
     """Return the same model opened, on one thread."""
     return cache(lambda name: open_decoder(written_folder(name), threads=1))
+
+
+@pytest.fixture(scope="session")
+def source(
+    decoder_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, shop_texts: list[str]
+) -> Callable[[str], Path]:
+    """Return the folder of a tiny model for a task."""
+
+    @cache
+    def made(task: str) -> Path:
+        folder = tmp_path_factory.mktemp("hub") / task
+        if task == "causal":
+            # A sharded one: several files and their index.
+            return decoder_folder("llama")
+        if task == "seq2seq":
+            return tiny_seq2seq(folder, shop_texts, gated=True)
+        return tiny_encoder(folder, shop_texts, labels=1 if task == "cross-encoder" else 0)
+
+    return made

@@ -4,70 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from export_toys import lists
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from recsys.errors import ArtifactMissing, ConfigError, DataError, ModelError, QuantisationRefused
 from recsys.runtime import export as module
 from recsys.runtime.artifact import Artifact, model_from, open_model
-from recsys.runtime.batching import JoinedCausal
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.encoder import Encoder
 from recsys.runtime.export import export
 from recsys.runtime.gate import Bounds, GateData, compare, kendall, ndcg
 from recsys.runtime.pairs import CrossEncoder
 from recsys.runtime.parity import _differences, check
-from recsys.runtime.prefixes import Prompt
 from recsys.runtime.reference import task_of
 from recsys.runtime.seq2seq import Seq2Seq
-from recsys.testing.tiny import TEMPLATE, tiny_decoder, tiny_encoder, tiny_seq2seq
+from recsys.testing.tiny import TEMPLATE, tiny_encoder
 
 CLASSES = {"causal": CausalLM, "cross-encoder": CrossEncoder, "encoder": Encoder, "seq2seq": Seq2Seq}
-WORDS = ("kettle", "desk", "lamp", "chair", "cable", "book", "soft", "red", "quiet", "long")
 Source = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def source(
-    decoder_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, shop_texts: list[str]
-) -> Source:
-    """Return the folder of a tiny model for a task."""
-
-    @cache
-    def made(task: str) -> Path:
-        folder = tmp_path_factory.mktemp("hub") / task
-        if task == "causal":
-            # A sharded one: several files and their index.
-            return decoder_folder("llama")
-        if task == "seq2seq":
-            return tiny_seq2seq(folder, shop_texts, gated=True)
-        return tiny_encoder(folder, shop_texts, labels=1 if task == "cross-encoder" else 0)
-
-    return made
-
-
-def lists(source: Path, folder: Path, n: int = 40) -> GateData:
-    """Lists whose relevant items are those that the model itself puts first: a head that is worth something."""
-    rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(WORDS, 6)) for _ in range(n * 10)]
-    starts = np.arange(0, n * 10 + 1, 10)
-    queries = tuple(" ".join(rng.choice(WORDS, 3)) for _ in range(n))
-    data = GateData(queries, tuple(texts), starts, np.zeros(n * 10, np.float32))
-    if not folder.exists():
-        export(str(source), folder, parity=False)
-    scores = data.scores(model_from(Artifact.open(folder))).reshape(n, 10)
-    labels = (scores >= np.sort(scores, axis=1)[:, -2:-1]).astype(np.float32).ravel()
-    return GateData(queries, data.texts, starts, labels)
 
 
 @pytest.mark.parametrize("task", list(CLASSES))
@@ -256,44 +218,6 @@ def test_what_the_model_is_for(tmp_path: Path) -> None:
         task_of(tmp_path)
 
 
-@pytest.mark.parametrize("task", ["causal", "cross-encoder", "encoder"])
-def test_torch_runs_the_same_model(task: str, source: Source, tmp_path: Path) -> None:
-    from test_artifact import Settings
-
-    data = lists(source(task), tmp_path / "whole", n=2)
-    onnx = data.scores(model_from(Artifact.open(tmp_path / "whole")))
-    theirs = open_model(Settings(f"file://{source(task)}", runtime="torch"))
-    np.testing.assert_allclose(data.scores(theirs), onnx, atol=1e-4)
-
-
-def test_torch_does_not_run_every_model(source: Source) -> None:
-    from test_artifact import Settings
-
-    with pytest.raises(ConfigError, match="recsys export"):
-        open_model(Settings(f"file://{source('seq2seq')}", runtime="torch"))
-
-
-def test_neither_torch_nor_transformers_is_needed(source: Source, tmp_path: Path) -> None:
-    script = """
-import sys
-from pathlib import Path
-for name in ("torch", "transformers", "safetensors"):
-    sys.modules[name] = None
-from recsys.runtime.export import export
-from recsys.runtime.artifact import Artifact, model_from
-for k, source in enumerate(sys.argv[2:]):
-    made = export(source, Path(sys.argv[1]) / str(k), precision="int8", ungated=True, parity=False)
-    model_from(Artifact.open(made.folder))
-print(made.spec["task"])
-"""
-    folders = [str(source(task)) for task in ("encoder", "cross-encoder", "seq2seq")]
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path), *folders], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "seq2seq"
-
-
 def test_a_model_that_is_not_its_reference_is_refused_in_every_precision() -> None:
     good = {"reference": "torch", "max_abs": 1e-5, "scale": 5.0, "greedy_equal": True, "packed_vs_naive": 1e-5}
     for precision in ("fp32", "fp16", "int8", "int4"):
@@ -356,47 +280,6 @@ def test_classes_are_no_scores_in_either_runtime(tmp_path: Path, shop_texts: lis
     ):
         with pytest.raises(ConfigError, match="3 labels"):
             make()
-
-
-@pytest.mark.parametrize(
-    ("family", "window"), [("mistral", {}), ("qwen2", {"use_sliding_window": True, "max_window_layers": 0})]
-)
-def test_torch_reads_up_to_a_window_that_slides(
-    tmp_path: Path, shop_texts: list[str], family: str, window: dict[str, Any]
-) -> None:
-    from test_artifact import Settings
-
-    folder = tiny_decoder(tmp_path / "hub", shop_texts, family, sliding_window=24, **window)
-    export(str(folder), tmp_path / "out", parity=False)
-    ours = open_model(Settings(f"file://{tmp_path / 'out'}"))
-    theirs = open_model(Settings(f"file://{folder}", runtime="torch"))
-    assert isinstance(ours, CausalLM)
-    assert isinstance(theirs, CausalLM)
-    assert ours.max_tokens == theirs.max_tokens == 24
-    ids = np.random.default_rng(0).integers(3, 300, (9, 14))
-    prompt, more = [Prompt((ids[0],))], [[Prompt((row[:6],)) for row in ids[1:]]]
-    np.testing.assert_allclose(theirs.score(prompt, more)[0], ours.score(prompt, more)[0], atol=1e-4)
-    written = [m.generate(prompt, max_new_tokens=8)[0].ids.tolist() for m in (ours, theirs)]
-    assert written[0] == written[1]
-
-
-def test_torch_keeps_the_settings_of_a_model(source: Source) -> None:
-    import torch
-    from test_artifact import Settings
-
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        made = open_model(Settings(f"file://{source('causal')}", runtime="torch", threads=1, prefix_mb=2, join_ms=1.0))
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
-    assert isinstance(made, JoinedCausal)
-    prompts = [Prompt((np.arange(3, 9),), tag="shopper")]
-    first = made.next_token_logits(prompts)
-    assert made.forget("shopper") > 0
-    np.testing.assert_allclose(made.next_token_logits(prompts), first, atol=1e-5)
-    made.close()
 
 
 def test_where_a_model_lay_is_no_part_of_it(source: Source, tmp_path: Path) -> None:

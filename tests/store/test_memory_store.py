@@ -1,50 +1,25 @@
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
+from store_toys import COLUMNS, ITEMS, assert_same, assert_same_log, event
 
-from recsys.dataset import Dataset, EventLog, weighed
+from recsys.dataset import Dataset, EventLog
 from recsys.errors import DataError
 from recsys.protocols import Deps
 from recsys.store.memory import MemoryStore
 from recsys.testing.kits.base import Make
-from recsys.testing.kits.stores import StoreTests, events_of
+from recsys.testing.kits.stores import StoreTests
 from recsys.types import Event, Events, Item, Review
-
-NOW = 1_700_000_000
-ITEMS = [Item(item_id=f"i{n}", title=f"Item {n}") for n in range(6)]
-COLUMNS = ("rows", "times", "kinds", "values", "weights", "positions")
 
 
 class TestMemoryStore(StoreTests):
     @pytest.fixture
     def component(self) -> Make:
         return MemoryStore
-
-
-def event(user: str, item: int, time: int | None, event_id: str | None = None, **more: Any) -> Event:
-    return Event(user_id=user, item_id=f"i{item}", time=time, event_id=event_id, **more)
-
-
-def assert_same(got: Events, expected: Events) -> None:
-    for name in COLUMNS:
-        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
-    none = ("",) * len(got)
-    assert (got.ids or none) == (expected.ids or none)
-
-
-def assert_same_log(got: EventLog, expected: EventLog) -> None:
-    assert got.users == expected.users
-    np.testing.assert_array_equal(got.offsets, expected.offsets)
-    assert_same(got.events, expected.events)
 
 
 @pytest.fixture
@@ -266,144 +241,3 @@ def test_empty_groups_of_a_loaded_log_stay() -> None:
     store.put_events([event("cat", 2, 5)])
     assert store.log().users == ("ann", "bob", "cat")
     assert store.log().offsets.tolist() == [0, 0, 1, 2]
-
-
-USERS = ("u0", "u1", "u2")
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("put"),
-            st.lists(
-                st.tuples(
-                    st.sampled_from(USERS),
-                    st.integers(0, 5),
-                    st.integers(0, 6),
-                    st.sampled_from(["interaction", "view", "return", "rating", "impression"]),
-                    st.sampled_from([None, "e1", "e2", "e3"]),
-                ),
-                max_size=5,
-            ),
-        ),
-        st.tuples(st.just("erase"), st.sampled_from(USERS)),
-        st.tuples(st.just("merge"), st.sampled_from(USERS), st.sampled_from(USERS)),
-        st.tuples(st.just("log")),
-    ),
-    max_size=12,
-)
-
-
-class Reference:
-    """The same store, written to be obviously right: one list of events in the order of arrival."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def put(self, batch: list[Event]) -> int:
-        before = len(self.events)
-        for e in batch:
-            if e.event_id is None or e.event_id not in {k.event_id for k in self.events}:
-                self.events.append(e)
-        return len(self.events) - before
-
-    def erase(self, user: str) -> int:
-        before = len(self.events)
-        self.events = [e for e in self.events if e.user_id != user]
-        return before - len(self.events)
-
-    def merge(self, guest: str, customer: str) -> int:
-        if guest == customer:
-            return 0
-        # The guest's events arrive at the customer in time order, at the moment of the merge.
-        moved = sorted((e for e in self.events if e.user_id == guest), key=lambda e: e.time)  # type: ignore[arg-type,return-value]
-        self.events = [e for e in self.events if e.user_id != guest] + [replace(e, user_id=customer) for e in moved]
-        return len(moved)
-
-    def history(self, user: str, before: int | None = None, limit: int | None = None) -> Events:
-        mine = sorted((e for e in self.events if e.user_id == user), key=lambda e: e.time)  # type: ignore[arg-type,return-value]
-        mine = [e for e in mine if before is None or e.time < before]  # type: ignore[operator]
-        all_of_them = Dataset.of(ITEMS, mine).log.events
-        return all_of_them.take(slice(len(mine) - min(len(mine), len(mine) if limit is None else limit), None))
-
-
-@given(steps=STEPS, initial=st.integers(0, 3))
-@settings(max_examples=100, deadline=None)
-def test_any_order_of_writes_equals_the_sorted_reference(steps: list[Any], initial: int) -> None:
-    reference = Reference()
-    start = [event(USERS[n % 3], n, 3 * n % 7, f"start-{n}") for n in range(initial)]
-    reference.put(start)
-    store = MemoryStore.of(Dataset.of(ITEMS, start))
-    for name, *given_ in steps:
-        if name == "put":
-            batch = [event(u, i, t, e, kind=k, value=float(i)) for u, i, t, k, e in given_[0]]
-            assert store.put_events(batch) == reference.put(batch)
-        elif name == "log":
-            log = store.log()
-            assert_same(log.events, weighed(log.events, log.owner))
-            assert set(log.users) == {e.user_id for e in reference.events}
-        else:
-            assert getattr(store, name)(*given_) == getattr(reference, name)(*given_)
-        for user in USERS:
-            for before, limit in ((None, None), (4, None), (None, 2), (5, 1)):
-                assert_same(store.history(user, before, limit), reference.history(user, before, limit))
-    log = store.log()
-    for group, user in enumerate(log.users):
-        assert_same(log.history(group), reference.history(user))
-
-
-def test_readers_see_finished_states_while_others_write(small_shop: Dataset) -> None:
-    """Each writer's batch is one event on every item of its own shopper: a reader sees whole batches or none."""
-    store = MemoryStore.of(small_shop)
-    n, rounds = len(small_shop.items), 30
-    users = ["w0", "w1"]
-    done = threading.Event()
-    failures: list[str] = []
-
-    def writer(user: str) -> None:
-        for r in range(rounds):
-            store.put_events(
-                [Event(user_id=user, item_id=i, time=NOW + r, event_id=f"{user}-{r}-{i}") for i in small_shop.items.ids]
-            )
-            store.put_items([Item(item_id=f"{user}-{r}-{part}") for part in range(3)])
-            store.log()
-
-    def eraser() -> None:
-        for user in small_shop.log.users[:20]:
-            store.erase(user)
-            store.merge(small_shop.log.users[30], small_shop.log.users[31])
-
-    def reader() -> None:
-        seen = dict.fromkeys(users, 0)
-        while not done.is_set():
-            for user in users:
-                history = store.history(user)
-                if len(history) % n or len(history) < seen[user] or (np.diff(history.times) < 0).any():
-                    failures.append(f"{user}: {len(history)} events after {seen[user]}")
-                seen[user] = len(history)
-            table = store.items()
-            if not len(table.vocabulary) == len(table.titles) == len(table.prices) == len(table.available):
-                failures.append("torn catalogue")
-            log = store.log()
-            if int(log.offsets[-1]) != len(log.events) or len(log.offsets) != len(log.users) + 1:
-                failures.append("torn log")
-
-    readers = [threading.Thread(target=reader) for _ in range(2)]
-    writers = [threading.Thread(target=writer, args=(user,)) for user in users] + [threading.Thread(target=eraser)]
-    for thread in [*readers, *writers]:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    done.set()
-    for thread in readers:
-        thread.join()
-    assert not failures
-    assert [len(store.history(user)) for user in users] == [n * rounds] * 2
-    assert len(store.items()) == n + 2 * 3 * rounds
-    assert not set(small_shop.log.users[:20]) & set(store.log().users)
-
-
-def test_events_fed_one_by_one_make_the_same_log(small_shop: Dataset) -> None:
-    store = MemoryStore()
-    store.put_items([small_shop.items.item(row) for row in range(len(small_shop.items))])
-    for single in events_of(small_shop):
-        store.put_events([single])
-    assert_same_log(store.log(), small_shop.log)

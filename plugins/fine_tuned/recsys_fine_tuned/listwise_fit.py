@@ -14,11 +14,12 @@ from recsys.embed.whitening import whitening
 from recsys.errors import DataError
 from recsys.protocols import FitOptions
 from recsys.training.loop import TrainSettings
+from recsys.training.modules import arrays
 from recsys.training.runs import run
 from recsys.types import Request, Slates
 from recsys_fine_tuned.compressor import FIELDS, shuffled
 from recsys_fine_tuned.listwise_features import generators_of, names
-from recsys_fine_tuned.listwise_model import ListHead, TextEncoder, arrays
+from recsys_fine_tuned.listwise_model import ListHead, TextEncoder
 from recsys_fine_tuned.listwise_training import (
     Arrays,
     list_batches,

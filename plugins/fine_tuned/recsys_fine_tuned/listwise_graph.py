@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.runtime.graph import Graph
+from recsys.runtime.layers import NEVER, Layers, ModuleWeights
 
-NEVER = -1e9
 HEADS = 4  # attention heads of the list's layers
-Weights = Mapping[str, NDArray[Any]]
 
 
-def codes_graph(encoder: Weights) -> bytes:
+def codes_graph(encoder: ModuleWeights) -> bytes:
     """Return the graph that turns ``texts`` (n, k * dim) float32 into ``codes`` (n, width) float32."""
-    w = _Writer(Graph("codes"), encoder)
+    w = Layers(Graph("codes"), encoder)
     x = w.graph.input("texts", "float32", ["n", len(encoder["mean"])])
     x = w.graph.node("MatMul", w.graph.node("Sub", x, w.weight("mean")), w.weight("projection"))
-    hidden = w.linear("two", w.gelu(w.linear("one", x)))
-    w.graph.node("Add", hidden, w.linear("straight", x), name="codes")
+    w.translated(x, "codes")
     w.graph.output("codes", "float32", ["n", encoder["two.weight"].shape[0]])
     return w.graph.finish()
 
 
-def rank_graph(encoder: Weights, lists: Sequence[Weights], *, heads: int) -> bytes:
+def rank_graph(encoder: ModuleWeights, lists: Sequence[ModuleWeights], *, heads: int) -> bytes:
     """Return the graph that scores lists: the mean of the heads ``lists``.
 
     Inputs, float32: ``history`` (b, h, width) codes, oldest first, padded at the end; ``history_mask`` (b, h);
@@ -54,7 +50,7 @@ def rank_graph(encoder: Weights, lists: Sequence[Weights], *, heads: int) -> byt
     return g.finish()
 
 
-def wanted_graph(encoder: Weights, *, heads: int) -> bytes:
+def wanted_graph(encoder: ModuleWeights, *, heads: int) -> bytes:
     """Return the graph that says what follows histories, without any list.
 
     Inputs ``history``, ``history_mask`` and ``history_last`` as of `rank_graph`. Output: ``wanted`` (b, width), whose
@@ -75,14 +71,8 @@ def _centred(g: Graph, fit: str, there: str) -> str:
     return g.node("Mul", g.node("Sub", fit, g.node("Div", total, count)), there)
 
 
-class _Writer:
-    """Writes the layers of `listwise_model` into a graph; ``prefix`` keeps the names of two modules apart."""
-
-    def __init__(self, graph: Graph, weights: Weights, prefix: str = "") -> None:
-        self.graph, self.weights, self.prefix = graph, weights, prefix
-
-    def weight(self, name: str) -> str:
-        return self.graph.weight(self.prefix + name, self.weights[name].astype(np.float32))
+class _Writer(Layers):
+    """Writes the layers of `listwise_model` into a graph."""
 
     def histories(self, steps: int, width: int) -> None:
         """Declare the inputs of histories."""
@@ -100,20 +90,6 @@ class _Writer:
         every = g.node("Mul", self.norm("last", x), scale)
         return g.node("MatMul", g.node("Unsqueeze", "history_last", g.constant([1])), every)
 
-    def linear(self, name: str, x: str) -> str:
-        kernel = self.graph.weight(f"{self.prefix}{name}.kernel", self.weights[f"{name}.weight"].T.astype(np.float32))
-        return self.graph.node("Add", self.graph.node("MatMul", x, kernel), self.weight(f"{name}.bias"))
-
-    def norm(self, name: str, x: str) -> str:
-        inputs = (x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
-        return self.graph.node("LayerNormalization", *inputs, axis=-1, epsilon=1e-5)
-
-    def gelu(self, x: str) -> str:
-        g = self.graph
-        half = g.node("Mul", x, g.constant(0.5, "float32"))
-        erf = g.node("Erf", g.node("Mul", x, g.constant(math.sqrt(0.5), "float32")))
-        return g.node("Mul", half, g.node("Add", erf, g.constant(1, "float32")))
-
     def missing(self, mask: str, axes: tuple[int, int]) -> str:
         """Return ``mask`` (b, n) as an additive (b, 1, 1, n)."""
         g = self.graph
@@ -121,23 +97,15 @@ class _Writer:
         return g.node("Unsqueeze", gone, g.constant(list(axes)))
 
     def blocks(self, x: str, bias: str, heads: int) -> str:
-        count = len({name.split(".")[1] for name in self.weights if name.startswith("blocks.")})
-        for i in range(count):
+        for i in range(self.depth()):
             x = self._block(f"blocks.{i}", x, bias, heads)
         return x
 
     def _block(self, name: str, x: str, bias: str, heads: int) -> str:
         g = self.graph
-        width = len(self.weights[f"{name}.norm1.weight"])
-        each = width // heads
-        qkv = g.reshape(self.linear(f"{name}.qkv", self.norm(f"{name}.norm1", x)), 0, 0, 3, heads, each)
-        parts = g.nodes("Split", g.node("Transpose", qkv, perm=[2, 0, 3, 1, 4]), outputs=3, axis=0)
-        q, k, v = (g.node("Squeeze", part, g.constant([0])) for part in parts)
-        near = g.node("MatMul", q, g.node("Transpose", k, perm=[0, 1, 3, 2]))
-        near = g.node("Add", g.node("Div", near, g.constant(math.sqrt(each), "float32")), bias)
-        read = g.node("MatMul", g.node("Softmax", near, axis=-1), v)
-        read = g.reshape(g.node("Transpose", read, perm=[0, 2, 1, 3]), 0, 0, width)
-        x = g.node("Add", x, self.linear(f"{name}.out", read))
+        parts = g.nodes("Split", self.query_key_value(name, x, heads), outputs=3, axis=0)
+        query, key, value = (g.node("Squeeze", part, g.constant([0])) for part in parts)
+        x = g.node("Add", x, self.attended(name, query, key, value, bias, heads=heads))
         inner = self.gelu(self.linear(f"{name}.up", self.norm(f"{name}.norm2", x)))
         return g.node("Add", x, self.linear(f"{name}.down", inner))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NEVER = -1e9  # added to attention scores and to scores of places without an item
+from recsys.runtime.layers import NEVER
+from recsys.training.modules import next_loss
 
 
 class Block(nn.Module):  # type: ignore[misc]  # torch comes without types here
@@ -96,17 +96,11 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch comes without types
     def losses(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the cross-entropy of every next item among candidates that were drawn.
 
-        The batch: ``rows`` (u,) items that occur, candidates first; ``inverse`` (b, h) places of the histories in
-        them; ``mask`` (b, h); ``next`` (p,) of the candidates, for the places with ``learn`` (b, h) true; ``drawn``
-        (c,) log chance of each candidate to be among them (Jean et al. 2015, arXiv 1412.2007).
+        The batch is one of `recsys.training.sequences.sampled`.
         """
         made = self.items(batch["rows"])
         wanted = self.wanted(made[batch["inverse"]], batch["mask"])[batch["learn"].bool()]
-        count = len(batch["drawn"])
-        free = (self.bias[batch["rows"][:count]] - batch["drawn"])[:, None]
-        ones = torch.ones(len(wanted), 1, dtype=wanted.dtype)
-        scores = torch.cat([wanted, ones], 1) @ torch.cat([made[:count], free], 1).T
-        return {"loss": F.cross_entropy(scores, batch["next"])}
+        return {"loss": next_loss(wanted, made, self.bias, batch)}
 
 
 class ListHead(nn.Module):  # type: ignore[misc]  # torch comes without types here
@@ -160,8 +154,3 @@ def list_loss(scores: Tensor, labels: Tensor) -> Tensor:
     """Return the mean over lists of -sum of label shares x log softmax."""
     share = labels / labels.sum(dim=1, keepdim=True).clamp(min=1e-6)
     return -(torch.log_softmax(scores, dim=1) * share).sum(dim=1).mean()
-
-
-def arrays(module: Any) -> dict[str, Any]:
-    """Return the weights and constants of a module as numpy arrays."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from recsys.runtime.graph import Graph
-
-NEVER = -1e9
-Weights = Mapping[str, NDArray[Any]]
+from recsys.runtime.layers import NEVER, Layers, ModuleWeights
 
 
-def said_graph(weights: Weights) -> bytes:
+def said_graph(weights: ModuleWeights) -> bytes:
     """Return the graph that turns ``features`` (n, f) float32 into what they say of items, ``said`` (n, width)."""
-    w = _Writer(Graph("said"), weights)
+    w = Layers(Graph("said"), weights)
     x = w.graph.input("features", "float32", ["n", weights["straight.weight"].shape[1]])
-    w.graph.node("Add", w.linear("two", w.gelu(w.linear("one", x))), w.linear("straight", x), name="said")
+    w.translated(x, "said")
     w.graph.output("said", "float32", ["n", weights["straight.weight"].shape[0]])
     return w.graph.finish()
 
 
-def state_graph(weights: Weights, *, heads: int) -> bytes:
+def state_graph(weights: ModuleWeights, *, heads: int) -> bytes:
     """Return the graph that reads events and goes on from what was read before.
 
     Inputs: ``events`` (b, k, width) float32 codes, oldest first; ``past`` (layers, 2, b, heads, t, width / heads)
@@ -32,10 +25,9 @@ def state_graph(weights: Weights, *, heads: int) -> bytes:
     says how well that item follows each event; ``state``, as ``past`` with the new events behind it. Events behind
     the last one of a shorter history change nothing before them: they pad.
     """
-    layers = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     width = len(weights["read.weight"])
     w = _Writer(Graph("sasrec"), weights)
-    g = w.graph
+    g, layers = w.graph, w.depth()
     g.input("events", "float32", ["b", "k", width])
     g.input("past", "float32", [layers, 2, "b", heads, "t", width // heads])
     far, bias = w.distances(weights["blocks.0.distance"].shape[1])
@@ -53,28 +45,8 @@ def state_graph(weights: Weights, *, heads: int) -> bytes:
     return g.finish()
 
 
-class _Writer:
+class _Writer(Layers):
     """Writes the layers of `recsys_sequential.model` into a graph."""
-
-    def __init__(self, graph: Graph, weights: Weights) -> None:
-        self.graph, self.weights = graph, weights
-
-    def weight(self, name: str) -> str:
-        return self.graph.weight(name, self.weights[name].astype(np.float32))
-
-    def linear(self, name: str, x: str) -> str:
-        kernel = self.graph.weight(f"{name}.kernel", self.weights[f"{name}.weight"].T.astype(np.float32))
-        return self.graph.node("Add", self.graph.node("MatMul", x, kernel), self.weight(f"{name}.bias"))
-
-    def norm(self, name: str, x: str) -> str:
-        inputs = (x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
-        return self.graph.node("LayerNormalization", *inputs, axis=-1, epsilon=1e-5)
-
-    def gelu(self, x: str) -> str:
-        g = self.graph
-        half = g.node("Mul", x, g.constant(0.5, "float32"))
-        erf = g.node("Erf", g.node("Mul", x, g.constant(math.sqrt(0.5), "float32")))
-        return g.node("Mul", half, g.node("Add", erf, g.constant(1, "float32")))
 
     def distances(self, reach: int) -> tuple[str, str]:
         """Return (k, t + k) how far back each event is, and what forbids those ahead."""
@@ -93,21 +65,14 @@ class _Writer:
     def block(self, name: str, x: str, past: str, far: str, bias: str, heads: int) -> tuple[str, str]:
         """Return the layer's output (b, k, width) and its keys and values (2, b, heads, t + k, each)."""
         g = self.graph
-        width = len(self.weights[f"{name}.norm1.weight"])
-        each = width // heads
-        qkv = g.reshape(self.linear(f"{name}.qkv", self.norm(f"{name}.norm1", x)), 0, 0, 3, heads, each)
-        query, new = g.nodes(
-            "Split", g.node("Transpose", qkv, perm=[2, 0, 3, 1, 4]), g.constant([1, 2]), outputs=2, axis=0
-        )  # fmt: skip
+        qkv = self.query_key_value(name, x, heads)
+        query, new = g.nodes("Split", qkv, g.constant([1, 2]), outputs=2, axis=0)
         state = g.node("Concat", past, new, axis=3)
         key, value = (g.node("Squeeze", part, g.constant([0])) for part in g.nodes("Split", state, outputs=2, axis=0))
-        near = g.node("MatMul", g.node("Squeeze", query, g.constant([0])), g.node("Transpose", key, perm=[0, 1, 3, 2]))
-        near = g.node("Div", near, g.constant(math.sqrt(each), "float32"))
+        query = g.node("Squeeze", query, g.constant([0]))
         distance = g.node("Gather", self.weight(f"{name}.distance"), far, axis=1)
-        near = g.node("Add", g.node("Add", near, distance), bias)
-        read = g.node("MatMul", g.node("Softmax", near, axis=-1), value)
-        read = g.reshape(g.node("Transpose", read, perm=[0, 2, 1, 3]), 0, 0, width)
-        x = g.node("Add", x, self._passed(f"{name}.gate1", x, self.linear(f"{name}.out", read)))
+        read = self.attended(name, query, key, value, distance, bias, heads=heads)
+        x = g.node("Add", x, self._passed(f"{name}.gate1", x, read))
         made = self.linear(f"{name}.up", self.norm(f"{name}.norm2", x))
         if self._gated(name):
             left, right = g.nodes("Split", made, outputs=2, axis=-1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NEVER = -1e9  # added to attention scores of events that are not to be read
+from recsys.runtime.layers import NEVER
+from recsys.training.modules import next_loss
 
 
 class Block(nn.Module):  # type: ignore[misc]  # torch comes without types here
@@ -102,19 +102,8 @@ class SequenceModel(nn.Module):  # type: ignore[misc]  # torch comes without typ
     def losses(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the cross-entropy of every next item among candidates that were drawn.
 
-        The batch: ``rows`` (u,) items that occur, candidates first; ``inverse`` (b, h) places of the histories in
-        them; ``next`` (p,) of the candidates, for the places with ``learn`` (b, h) true; ``drawn`` (c,) log chance
-        of each candidate to be among them (Jean et al. 2015, arXiv 1412.2007; Klenitskiy & Vasilev 2023,
-        arXiv 2309.07602).
+        The batch is one of `recsys.training.sequences.sampled`.
         """
         made = self.codes(batch["rows"])
         wanted = self.wanted(made[batch["inverse"]])[batch["learn"]]
-        count = len(batch["drawn"])
-        free = (self.bias[batch["rows"][:count]] - batch["drawn"])[:, None]
-        scores = torch.cat([wanted, torch.ones_like(wanted[:, :1])], 1) @ torch.cat([made[:count], free], 1).T
-        return {"loss": F.cross_entropy(scores, batch["next"])}
-
-
-def arrays(module: Any) -> dict[str, Any]:
-    """Return the weights of a module as numpy arrays."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
+        return {"loss": next_loss(wanted, made, self.bias, batch)}

@@ -14,9 +14,10 @@ from recsys.dataset import EventLog
 from recsys.errors import DataError
 from recsys.protocols import FitOptions
 from recsys.training.loop import TrainSettings
+from recsys.training.modules import arrays
 from recsys.training.runs import run
 from recsys.training.sequences import sampled
-from recsys_sequential.model import SequenceModel, arrays
+from recsys_sequential.model import SequenceModel
 from recsys_sequential.windows import Rows, Window, training_windows
 
 BATCH = 256  # validations of one call

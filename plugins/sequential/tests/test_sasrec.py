@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from recsys_sequential.graph import state_graph
-from recsys_sequential.model import SequenceModel, arrays
+from recsys_sequential.model import SequenceModel
 from recsys_sequential.sasrec import SASRec
 from recsys_sequential.training import held_out, list_of_batches
 from recsys_sequential.windows import Window, start_of, training_windows, windows
@@ -22,6 +22,7 @@ from recsys.protocols import Deps, FitOptions, Forgetful
 from recsys.runtime.onnx import OnnxSession
 from recsys.testing.kits import GeneratorTests, LiveTests, TrainableTests
 from recsys.testing.worlds import requests_of
+from recsys.training.modules import arrays
 from recsys.types import Event, Events, Item, Request
 
 TINY = SASRec.Config(
