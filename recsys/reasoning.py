@@ -86,6 +86,11 @@ class Reasoning:
         with self._erasures.watched():
             return self._reasons(self._current()).worded(cases, name)
 
+    @property
+    def reasons_queued(self) -> int:
+        """How many reasons were ever queued to be worded in the background."""
+        return sum(desk.counts.get("queued", 0) for desk in list(self._desks.values()))
+
     def wait_for_reasons(self, timeout_s: float = 10.0) -> bool:
         """Wait until no reason is being worded in the background; return whether that came about in time."""
         until = time.monotonic() + timeout_s

@@ -146,8 +146,10 @@ def opened(bundle: Path, store: Path | None, data: str | None) -> Engine:
 def worded(engine: Engine, ask: Callable[[], T]) -> T:
     """Return what ``ask`` gives, with the words that a slow explainer has for it a moment later; the engine ends."""
     try:
+        before = engine.reasons_queued
         got = ask()
-        if engine.wait_for_reasons(0):
+        # Whether some are still pending says nothing: a quick worker is done before it is asked.
+        if engine.reasons_queued == before:
             return got
         engine.wait_for_reasons(WORDS_S)
         return ask()
