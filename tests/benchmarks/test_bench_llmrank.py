@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
+from given_toys import Spelt, with_lists
 
 from benchmarks import llmrank, llmrank_tables, tables
 from benchmarks.runner import write_lines
 from recsys.config import EngineConfig
-from recsys.data.given import INFO_KEY, Given
 from recsys.eval.tables import number
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
@@ -36,34 +34,12 @@ class Ring(Reranker):
         return Judgement((-step - 50 * (step % 2)).astype(np.float32))
 
 
-class Letters:
-    """A text's vector counts its letters."""
-
-    class Config(BaseModel):
-        use: str = ""
-
-    dim = 32
-
-    @classmethod
-    def from_config(cls, config, deps):
-        return cls()
-
-    def embed(self, texts, role):
-        return np.stack([np.bincount([ord(c) % 32 for c in text] or [0], minlength=32) for text in texts]).astype("f4")
-
-
 def given_world():
     world, rng = checkerboard(), np.random.default_rng(1)
     # Some early choices less: else all items were equally popular, which says nothing about popularity.
     early = np.arange(len(world.log)) < np.repeat(world.log.offsets[1:] - 4, np.diff(world.log.offsets))
     world = world.with_log(world.log.as_of(~early | (rng.random(len(world.log)) < 0.6)))
-    users, rows = [], []
-    for user in range(0, world.log.n_users, 2):
-        target = int(world.log.history(user).rows[-1])
-        others = [i for i in rng.permutation(len(world.items)).tolist() if i != target][:7]
-        users.append(world.log.users[user])
-        rows.append(rng.permutation([target, *others]))
-    return replace(world, info={**world.info, INFO_KEY: Given(tuple(users), np.array(rows, np.int32), "A remark.")})
+    return with_lists(world, 2, rng, "A remark.")
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +71,9 @@ def test_a_head_that_was_taught_is_probed_as_well():
     pytest.importorskip("torch")
     pytest.importorskip("recsys_fine_tuned")
     own = Registry()
-    own.register("embedders", "letters", Letters)
+    own.register("embedders", "spelt", Spelt)
     small = {
-        "use": "compressed", "embedder": "letters", "projected": 8, "width": 8, "layers": 1, "heads": 2, "history": 4,
+        "use": "compressed", "embedder": "spelt", "projected": 8, "width": 8, "layers": 1, "heads": 2, "history": 4,
         "epochs": [2], "more_epochs": 1, "negatives": 8, "head_width": 8, "head_epochs": 2, "head_seeds": 1,
     }  # fmt: skip
     config = EngineConfig.of({**CONFIG.plain(), "rerank": {"taught": small}})

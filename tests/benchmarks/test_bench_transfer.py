@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
+from given_toys import Spelt, with_lists
 
 from benchmarks import tables, transfer, transfer_tables
 from benchmarks.runner import write_lines
 from benchmarks.transfer_given import given_lines
 from benchmarks.transfer_target import HERE, target_lines
 from recsys.config import EngineConfig
-from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
 from recsys.registry import Registry
 from recsys.types import Event, Item
@@ -37,26 +34,6 @@ SMALL = {
 }  # fmt: skip
 
 
-class Spelt:
-    """A text's vector is the sum of its words', each drawn by its checksum."""
-
-    class Config(BaseModel):
-        use: str = ""
-
-    dim = 16
-
-    @classmethod
-    def from_config(cls, config, deps):
-        return cls()
-
-    def embed(self, texts, role):
-        out = np.zeros((len(texts), self.dim), np.float32)
-        for i, text in enumerate(texts):
-            for word in text.lower().split():
-                out[i] += np.random.default_rng(zlib.crc32(word.encode())).normal(size=self.dim)
-        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
-
-
 def world(seed: int, name: str) -> Dataset:
     """Return a world in which everybody stays in one family, which only the text of an item tells."""
     rng = np.random.default_rng(seed)
@@ -70,18 +47,6 @@ def world(seed: int, name: str) -> Dataset:
     return Dataset.of(items, events, name=name)
 
 
-def with_lists(data: Dataset) -> Dataset:
-    """Return the data with a list of 8 items for some shoppers, the last choice among random others."""
-    rng = np.random.default_rng(5)
-    users, rows = [], []
-    for user in range(0, data.log.n_users, 3):
-        target = int(data.log.history(user).rows[-1])
-        others = [i for i in rng.permutation(len(data.items)).tolist() if i != target][:7]
-        users.append(data.log.users[user])
-        rows.append(rng.permutation([target, *others]))
-    return replace(data, info={**data.info, INFO_KEY: Given(tuple(users), np.array(rows, np.int32))})
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("taught")
@@ -93,7 +58,9 @@ def measured(tmp_path_factory):
     assert transfer.taught(source, folder, CONFIG, SMALL, registry) == json.loads(json.dumps(lines))
     assert stamps == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     lines += target_lines(target, "toys", folder, CONFIG, registry)
-    lines += given_lines(with_lists(target), "games", folder / "fine-tuned", ["bi-encoder"], registry)
+    lines += given_lines(
+        with_lists(target, 3, np.random.default_rng(5)), "games", folder / "fine-tuned", ["bi-encoder"], registry
+    )
     facts = {
         "versions": {"python": "3.11"}, "date": "2026-01-01", "commit": "abc",
         "hardware": {"cpu": "x", "cores": 2, "memory_gib": 1.0, "system": "Linux"},
