@@ -26,7 +26,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 # Which optional extra brings a module that a built-in imports.
 EXTRAS: Mapping[str, str] = {
     "torch": "train", "transformers": "train", "peft": "train", "accelerate": "train", "onnx": "onnx",
-    "pyarrow": "parquet", "matplotlib": "report",
+    "pyarrow": "parquet", "matplotlib": "report", "optuna": "tune",
 }  # fmt: skip
 
 

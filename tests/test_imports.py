@@ -73,7 +73,7 @@ AT_HOME = {
 LATE = {
     "torch", "onnxruntime", "lightgbm", "tantivy", "numba", "bm25s", "rank_bm25", "implicit", "sklearn", "pyarrow",
     "matplotlib", "pandas", "polars", "transformers", "tokenizers", "safetensors", "onnx", "onnxscript",
-    "onnxmltools",
+    "onnxmltools", "optuna",
 }  # fmt: skip
 IMPORTERS = {"import_optional", "import_module", "__import__"}
 

@@ -81,15 +81,7 @@ def fit(
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; a new version in it.")],
     config: ConfigOption = None,
-    tune: Annotated[bool, typer.Option("--tune", help="First choose settings on validation; keeps them.")] = False,
-    settings: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="Where --tune keeps them: settings/<data>.toml.")
-    ] = None,
-    split: Annotated[str, typer.Option("--split", help="Split for --tune.")] = "leave-one-out",
-    only: Annotated[
-        str | None, typer.Option("--only", help="Tune only these generators and ranker, separated by commas.")
-    ] = None,
-    requests: Annotated[int, typer.Option("--requests", min=1, help="Tune on so many validation requests.")] = 5000,
+    tune: Annotated[bool, typer.Option("--tune", help="First `recsys tune`, with its defaults.")] = False,
     dump: Annotated[
         Path | None,
         typer.Option("--dump", metavar="STORE", help="Also write catalogue and events, for recommend --store."),
@@ -100,9 +92,6 @@ def fit(
     """Fit an engine on a data set and write a bundle."""
     from recsys.data.source import open_data
     from recsys.engine import Engine
-    from recsys.settings import slug
-    from recsys.tune import to_toml
-    from recsys.tune import tune as tuned
 
     with progress() as tell:
         tell(f"reading {data}")
@@ -110,11 +99,9 @@ def fit(
         chosen = config_for(config, found.name, seed)
         kept: Path | None = None
         if tune:
-            names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-            chosen = tuned(found, split, chosen, requests=requests, only=names, progress=tell)
-            kept = settings or Path("settings") / f"{slug(found.name)}.toml"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_text(kept, to_toml(chosen, f"Tuned on the validation fold of {found.name}, split {split}."))
+            from recsys.cli.tune import tuned
+
+            chosen, kept = tuned(found, chosen, "leave-one-out", tell=tell)
         engine = Engine(chosen.trimmed()).fit(found, progress=tell)
         tell(f"saving to {out}")
         bundle = engine.save(out)
