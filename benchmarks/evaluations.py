@@ -12,6 +12,8 @@ from recsys.data.source import available, data_folder
 
 # What a reranker adds where items have texts, beside two controls of the same head.
 RERANKED = ("--rerank", "zero-shot,fine-tuned,text-permuted,no-text")
+# One target among 99 random others.
+SAMPLED = ("--sampled", "100")
 # Set -> what ``--data`` names, and the protocol.
 SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "beauty": ("s3rec:beauty", ("--split", "leave-one-out", *RERANKED)),
@@ -20,6 +22,9 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "yelp": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "shown")),
     "yelp-masked": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "masked")),
     "games": ("llmrank:games", ("--split", "leave-one-out", "--all-items", "--no-refit", *RERANKED)),
+    "direct-beauty": ("s3rec:beauty", SAMPLED),
+    "direct-sports": ("s3rec:sports", SAMPLED),
+    "direct-toys": ("s3rec:toys", SAMPLED),
     "ml-latest-small": ("ml-latest-small", ("--split", "global-time")),
     "gift-cards": ("gift-cards", ("--split", "global-time")),
     "musical-instruments": ("musical-instruments", ("--split", "global-time")),
@@ -27,6 +32,7 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "icecat": ("search:icecat", ()),
     "msrd": ("search:msrd", ()),
 }
+DIRECT = tuple(name for name, (_, protocol) in SETS.items() if protocol == SAMPLED)
 SEARCHES = tuple(name for name, (data, _) in SETS.items() if data.startswith("search:"))
 
 
@@ -53,7 +59,8 @@ def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> i
 def command(name: str, target: Path, quick: bool = False) -> list[str]:
     """Return the command line of one set."""
     data, protocol = SETS[name]
-    few = ["--rows", "text"] if name in SEARCHES else ["--rows", "popularity,transitions", "--no-refit"]
+    few = ["--rows", "text"] if name in SEARCHES else ["--rows", "popularity,transitions"]
+    few += [] if name in SEARCHES + DIRECT else ["--no-refit"]
     if quick:
         protocol = tuple(p for p in protocol if p not in RERANKED)
     return [

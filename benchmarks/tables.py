@@ -11,6 +11,7 @@ from benchmarks import (
     checker_tables,
     compressed_tables,
     decode_tables,
+    direct_tables,
     llmrank_tables,
     quality_tables,
     reason_tables,
@@ -18,7 +19,7 @@ from benchmarks import (
     transfer_tables,
     xrec_tables,
 )
-from benchmarks.evaluations import SEARCHES, SETS
+from benchmarks.evaluations import DIRECT, SEARCHES, SETS
 from benchmarks.llmrank import SETS as LLMRANK
 from benchmarks.runner import ROOT
 
@@ -52,11 +53,12 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     **{f"llmrank-{name}-probes": partial(llmrank_tables.listened, name) for name in LLMRANK},
     "transfer": transfer_tables.reranked,
     "transfer-given": transfer_tables.given,
+    "direct": partial(direct_tables.direct, list(DIRECT)),
     "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
-    "quality": partial(quality_tables.summary, list(SETS)),
+    "quality": partial(quality_tables.summary, [name for name in SETS if name not in DIRECT]),
     "rerankers": partial(quality_tables.reranked, list(SETS)),
-    **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES},
+    **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES + DIRECT},
     **{name: partial(quality_tables.of_search, name) for name in SEARCHES},
 }
 

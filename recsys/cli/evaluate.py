@@ -57,6 +57,9 @@ def evaluate(
     all_items: Annotated[
         bool, typer.Option("--all-items", help="Rank all items where the data brings candidate lists along, too.")
     ] = False,
+    sampled: Annotated[
+        int | None, typer.Option("--sampled", metavar="N", help="Rank each target among N - 1 random others alone.")
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
     per_user: Annotated[
@@ -69,12 +72,13 @@ def evaluate(
     A catalogue with judged queries (search:icecat, search:msrd) is searched instead: five folds by query, every way to
     search, spelling mistakes; of the options it takes --rows, --seed and those that write files. Given candidates
     (llmrank:games, llmrank:ml-1m) are put in order; of the options go --config, --rows, --rerank, --seed and those
-    that write. With --all-items their shoppers are measured as any others are.
+    that write. With --all-items their shoppers are measured as any others are. --sampled N makes such lists of any
+    other data, as S3-Rec and P5 do.
     """
     from recsys.config import EngineConfig
     from recsys.data.source import open_data
     from recsys.eval.evaluate import evaluate as measured
-    from recsys.eval.given import evaluate_given, is_given, without_lists
+    from recsys.eval.given import evaluate_given, is_given, with_sampled, without_lists
     from recsys.eval.per_user import write_per_user
     from recsys.eval.report import to_html, to_markdown
     from recsys.eval.search import evaluate_search, is_search
@@ -89,8 +93,10 @@ def evaluate(
         found, _ = open_data(data)
         if all_items:
             found = without_lists(found)
+        if sampled is not None and not is_search(found):
+            found = with_sampled(found, sampled, seed)
         if is_search(found):
-            names = ("split", "config", "rerank", "repeats", "run", "refit", "ablate", "all_items")
+            names = ("split", "config", "rerank", "repeats", "run", "refit", "ablate", "all_items", "sampled")
             _refuse(context, data, names, "holds judged queries and no shoppers")
             evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
         elif is_given(found):

@@ -20,11 +20,14 @@ class Given:
         users: (b,) ids of shoppers of the log, each once.
         rows: (b, c) int32 item rows, the target of the shopper among them.
         remark: what has to be said wherever figures of these lists are shown.
+        fresh: whether nothing but the target was ever chosen by the shopper; lists that are drawn for learning and
+            for validation are then of that kind, too.
     """
 
     users: tuple[str, ...]
     rows: NDArray[np.int32]
     remark: str = ""
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or len(self.rows) != len(self.users):

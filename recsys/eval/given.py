@@ -51,6 +51,27 @@ def without_lists(data: Dataset) -> Dataset:
     return replace(data, name=f"{data.name}, all items", info=info)
 
 
+def with_sampled(data: Dataset, size: int, seed: int = 0) -> Dataset:
+    """Return the data with a list for every shopper: the last choice among ``size`` - 1 uniformly drawn other items.
+
+    Nothing else in a list was ever chosen by its shopper, as in S3-Rec (Zhou et al. 2020, arXiv 2008.07873) and P5's
+    direct recommendation (Geng et al. 2022, arXiv 2203.13366). Such figures do not order systems as the ranking of
+    all items does (Krichene & Rendle 2020): they are there to be compared with published ones.
+
+    Raises:
+        ConfigError: lists of less than 2. DataError: too few items, or nobody with a choice to be foreseen.
+    """
+    if size < 2:
+        raise ConfigError(f"--sampled must be at least 2 items a list, got {size}")
+    fold = split(data.log, "leave-one-out").test
+    if not len(fold):
+        raise DataError("nothing to measure: no shopper has a test target under leave-one-out")
+    rows = drawn(fold, len(data.items), size, seed, fresh=True)
+    remark = f"Sampled: {size - 1} others drawn uniformly; figures of all items are far lower and order systems better."
+    given = Given(tuple(data.log.users[u] for u in fold.users), rows, remark, fresh=True)
+    return replace(data, info={**data.info, INFO_KEY: given})
+
+
 def evaluate_given(
     data: Dataset,
     config: EngineConfig | None = None,
@@ -94,14 +115,14 @@ def evaluate_given(
         asked = {n: s for n, s in config.rerank.items() if f"{CASCADE}+{n}" in wanted}
         needed = config.model_copy(update={"rerank": asked})
         ranks = CASCADE in wanted or bool(asked)
-        fitted = fit_given(needed, registry, data, folds, size, FitOptions(seed=seed), progress, ranks)
+        fitted = fit_given(needed, registry, data, folds, size, FitOptions(seed=seed), progress, ranks, given.fresh)
     if fitted.generators:
         orders = {**_fitted(config, fitted), **orders}
     wanted = [r for r in wanted if r in orders]  # the warnings say why a reranker was not fitted
     tables = []
     for fold in (valid_fold, test_fold):
         progress("measuring on test" if fold is test_fold else "measuring on validation")
-        lists = given.rows if fold is test_fold else drawn(fold, len(data.items), size, seed)
+        lists = given.rows if fold is test_fold else drawn(fold, len(data.items), size, seed, given.fresh)
         tables.append(_measured(fold, lists, {r: orders[r] for r in wanted}, len(data.items)))
     notes = (
         *([given.remark] if given.remark else []),

@@ -31,7 +31,7 @@ from recsys.fitting_rerank import joined, with_rerankers
 from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
-from recsys.requests import fold_requests, labels_of
+from recsys.requests import fold_requests, labels_of, seen
 from recsys.rerank.base import Reranker
 from recsys.types import ItemRows, Slates, offsets_of
 
@@ -40,14 +40,14 @@ ACCEPT = 1_000  # validation lists by which a reranker is accepted and bounded
 
 def fit_given(
     config: EngineConfig, registry: Registry, data: Dataset, folds: Split, size: int, options: FitOptions,
-    progress: Progress, rank: bool = True,
+    progress: Progress, rank: bool = True, fresh: bool = False,
 ) -> Fitted:  # fmt: skip
     """Return everything fitted for lists of ``size`` items that nobody retrieved: a target among random others.
 
     The cascade's own candidates are all likely ones, and a ranker that learned from them has never seen the difference
     between a likely and a random item. Here it learns from drawn lists of the third last choices, with generators that
     were fitted on what came before; trainable rerankers learn behind it, and those without training are accepted on
-    drawn lists of the second last choices. ``rank`` false fits generators alone.
+    drawn lists of the second last choices. ``rank`` false fits generators alone; ``fresh`` see `drawn`.
     """
     variant = config.variants[config.variant]
     seconds: dict[str, float] = {}
@@ -56,7 +56,7 @@ def fit_given(
     if rank and variant.rank is not None:
         begin = time.perf_counter()
         try:
-            found = _ranking_data(config, registry, data, folds.rank, size, options, progress)
+            found = _ranking_data(config, registry, data, folds.rank, size, options, progress, fresh)
             ranker = fit_ranker(config, registry, found, variant.rank, options, progress)
             rankers, made = {variant.rank: ranker}, {variant.rank: found}
         except DataError as error:
@@ -72,25 +72,26 @@ def fit_given(
     untrained = {name for name, reranker in fitted.rerankers.items() if is_untrained(reranker)}
     if untrained:
         fitted = with_rerankers(config, registry, data, fitted, folds.test.fit, options, progress)
-    return _accepted(config, data, fitted, folds.valid, size, options, progress, untrained)
+    return _accepted(config, data, fitted, folds.valid, size, options, progress, untrained, fresh)
 
 
 def _ranking_data(
     config: EngineConfig, registry: Registry, data: Dataset, fold: Fold, size: int, options: FitOptions,
-    progress: Progress,
+    progress: Progress, fresh: bool,
 ) -> RankingData:  # fmt: skip
     variant = config.variants[config.variant]
     generators, _ = fit_generators(config, registry, data, fold.fit, options, progress, variant.candidates)
     funnel = Funnel(plan_for(config, Fitted(generators, {}), Variant(candidates=variant.candidates)), strict=True)
     some = fold.sample(config.rank_requests, options.seed)
     progress("collecting lists for the ranker")
-    lists = labelled_lists(funnel, some, drawn(some, len(data.items), size, options.seed + 1), len(data.items))
+    rows = drawn(some, len(data.items), size, options.seed + 1, fresh)
+    lists = labelled_lists(funnel, some, rows, len(data.items))
     return RankingData(fold, generators, variant, lists, deps_for(data, registry, fold.fit, config))
 
 
 def _accepted(
     config: EngineConfig, data: Dataset, fitted: Fitted, fold: Fold, size: int, options: FitOptions,
-    progress: Progress, done: set[str],
+    progress: Progress, done: set[str], fresh: bool,
 ) -> Fitted:  # fmt: skip
     """Return the rerankers bounded by drawn validation lists, but those in ``done``, which were bounded already."""
     waiting = {
@@ -102,7 +103,7 @@ def _accepted(
         return fitted
     plan = plan_for(config, replace(fitted, rerankers={}), config.variants[config.variant])
     some, n_items = fold.sample(ACCEPT, options.seed), len(data.items)
-    rows = drawn(some, n_items, size, options.seed + 2)
+    rows = drawn(some, n_items, size, options.seed + 2, fresh)
     lists = labelled_lists(Funnel(plan, strict=True), some, rows, n_items, ranked=True)
     rerankers, said = dict(fitted.rerankers), dict[str, Calibration](fitted.calibrations)
     warnings = list(fitted.warnings)
@@ -128,13 +129,23 @@ def labelled_lists(funnel: Funnel, fold: Fold, rows: ItemRows, n_items: int, ran
     return joined(parts)
 
 
-def drawn(fold: Fold, n_items: int, size: int, seed: int) -> NDArray[np.int32]:
-    """Return (b, size) lists: the target of each request and random other items, shuffled."""
+def drawn(fold: Fold, n_items: int, size: int, seed: int, fresh: bool = False) -> NDArray[np.int32]:
+    """Return (b, size) lists: the target of each request and random other items, shuffled.
+
+    ``fresh`` draws from what the shopper never chose before alone.
+
+    Raises:
+        DataError: the catalogue has too few such items for some shopper.
+    """
     rng = np.random.default_rng(seed)
     out = np.empty((len(fold), size), dtype=np.int32)
     for i, target in enumerate(fold.targets.rows.tolist()):
-        others = rng.choice(n_items, size + 1, replace=False)
-        out[i] = rng.permutation([target, *others[others != target][: size - 1]])
+        barred = np.append(seen(fold.history.history(int(fold.users[i]))), target) if fresh else np.array([target])
+        others = rng.choice(n_items, min(n_items, size + len(barred)), replace=False)
+        others = others[~np.isin(others, barred)][: size - 1]
+        if len(others) < size - 1:
+            raise DataError(f"{n_items} items are too few for lists of {size}: {fold.fit.users[fold.users[i]]!r}")
+        out[i] = rng.permutation([target, *others])
     return out
 
 

@@ -7,7 +7,7 @@ from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError, UnknownPlugin
-from recsys.eval.given import absent_generators, alone, evaluate_given, is_given, without_lists
+from recsys.eval.given import absent_generators, alone, evaluate_given, is_given, with_sampled, without_lists
 from recsys.eval.given_fit import drawn
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
@@ -198,3 +198,28 @@ def test_lists_can_be_left_aside(data):
     assert whole.name != data.name
     assert is_given(data)
     assert without_lists(whole) is whole
+
+
+def test_sampled_lists_hold_what_the_shopper_never_chose():
+    world = checkerboard(30)
+    made = with_sampled(world, 10, seed=4)
+    given = made.info[INFO_KEY]
+    assert given.fresh
+    assert len(given.users) == world.log.n_users
+    for user, row in zip(given.users, given.rows, strict=True):
+        chosen = world.log.history(world.log.users.index(user)).rows
+        assert len(set(row)) == 10
+        assert set(row) & set(chosen) == {chosen[-1]}
+    assert np.array_equal(given.rows, with_sampled(world, 10, seed=4).info[INFO_KEY].rows)
+    assert not np.array_equal(given.rows, with_sampled(world, 10, seed=5).info[INFO_KEY].rows)
+    found = evaluate_given(made, CONFIG).results
+    assert found.protocol["ranking"] == "10 given items"
+    assert any(note.startswith("Sampled: 9 others") for note in found.notes)
+    assert found.row("cascade").metrics["hr@1"] > 2 * found.row("random").metrics["hr@1"]
+
+
+def test_lists_that_cannot_be_sampled():
+    with pytest.raises(ConfigError, match="at least 2"):
+        with_sampled(checkerboard(12), 1)
+    with pytest.raises(DataError, match="too few for lists of 60"):
+        with_sampled(checkerboard(12), 60)
