@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME] [--quick]``: all, one of the benchmarks of speed, evaluate, xrec, or tables."""
+"""``python -m benchmarks [NAME] [--quick]``: the benchmarks of speed, those of quality, or the tables of both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import explain_xrec, llmrank, tables, transfer
+from benchmarks import explain_xrec, llmrank, quality, tables, transfer
 from benchmarks.evaluations import SETS, evaluate_sets
 from benchmarks.runner import APART, BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
 from benchmarks.xrec_pairs import DOMAINS
@@ -17,8 +17,10 @@ from benchmarks.xrec_pairs import DOMAINS
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=["all", *BENCHMARKS, "evaluate", *APART, "tables", "case"],
-        help=f"all = every speed benchmark, then the tables; evaluate, {', '.join(APART)} = quality, on RECSYS_DATA",
+        "what", nargs="?", default="all",
+        choices=["all", *BENCHMARKS, "evaluate", *APART, quality.NAME, "tables", "case"],
+        help=f"all = every speed benchmark, then the tables; evaluate, {', '.join(APART)} = quality, on RECSYS_DATA; "
+        f"{quality.NAME} = all of these, one after the other",
     )  # fmt: skip
     parser.add_argument(
         "arguments", nargs="*",
@@ -28,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
     parser.add_argument("--models", type=Path, help="xrec, transfer: folder of trained models")
+    parser.add_argument("--resume", action="store_true", help="quality: leave out the steps that this commit has done")
     options = parser.parse_args(argv)
     if options.arguments and options.what not in ("evaluate", *APART, "case"):
         parser.error(f"{options.what} takes no further arguments")
@@ -54,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         if unknown := [name for name in options.arguments if name not in transfer.SETS]:
             parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(transfer.SETS)}")
         failed = transfer.refresh(options.arguments or transfer.SETS, results, options.models, quick=options.quick)
+    elif options.what == quality.NAME:
+        failed = quality.run_steps(quality.STEPS, results.resolve(), resume=options.resume)
     elif options.what != "tables":
         names = list(BENCHMARKS) if options.what == "all" else [options.what]
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:

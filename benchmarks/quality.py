@@ -1,0 +1,103 @@
+"""``python -m benchmarks quality [--resume]``: every table of quality from nothing, one step after the other.
+
+A step is a process of its own; what it took is kept with the commit, so that a run that was cut off goes on behind the
+last step that it finished. Each step can be run alone by the same words.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import llmrank, speed_tables
+from benchmarks.evaluations import SETS
+from benchmarks.facts import facts
+from benchmarks.runner import ROOT, read_lines, write_lines
+from benchmarks.xrec_pairs import DOMAINS
+
+NAME = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command behind ``python -m``; ``results``: whether it is told where results go."""
+
+    words: tuple[str, ...]
+    results: bool = True
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+STEPS = (
+    *(Step(("benchmarks", "evaluate", name)) for name in SETS),
+    *(Step(("benchmarks", "llmrank", name)) for name in llmrank.SETS),
+    Step(("benchmarks", "transfer")),
+    Step(("benchmarks.shop_search", "--tune")),
+    *(Step(("benchmarks.xrec_train", domain, which), False) for domain in DOMAINS for which in ("this", "others")),
+    *(Step(("benchmarks", "xrec", domain)) for domain in DOMAINS),
+)
+
+
+def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int:
+    """Run the steps in turn and return how many failed; with ``resume`` those that this commit has done are left out.
+
+    Nothing is left out where the package has changes on top of the commit: what they do is not known.
+    """
+    ledger, known = results / f"{NAME}.jsonl", facts()
+    lines = {line["name"]: line for line in read_lines(ledger)}
+    failed = 0
+    for step in steps:
+        done = lines.get(str(step), {}).get("commit") == known["commit"] and not known["commit"].endswith("+")
+        if resume and done:
+            print(f"{step}: done before", flush=True)
+            continue
+        begin = time.perf_counter()
+        command = [sys.executable, "-m", *step.words, *(("--results", str(results)) if step.results else ())]
+        code, peak_mb = watched(command)
+        seconds = time.perf_counter() - begin
+        print(f"{step}: {'failed' if code else 'done'} in {seconds:.0f} s", flush=True)
+        if code:
+            failed += 1
+            continue
+        figures = {"seconds": round(seconds), "peak_mb": round(peak_mb)}
+        line = {"benchmark": NAME, "name": str(step), "parameters": {}, "figures": figures, **known}
+        lines[str(step)] = line
+        write_lines(ledger, list(lines.values()))
+    return failed
+
+
+def watched(command: Sequence[str]) -> tuple[int, float]:
+    """Run a command; return its exit code, and the most memory that it or a process of its own held, in MiB."""
+    # The threads of a step must not spin while they wait, as in the command line of recsys.
+    process = subprocess.Popen(command, cwd=ROOT, env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ})
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
+    return process.returncode, usage.ru_maxrss / unit
+
+
+def table(results: Path) -> str:
+    """Return what every step took, and all of them together."""
+    lines = {line["name"]: line for line in read_lines(results / f"{NAME}.jsonl")}
+    found = [lines[str(step)] for step in STEPS if str(step) in lines]
+    if not found:
+        return f"Not measured yet: `python -m benchmarks {NAME}`."
+    rows = [(f"python -m {line['name']}", *_spent([line])) for line in found]
+    rows.append((f"all {len(found)}", *_spent(found)))
+    return speed_tables.table(("Step", "Minutes", "Peak memory, MiB"), rows)
+
+
+def _spent(lines: Sequence[speed_tables.Line]) -> tuple[str, str]:
+    minutes = sum(line["figures"]["seconds"] for line in lines) / 60
+    return f"{minutes:.1f}", f"{max(line['figures']['peak_mb'] for line in lines):,}"
