@@ -19,7 +19,6 @@ from recsys.errors import UnknownPlugin
 from recsys.eval.evaluate import Evaluation
 from recsys.eval.given import (
     CASCADE,
-    absent_generators,
     alone,
     evaluate_given,
     fold_of,
@@ -34,7 +33,7 @@ from recsys.funnel import Funnel
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests
-from recsys.settings import evaluation_config, with_rerank
+from recsys.settings import left_out, notes_of, with_rerank
 from recsys.types import Request, Slates
 
 NAME = "llmrank"
@@ -83,9 +82,9 @@ def measured(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the lines of one set; ``quick`` fits nothing."""
     registry = registry or Registry()
-    absent = absent_generators(evaluation_config(data, repeats=True), registry) if config is None else ()
-    for missing in absent:
-        print_progress(f"without {missing}: not installed")
+    absent = notes_of(left_out(data.name, registry) if config is None else ())
+    for note in absent:
+        print_progress(note)
     config, folds = given_config(data, config, rerank, registry=registry), split(data.log, "leave-one-out")
     given: Given = data.info[INFO_KEY]
     fitted, rows = Fitted({}, {}), [r for r in QUICK_ROWS if r not in config.candidates] if quick else None
@@ -94,7 +93,7 @@ def measured(
         fitted = fit_given(config, registry, data, folds, size, FitOptions(seed=config.seed), print_progress)
     evaluation = evaluate_given(data, config, rows=rows, fitted=fitted, progress=print_progress, registry=registry)
     listened = _listened(data, config, given, folds, fitted, registry, few=quick)
-    return _lines(name, evaluation, listened, [f"Without {missing}: it is not installed." for missing in absent])
+    return _lines(name, evaluation, listened, absent)
 
 
 def _lines(

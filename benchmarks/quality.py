@@ -14,30 +14,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import llmrank, speed_tables
+from benchmarks import llmrank, speed_tables, transfer
 from benchmarks.evaluations import SETS
 from benchmarks.facts import facts
 from benchmarks.runner import ROOT, read_lines, write_lines
 from benchmarks.xrec_pairs import DOMAINS
+from recsys.data.source import available, data_folder
 
 NAME = "quality"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command behind ``python -m``; ``results``: whether it is told where results go."""
+    """A command behind ``python -m``.
+
+    ``results``: whether it is told where results go. ``data``: the data set that it needs, as ``--data`` names it.
+    """
 
     words: tuple[str, ...]
     results: bool = True
+    data: str = ""
 
     def __str__(self) -> str:
         return " ".join(self.words)
 
 
 STEPS = (
-    *(Step(("benchmarks", "evaluate", name)) for name in SETS),
-    *(Step(("benchmarks", "llmrank", name)) for name in llmrank.SETS),
-    Step(("benchmarks", "transfer")),
+    *(Step(("benchmarks", "evaluate", name), data=data) for name, (data, _) in SETS.items()),
+    *(Step(("benchmarks", "llmrank", name), data=data) for name, data in llmrank.SETS.items()),
+    Step(("benchmarks", "transfer"), data=transfer.DATA[transfer.SOURCE]),
     Step(("benchmarks.shop_search", "--tune")),
     *(Step(("benchmarks.xrec_train", domain, which), False) for domain in DOMAINS for which in ("this", "others")),
     *(Step(("benchmarks", "xrec", domain)) for domain in DOMAINS),
@@ -51,8 +56,11 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
     """
     ledger, known = results / f"{NAME}.jsonl", facts()
     lines = {line["name"]: line for line in read_lines(ledger)}
-    failed = 0
+    here, failed = available(data_folder()), 0
     for step in steps:
+        if step.data and step.data not in here:
+            print(f"{step}: skipped, {step.data} is not in the folder that RECSYS_DATA names", flush=True)
+            continue
         done = lines.get(str(step), {}).get("commit") == known["commit"] and not known["commit"].endswith("+")
         if resume and done:
             print(f"{step}: done before", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -157,18 +157,21 @@ def _with_usual(values: Mapping[str, Any]) -> Any:
     return {USUAL: {"rank": USUAL_RANKER}, **variants}
 
 
-def _placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _references(value: Any, changed: Callable[[str], str]) -> Any:
+    """Return settings with every reference to a file, wherever it stands, as ``changed`` has its path."""
+    if isinstance(value, Mapping):
+        return {name: _references(part, changed) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_references(part, changed) for part in value]
+    if isinstance(value, str) and value.startswith(FILE):
+        return FILE + changed(value.removeprefix(FILE))
+    return value
+
+
+def _placed(values: Any, folder: Path) -> Any:
     """Return values of a file in ``folder`` with absolute references: a bundle is served from anywhere."""
-    models = values.get("models")
-    if not isinstance(models, Mapping):
-        return values
-    out = {name: dict(model) if isinstance(model, Mapping) else model for name, model in models.items()}
-    for model in out.values():
-        ref = model.get("ref") if isinstance(model, dict) else None
-        place = ref.removeprefix(FILE) if isinstance(ref, str) and ref.startswith(FILE) else ""
-        if isinstance(model, dict) and place and not place.startswith("~"):
-            model["ref"] = FILE + str(folder / place)  # an absolute one stays as it is
-    return {**values, "models": out}
+    # An absolute path stays as it is, and so does one of somebody's home.
+    return _references(values, lambda path: path if not path or path.startswith("~") else str(folder / path))
 
 
 class EngineConfig(_Section):
@@ -303,5 +306,7 @@ class EngineConfig(_Section):
         for name, value in usual.items():
             if getattr(self, name) == value:
                 del plain[name]
-        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        # Where a model lies is no setting: the same folder of files, moved, gives the same lists.
+        named = _references(plain, lambda path: Path(path).name)
+        text = json.dumps(named, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -252,7 +252,12 @@ class Guard:
             raise
 
     def _tried(self, requests: Sequence[Request], before: Slates, turn: int) -> Slates:
-        if not self._warm(requests):
+        try:
+            warm = self._warm(requests)
+        except Exception as error:  # as below: the list is worth more than the reason why it was not reranked
+            self.breaker.failed(turn)
+            return self._kept(before, type(error).__name__, error)
+        if not warm:
             self.breaker.abandoned(turn)
             return self._kept(before, "timeout", None)
         deadline = self._deadline(requests)

@@ -23,6 +23,7 @@ from recsys.funnel import Funnel, Plan, updated
 from recsys.profiling import Profiling
 from recsys.protocols import Delta, FitOptions, Store
 from recsys.registry import Registry
+from recsys.reranking import Absent
 from recsys.rules import Rules
 from recsys.saving import load_fitted, save_fitted
 from recsys.searching import search_plan
@@ -199,7 +200,10 @@ class Engine(Profiling):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the fit could not do, in words."""
-        return self._current().fitted.warnings
+        fitted = self._current().fitted
+        # Not kept with the fit: where the model is there again, nothing is to be said.
+        gone = (f"{name} is left out: {r.error}" for name, r in fitted.rerankers.items() if isinstance(r, Absent))
+        return (*fitted.warnings, *gone)
 
     @property
     def fitted(self) -> Fitted:

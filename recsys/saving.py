@@ -67,7 +67,6 @@ def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineCon
         component = registry.get("candidates", config.stages[name].use)
         generators[name] = component.load(bundle.folder / "candidates" / f"{place:02d}", deps)
     rankers, rerankers = dict[str, Any](), dict[str, Any]()
-    warnings = list(saved["warnings"])
     for kind, group, stages, parts in (
         ("rankers", "rank", config.rank, rankers), ("rerankers", "rerank", config.rerank, rerankers),
     ):  # fmt: skip
@@ -84,8 +83,7 @@ def load_fitted(path: Path, registry: Registry, verify: bool) -> tuple[EngineCon
                     raise
                 # Lists do without a reranker, and the variants without it have nothing to do with its model.
                 parts[name] = Absent(error, bool(getattr(component, "reads_queries", False)), learned)
-                warnings.append(f"{name} is left out: {error}")
-    fitted = Fitted(generators, rankers, warnings=tuple(warnings), rerankers=rerankers)
+    fitted = Fitted(generators, rankers, warnings=tuple(saved["warnings"]), rerankers=rerankers)
     return config, items, fitted, bundle.id
 
 

@@ -36,18 +36,52 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def settings_for(name: str) -> EngineConfig | None:
-    """Return what ``recsys fit --tune`` wrote for this data set: ``settings/NAME.toml``, else the packaged file."""
+def settings_for(name: str, registry: Registry | None = None) -> EngineConfig | None:
+    """Return what ``recsys tune`` wrote for this data set: ``settings/NAME.toml``, else the packaged file.
+
+    Of the packaged file, generators of plug-ins that are not installed are left out: `left_out` names them.
+    """
     local = Path("settings") / f"{slug(name)}.toml"
     if local.is_file():
         return EngineConfig.read(local)
-    packaged = files("recsys") / "tuned" / f"{slug(name)}.toml"
-    return EngineConfig.read(Path(str(packaged))) if packaged.is_file() else None
+    packaged = _packaged(name)
+    if packaged is None:
+        return None
+    absent = _absent(packaged, registry or Registry())
+    if not absent:
+        return packaged
+    plain = packaged.plain()
+    plain["candidates"] = {n: stage for n, stage in plain["candidates"].items() if n not in absent}
+    for variant in plain["variants"].values():
+        if "candidates" in variant:
+            variant["candidates"] = [n for n in variant["candidates"] if n not in absent]
+    return EngineConfig.of(plain)
 
 
-def evaluation_config(data: Dataset, repeats: bool = False) -> EngineConfig:
+def left_out(name: str, registry: Registry | None = None) -> tuple[str, ...]:
+    """Return the generators that the packaged settings of a data set name and that are not installed."""
+    packaged = None if (Path("settings") / f"{slug(name)}.toml").is_file() else _packaged(name)
+    return () if packaged is None else _absent(packaged, registry or Registry())
+
+
+def notes_of(absent: Sequence[str]) -> list[str]:
+    """Return what has to be said of generators that were `left_out`."""
+    return [f"Without {name}, which the settings kept for this data name: it is not installed." for name in absent]
+
+
+def _packaged(name: str) -> EngineConfig | None:
+    path = files("recsys") / "tuned" / f"{slug(name)}.toml"
+    return EngineConfig.read(Path(str(path))) if path.is_file() else None
+
+
+def _absent(config: EngineConfig, registry: Registry) -> tuple[str, ...]:
+    found = {plugin.name for plugin in registry.plugins() if plugin.kind == "candidates"}
+    return tuple(name for name, stage in config.candidates.items() if stage.use not in found)
+
+
+def evaluation_config(data: Dataset, repeats: bool = False, registry: Registry | None = None) -> EngineConfig:
     """Return the kept settings of this data set, else the defaults with every generator that fits it."""
-    kept = settings_for(data.name)
+    kept = settings_for(data.name, registry)
     return kept if kept is not None else default_config(data, repeats)
 
 

@@ -1,5 +1,5 @@
 import pytest
-from degrading_toys import ASKED, LISTS, Clock, Turned, assert_kept, degraded, guard
+from degrading_toys import ASKED, LISTS, Clock, FakeRunner, Turned, assert_kept, degraded, guard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -336,6 +336,18 @@ def test_what_a_first_call_sets_up_is_not_on_the_budget():
     assert degraded(got) == {("rerank:r:timeout",)}
     assert clock.now == begin + 5
     assert one.over(one.reranker).rank(ASKED, LISTS, 9).items.tolist() == [8, 7, 6, 5, 1, 2, 3]
+
+
+def test_an_error_while_it_is_set_up_costs_no_list():
+    class NoMore(FakeRunner):
+        def run(self, work, seconds):
+            raise RuntimeError("no more threads")
+
+    clock = Clock()
+    one = Guard(Cold(clock), "r", 100, clock=clock, runner=NoMore(clock))
+    got = one.rank([Request(deadline=clock.now + 5)] * 4, LISTS, 9)
+    assert_kept(got, LISTS)
+    assert degraded(got) == {("rerank:r:RuntimeError",)}
 
 
 def test_who_cannot_be_warmed_up_is_asked_all_the_same():

@@ -79,6 +79,13 @@ def test_a_study_of_something_else_is_not_gone_on_with(tmp_path: Path) -> None:
         assert Studies(budget, mark, 1).best("x", space, now, Hill(), facts)[2] == wanted
 
 
+def test_which_value_is_the_present_one_makes_no_other_search(tmp_path: Path) -> None:
+    budget, space = Budget(trials=9, study=tmp_path / "s.db"), {"kind": ["u", "v", "w"], "flag": [False, True]}
+    for now, wanted in (({"kind": "u", "flag": False}, 6), ({"kind": "w", "flag": True}, 0)):
+        found = Studies(budget, "m", 1).best("x", space, now, lambda v: float(v["kind"] == "w"))
+        assert found[2] == wanted
+
+
 def test_seconds_are_shared_evenly_and_everybody_has_a_turn() -> None:
     clock = SimpleNamespace(now=0.0)
 

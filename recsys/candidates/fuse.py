@@ -64,7 +64,7 @@ def places(scores: Scores, owner: NDArray[np.int64], slates: Slates) -> NDArray[
     rising = np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000))
     order = np.argsort((owner.astype(np.uint64) << np.uint64(32)) | (~rising).astype(np.uint64))
     k, o = clean[order], owner[order]
-    place = np.arange(len(order)) - np.repeat(slates.offsets[:-1], slates.lengths) + 1
+    place = slates.places + 1
     # The last of a run of equal scores gives its place to the whole run.
     ends = np.flatnonzero(np.append((k[1:] != k[:-1]) | (o[1:] != o[:-1]), True)) if len(k) else np.empty(0, np.int64)
     runs = np.diff(np.concatenate([[-1], ends]))

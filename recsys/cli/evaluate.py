@@ -93,6 +93,8 @@ def evaluate(
         found, _ = open_data(data)
         if all_items:
             found = without_lists(found)
+        if sampled is not None and is_given(found):
+            raise ConfigError(f"--sampled: {data} brings its lists along; type --all-items, too, to leave these aside")
         if sampled is not None and not is_search(found):
             found = with_sampled(found, sampled, seed)
         if is_search(found):

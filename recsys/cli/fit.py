@@ -130,7 +130,10 @@ def fit(
 def config_for(path: Path | None, data_name: str, seed: int | None = None) -> EngineConfig:
     """Return the settings of a file, else those kept for the data set, else the defaults."""
     from recsys.config import EngineConfig
-    from recsys.settings import settings_for
+    from recsys.settings import left_out, notes_of, settings_for
 
+    if path is None:
+        for note in notes_of(left_out(data_name)):
+            typer.echo(f"warning: {note}", err=True)
     config = EngineConfig.read(path) if path is not None else settings_for(data_name) or EngineConfig()
     return config if seed is None else config.model_copy(update={"seed": seed})

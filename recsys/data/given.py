@@ -20,8 +20,8 @@ class Given:
         users: (b,) ids of shoppers of the log, each once.
         rows: (b, c) int32 item rows, the target of the shopper among them.
         remark: what has to be said wherever figures of these lists are shown.
-        fresh: whether nothing but the target was ever chosen by the shopper; lists that are drawn for learning and
-            for validation are then of that kind, too.
+        fresh: whether nothing but the target was chosen by the shopper before. Lists that are drawn for learning and
+            for validation are then of that kind, too; what is chosen later they may hold: they must not know of it.
     """
 
     users: tuple[str, ...]

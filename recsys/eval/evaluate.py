@@ -28,7 +28,7 @@ from recsys.fitting_rerank import with_rerankers
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import seen
-from recsys.settings import evaluation_config, with_rerank
+from recsys.settings import evaluation_config, left_out, notes_of, with_rerank
 from recsys.types import NO_ROWS, Events, ItemRows, Offsets, Slates, offsets_of
 
 MAIN = "ndcg@10"
@@ -83,7 +83,8 @@ def evaluate(
     folds = split(data.log, split_name)
     share = _repeat_share(folds.valid)
     shown = repeats == "shown" or (repeats == "auto" and share >= 0.01)
-    config = with_rerank(config or evaluation_config(data, repeats=shown), rerank, registry)
+    absent = notes_of(left_out(data.name, registry) if config is None else ())
+    config = with_rerank(config or evaluation_config(data, shown, registry), rerank, registry)
     config = config.model_copy(update={"hide_seen": not shown, "seed": seed})
     variant = config.variants[config.variant]
     known = [*config.candidates, "fusion", "identity", "shuffle", CASCADE, *(f"{CASCADE}+{n}" for n in config.rerank)]
@@ -117,7 +118,7 @@ def evaluate(
     if refit:
         again = [r for r in REFIT_ROWS if r in wanted]
         figures |= _refit(config, registry, data, folds, base, again, variant, options, progress)
-    notes = (*_notes(folds, shown, base), *remarks)
+    notes = (*_notes(folds, shown, base), *absent, *remarks)
     baselines = _baselines(config, valid, figures)
     made = _rows(data, folds.test, figures, seconds, baselines, seed)
     return Evaluation(

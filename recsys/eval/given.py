@@ -25,7 +25,7 @@ from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests
 from recsys.rerank.base import Reranker
-from recsys.settings import evaluation_config, with_rerank
+from recsys.settings import evaluation_config, left_out, notes_of, with_rerank
 from recsys.types import Request, Slates
 
 MAIN = "ndcg@10"
@@ -99,7 +99,7 @@ def evaluate_given(
         ConfigError: an unknown row. DataError: no lists, or shoppers without a last choice.
     """
     registry = registry or Registry()
-    absent = absent_generators(evaluation_config(data, repeats=True), registry) if config is None else ()
+    absent = left_out(data.name, registry) if config is None else ()
     config = given_config(data, config, rerank, seed=seed, registry=registry)
     given: Given = data.info[INFO_KEY]
     size = given.rows.shape[1]
@@ -130,7 +130,7 @@ def evaluate_given(
         "Fitted on what precedes the last two choices of every shopper; histories show all but the last.",
         *([f"No interaction of anybody else: {', '.join(some)}."] if (some := _alone(wanted, ready)) else []),
         *(f"{CASCADE}+{name}: {one}." for name, one in fitted.calibrations.items()),
-        *(f"Without {name}, which the settings kept for this data name: it is not installed." for name in absent),
+        *notes_of(absent),
         *fitted.warnings,
     )
     return _table(data, config, given, tables[0], tables[1], seed, notes)
@@ -174,22 +174,10 @@ def given_config(
     if not isinstance(given, Given):
         raise DataError(f"{data.name} has no candidate lists")
     registry = registry or Registry()
-    config, size = with_rerank(config or _kept(data, registry), rerank, registry), given.rows.shape[1]
+    config = config or evaluation_config(data, repeats=True, registry=registry)
+    config, size = with_rerank(config, rerank, registry), given.rows.shape[1]
     stages = {n: s.model_copy(update={"top": max(s.top, size)}) for n, s in config.rerank.items()}
     return config.model_copy(update={"rerank": stages, "hide_seen": False, "seed": seed})
-
-
-def absent_generators(config: EngineConfig, registry: Registry) -> tuple[str, ...]:
-    """Return the generators of ``config`` that are not installed."""
-    found = {plugin.name for plugin in registry.plugins() if plugin.kind == "candidates"}
-    return tuple(name for name, stage in config.candidates.items() if stage.use not in found)
-
-
-def _kept(data: Dataset, registry: Registry) -> EngineConfig:
-    config = evaluation_config(data, repeats=True)
-    absent = absent_generators(config, registry)
-    there = {name: stage for name, stage in config.candidates.items() if name not in absent}
-    return config.model_copy(update={"candidates": there})
 
 
 def _known(config: EngineConfig, registry: Registry) -> tuple[list[str], set[str]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.config import ModelSettings
 from recsys.dataset import ItemTable
 from recsys.errors import ConfigError, DataError
-from recsys.eval.places import Floats, new_places, place_of, rearranged
+from recsys.eval.places import Floats, new_places, rearranged
 from recsys.paired import bootstrap_ci
 from recsys.protocols import Delta, Deps, Live, Ranker
 from recsys.registry import Registry
@@ -128,7 +128,7 @@ def injection(
 def _gains(ranker: Ranker, requests: Sequence[Request], slates: Slates, rows: ItemRows) -> Floats:
     """Return (n,) the sum of places that each of ``rows`` goes up, over all lists."""
     mine = np.isin(slates.items, rows)
-    up = (place_of(slates) - new_places(ranker, requests, slates))[mine]
+    up = (slates.places - new_places(ranker, requests, slates))[mine]
     return np.bincount(np.searchsorted(rows, slates.items[mine]), weights=up, minlength=len(rows)).astype(np.float64)
 
 

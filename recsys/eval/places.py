@@ -30,7 +30,7 @@ def new_places(ranker: Ranker, requests: Sequence[Request], slates: Slates) -> P
     if not np.array_equal(ranked.items[new], slates.items[old]):
         raise ContractError(f"{type(ranker).__name__} gave back other items than it was given")
     places = np.empty(len(old), dtype=np.int64)
-    places[old] = place_of(ranked)[new]
+    places[old] = ranked.places[new]
     return places
 
 
@@ -41,17 +41,12 @@ def rearranged(slates: Slates, key: Floats) -> tuple[Slates, Places]:
     """
     order = np.lexsort((key, slates.request_index))
     columns = {name: values[order] for name, values in slates.columns.items()}
-    scores = (1.0 / (1 + place_of(slates))).astype(np.float32)
+    scores = (1.0 / (1 + slates.places)).astype(np.float32)
     return Slates(slates.items[order], scores, slates.offsets, columns), order
-
-
-def place_of(slates: Slates) -> Places:
-    """Return (m,) the place of each entry in its list, from 0."""
-    return slates.places
 
 
 def square(slates: Slates, values: NDArray[Any]) -> Floats:
     """Return (b, longest) ``values`` (m,) with NaN behind shorter lists."""
     out = np.full((len(slates), int(slates.lengths.max(initial=0))), np.nan)
-    out[slates.request_index, place_of(slates)] = values
+    out[slates.request_index, slates.places] = values
     return out

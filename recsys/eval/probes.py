@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError
-from recsys.eval.places import Floats, Places, new_places, place_of, rearranged, square
+from recsys.eval.places import Floats, Places, new_places, rearranged, square
 from recsys.paired import bootstrap_ci
 from recsys.protocols import Ranker
 from recsys.types import Events, ItemRows, Request, Slates, offsets_of
@@ -184,7 +184,7 @@ def popularity_bias(
         places = np.empty(len(order), dtype=np.int64)
         places[order] = new_places(ranker, requests, arranged)
         before = np.empty(len(order), dtype=np.int64)
-        before[order] = place_of(arranged)
+        before[order] = arranged.places
         gain = square(slates, np.where(counted, before - places, np.nan))
         correlations += _correlations(_ranks(gain), _ranks(famous)) / shuffles
         standing.append(_by_place(slates, places, famous))
@@ -234,7 +234,7 @@ def _with_target_at(slates: Slates, hit: NDArray[np.bool_], others: Floats, posi
     """Return the lists with the target at ``position``, the others by ``others``, and where the targets stand."""
     last = np.where(hit, np.inf, others)  # all others in order, the target behind them
     rank = np.empty(len(hit), dtype=np.float64)
-    rank[np.lexsort((last, slates.request_index))] = place_of(slates)
+    rank[np.lexsort((last, slates.request_index))] = slates.places
     arranged, _ = rearranged(slates, np.where(hit, position - 0.5, rank))
     return arranged, slates.offsets[:-1] + position
 
@@ -272,6 +272,6 @@ def _by_place(slates: Slates, places: Places, famous: Floats) -> Floats:
     centred = famous - np.nanmean(famous, axis=1, keepdims=True)
     standard = centred / np.nanstd(famous, axis=1, keepdims=True)
     out = np.full(famous.shape, np.nan)
-    out[slates.request_index, places] = standard[slates.request_index, place_of(slates)]
+    out[slates.request_index, places] = standard[slates.request_index, slates.places]
     known = ~np.isnan(out)
     return np.asarray(np.nansum(out, axis=0) / np.maximum(known.sum(axis=0), 1))

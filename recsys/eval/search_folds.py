@@ -45,7 +45,7 @@ def weight_figures(pool: Pool, judgements: Judgements, choices: Sequence[Weights
     gains = np.exp2(grades(slates, judgements)) - 1
     # Among equal scores a stable sort keeps the incoming order: the less relevant first.
     order = np.lexsort((gains, slates.request_index))
-    place = np.arange(len(order)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     shape = (len(slates), max(int(slates.lengths.max(initial=0)), 1))
     at = (slates.request_index, place)
 

@@ -32,7 +32,7 @@ def measured(ranked: Slates, judged: Slates, judgements: Judgements) -> Values:
 def unjudged(ranked: Slates, judgements: Judgements, n: int = TOP) -> NDArray[np.float32]:
     """Return (q,) the share of the first ``n`` items that nobody judged; 0 for an empty list."""
     owner = ranked.request_index
-    place = np.arange(len(owner)) - np.repeat(ranked.offsets[:-1], ranked.lengths)
+    place = ranked.places
     first = place < n
     known = is_judged(ranked, judgements)
     unknown = np.bincount(owner[first & ~known], minlength=len(ranked))

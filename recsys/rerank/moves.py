@@ -50,7 +50,7 @@ def placed(slates: Slates, scores: NDArray[np.floating[Any]], most: int | None =
     Equal scores keep their order; so does what has no score (NaN), behind all that have one.
     """
     request, lengths = slates.request_index, slates.lengths
-    old = np.arange(len(slates.items)) - np.repeat(slates.offsets[:-1], lengths)
+    old = slates.places
     missing = np.isnan(scores)
     order = np.lexsort((-np.where(missing, 0, scores), missing, request))
     ranks = np.empty(len(order), dtype=np.int64)

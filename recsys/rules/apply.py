@@ -127,7 +127,7 @@ def _weighted(work: Work, slates: Slates) -> Slates:
     for by, met in zip(factors, (*work.lifted, *work.lowered), strict=True):
         factor[met.mask[slates.items] & met.holds[owner]] *= by
         np.minimum(factor, MOST, out=factor)
-    place = np.arange(len(owner)) - np.repeat(slates.offsets[:-1], slates.lengths)
+    place = slates.places
     last = factor < 1 / MOST
     boosted = np.where(last, np.inf, (place + 1) / np.where(last, 1, factor))
     # An item that was not scored has no place to be lifted from.

@@ -205,7 +205,9 @@ def _check_locations(data: bytes | mmap.mmap, name: str, beside: bool) -> None:
             end = at + len(LOCATION)
             usual = data[at - 2 : at] == b"\x0a\x08" and data[end : end + 1] == b"\x12"
             size = data[end + 1 : end + 2]
-            place = bytes(data[end + 2 : end + 2 + size[0]]) if usual and size and size[0] < 128 else b""
+            # The entry has to end with this value: of a second one, readers take the last.
+            alone = bool(size) and size[0] < 116 and data[at - 4 : at - 2] == bytes((0x6A, size[0] + 12))
+            place = bytes(data[end + 2 : end + 2 + size[0]]) if usual and alone else b""
             if not beside or not PLAIN_NAME.fullmatch(place) or not place.strip(b"."):
                 raise ArtifactDamaged(f"{name} wants weights from {place!r}, which is no plain file beside it")
         at = data.find(LOCATION, at + 1)

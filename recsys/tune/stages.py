@@ -159,7 +159,8 @@ class _Stages:
             return self._ndcg([ranker.rank(r, s, 10) for (_, r), s in zip(self.chunks, candidates, strict=True)])
 
         # How candidates are found is part of what is measured.
-        settings = {**config.rank[name].options, "candidates": {n: config.candidates[n].options for n in names}}
+        found = {"candidates": {n: config.candidates[n].options for n in names}, "fusion": config.fusion.model_dump()}
+        settings = {**config.rank[name].options, **found}
         return self._searched(config, "rank", name, settings, space, made, measure)[0]
 
     def _searched(

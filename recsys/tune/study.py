@@ -138,9 +138,12 @@ class Studies:
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
-    """Return numbers by size, so that near ones are near for the sampler; other values stay as they are."""
+    """Return numbers by size, so that near ones are near for the sampler, and all else by its name.
+
+    The order is that of the values alone: which of them is the present one must not make it another search.
+    """
     plain = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    return sorted(values) if plain else list(values)
+    return sorted(values) if plain else sorted(values, key=repr)
 
 
 def _values(orders: Space, places: Mapping[str, int]) -> Values:

@@ -113,8 +113,7 @@ class Slates:
         order = np.lexsort((-np.where(missing, 0, scores), missing, request))
         lengths = self.lengths
         if n is not None:
-            place = np.arange(len(order)) - np.repeat(self.offsets[:-1], lengths)
-            order = order[place < n]
+            order = order[self.places < n]
             lengths = np.minimum(lengths, n)
         every = {**self.columns, **columns}
         return Slates(
@@ -125,7 +124,7 @@ class Slates:
     def head(self, n: int) -> Slates:
         """Return the first ``n`` entries of each list, in their order."""
         lengths = self.lengths
-        keep = np.arange(len(self.items)) - np.repeat(self.offsets[:-1], lengths) < n
+        keep = self.places < n
         return Slates(
             self.items[keep], self.scores[keep], offsets_of(np.minimum(lengths, n)),
             {name: values[keep] for name, values in self.columns.items()}, self.notes,

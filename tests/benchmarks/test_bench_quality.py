@@ -49,6 +49,14 @@ def test_what_this_commit_has_done_is_left_out(steps, tmp_path, monkeypatch):
     assert ran(tmp_path)[-3:] == ["one", "two", "two"]
 
 
+def test_a_step_without_its_data_is_neither_done_nor_failed(steps, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RECSYS_DATA", str(tmp_path))
+    assert run_steps([Step(("noting", "one"), False, "s3rec:beauty"), steps[2]], tmp_path) == 0
+    assert ran(tmp_path) == ["two"]
+    assert "skipped, s3rec:beauty" in capsys.readouterr().out
+    assert "one" not in (tmp_path / "quality.jsonl").read_text()
+
+
 def test_memory_is_that_of_the_hungriest_process():
     hungry = "import numpy; numpy.ones(40_000_000)"
     nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hungry!r}], check=True)"

@@ -7,7 +7,7 @@ from recsys.config import EngineConfig
 from recsys.data.given import INFO_KEY, Given
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError, UnknownPlugin
-from recsys.eval.given import absent_generators, alone, evaluate_given, is_given, with_sampled, without_lists
+from recsys.eval.given import alone, evaluate_given, is_given, with_sampled, without_lists
 from recsys.eval.given_fit import drawn
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
@@ -144,11 +144,11 @@ def test_rerankers_behind_the_cascade_learn_and_are_bounded_on_such_lists(data, 
 
 
 def test_kept_settings_may_name_generators_that_are_not_installed(data, monkeypatch):
-    from recsys.eval import given
+    from recsys import settings
 
     plain = CONFIG.plain()
     kept = EngineConfig.of({**plain, "candidates": {**plain["candidates"], "novel": {"use": "of-another-package"}}})
-    monkeypatch.setattr(given, "evaluation_config", lambda data, repeats: kept)
+    monkeypatch.setattr(settings, "_packaged", lambda name: kept)
     results = evaluate_given(data, rows=["random", "popularity"]).results
     assert [r.name for r in results.rows] == ["random", "popularity"]
     assert any("novel" in note and "not installed" in note for note in results.notes)
@@ -161,11 +161,9 @@ def test_kept_settings_may_name_generators_that_are_not_installed(data, monkeypa
 def test_kept_settings_name_what_generators_know(name):
     kept, registry = settings_for(name), Registry()
     assert kept is not None
-    absent = absent_generators(kept, registry)
-    for generator, stage in kept.candidates.items():
-        if generator not in absent:
-            options = {k: v for k, v in stage.options.items() if k != "use"}
-            registry.get("candidates", stage.use).Config.model_validate(options)
+    for stage in kept.candidates.values():
+        options = {k: v for k, v in stage.options.items() if k != "use"}
+        registry.get("candidates", stage.use).Config.model_validate(options)
 
 
 def test_drawn_lists_hold_the_target_once():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ContractError, DataError
-from recsys.eval.places import new_places, place_of, rearranged
+from recsys.eval.places import new_places, rearranged
 from recsys.eval.probes import history_order, popularity_bias, position_bias
 from recsys.rank.identity import Identity
 from recsys.rank.shuffle import Shuffle
@@ -57,7 +57,7 @@ def after_any(requests, slates):
 
 
 def drawn_to_the_top(weight):
-    return lambda requests, slates: TASTE[slates.items] * WIDE - weight * place_of(slates)
+    return lambda requests, slates: TASTE[slates.items] * WIDE - weight * slates.places
 
 
 def drawn_to_the_popular(weight):
@@ -242,7 +242,7 @@ def test_places_and_orders_undo_each_other(lengths, seed):
     arranged, order = rearranged(lists, rng.random(len(lists.items)))
     assert arranged.items.tolist() == lists.items[order].tolist()
     requests = [Request() for _ in lengths]
-    assert new_places(Identity(), requests, arranged).tolist() == place_of(arranged).tolist()
+    assert new_places(Identity(), requests, arranged).tolist() == arranged.places.tolist()
     shuffle = Shuffle()
     ranked = shuffle.rank(requests, arranged, 99)
     places = new_places(shuffle, requests, arranged)

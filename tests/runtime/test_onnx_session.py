@@ -178,6 +178,18 @@ def with_weights_at(place: str) -> bytes:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
 
 
+def with_second_value(place: str, other: str) -> bytes:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[16], data_location=TensorProto.EXTERNAL)
+    entry = b"\x0a\x08location" + b"".join(b"\x12" + bytes([len(v)]) + v.encode() for v in (place, other))
+    weight.MergeFromString(b"\x6a" + bytes([len(entry)]) + entry)
+    # What a library writes it writes once: the entry is put in by hand, into the bytes of a model without one.
+    lone = with_weights_at(place)
+    written = b"\x6a" + bytes([12 + len(place)]) + b"\x0a\x08location\x12" + bytes([len(place)]) + place.encode()
+    assert written in lone
+    assert weight.external_data[0].value == other
+    return lone.replace(written, b"\x6a" + bytes([len(entry)]) + entry)
+
+
 def test_weights_are_read_from_plain_files_beside_the_graph_alone(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
@@ -193,6 +205,8 @@ def test_weights_are_read_from_plain_files_beside_the_graph_alone(tmp_path: Path
     turned = b"\x12\x0cweights.data\x0a\x08location"
     assert entry in graph.read_bytes()
     spoiled.append(graph.read_bytes().replace(entry, turned))
+    # Of two values in one entry the last is the one that counts. Longer fields in front of it, so their lengths grow.
+    spoiled.append(with_second_value("weights.data", str(tmp_path / "secret")))
     spoiled.append(graph.read_bytes().replace(b"\x08location", b"\x88\x00location"))
     for model in spoiled:
         graph.write_bytes(model)

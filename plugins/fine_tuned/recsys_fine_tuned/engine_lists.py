@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys.config import EngineConfig
-from recsys.data.splits import ChoicesBack
+from recsys.data.splits import ChoicesBack, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.fitting import Fitted, Labelled, Progress, fit_ranker, ranking_data, silent
@@ -14,16 +14,23 @@ from recsys_fine_tuned.crossencoder_lists import Lists
 
 
 def engine_lists(
-    data: Dataset, config: EngineConfig | None = None, options: FitOptions | None = None, progress: Progress = silent
-) -> tuple[Lists, Lists]:
+    data: Dataset, config: EngineConfig | None = None, options: FitOptions | None = None, progress: Progress = silent,
+    *, measured: str | None = None,
+) -> tuple[Lists, Lists]:  # fmt: skip
     """Return lists to learn from, and lists of shoppers who are not among them, of each shopper's latest choice.
 
     Generators are fitted on what came before that choice, and every list is ordered by a ranker that did not learn
     from its shopper: its scores saw no label of its own. The plan is ``config.variant``.
 
+    ``measured`` names the split of an evaluation that is to follow ("leave-one-out", "global-time"): then nothing of
+    its validation or test is learned from. Without it the latest choices of all are what is learned, as for serving:
+    a model of these must not be measured on the same data.
+
     Raises:
-        ConfigError: that plan has no ranker. DataError: no list holds what it should find.
+        ConfigError: that plan has no ranker. DataError: no list holds what it should find, or the split lacks data.
     """
+    if measured is not None:
+        data = data.with_log(split(data.log, measured).test.fit)
     settings, registry = config or EngineConfig(), Registry()
     how = options or FitOptions(seed=settings.seed)
     variant = settings.variants[settings.variant]

@@ -30,7 +30,8 @@ def trained(seed: int = SEED, shoppers: int = SHOPPERS, threads: int = 2, **opti
         options: settings of `recsys_fine_tuned.listwise.Listwise`.
     """
     plain = (settings_for("shop") or EngineConfig()).plain()
-    plain["rerank"] = {NAME: {"use": "compressed", **options}}
+    # No item of this shop is one of another: vectors of their own would be learned for nothing.
+    plain["rerank"] = {NAME: {"use": "compressed", "own": False, **options}}
     plain["search"]["rank"] = None  # searches have no part in this
     usual = plain["variants"][plain["variant"]]
     plain["variants"][NAME] = {**usual, "rerank": NAME}
@@ -54,7 +55,9 @@ def ship(folder: Path, seed: int = SEED, shoppers: int = SHOPPERS, threads: int 
     reranker.save(folder)
     recipe = {
         "trained_on": f"the sample shop, seed {seed}, {shoppers} shoppers",
-        "command": "python -m recsys_fine_tuned.listwise_shop", "options": options,
+        "command": "python -m recsys_fine_tuned.listwise_shop",
+        # All of them: what is the default today may not be tomorrow.
+        "options": reranker.config.model_dump(mode="json", exclude_none=True, exclude={"artifact", "max_move"}),
         # The bound is the best on these lists, and each of them holds the answer: no figure to compare with others.
         "bound_chosen_on": {
             "lists_with_the_answer": said.requests, "their_ndcg@10": dict(said.ndcg), "p": said.p,

@@ -49,7 +49,7 @@ class States:
             if held is None or known < len(rows):
                 past = nothing(session, 1) if held is None else held.cache[:, :, None]
                 made = session.run({"events": codes[rows[known:]][None], "past": past})
-                held = PrefixState(made["state"][:, :, 0], made["wanted"][0, -1])
+                held = PrefixState(made["state"][:, :, 0], made["wanted"][0, -1].copy())  # a view would keep every row
                 self._cache.put(Prompt((rows,), user), held, forgotten)
         return held.hidden[None]
 

@@ -146,6 +146,7 @@ class Encoded(Reranker):
                 found = [v for v in self.encode(self.texts(rows)) if len(v)]
                 if len(found) >= FEWEST:
                     self._middle.append(np.concatenate(found).mean(axis=0, dtype=np.float64).astype(np.float32))
+                    self._kept[False].clear()  # nobody asks for vectors without it any more
         return self._middle[0] if self._middle else None
 
     def _vectors(self, centred: bool, texts: Sequence[str], query: bool = False) -> list[NDArray[Any]]:

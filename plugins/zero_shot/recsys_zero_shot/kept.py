@@ -45,6 +45,12 @@ class Kept:
             self._put({key: found[key] for key in missing})
         return [found[key] for key in keys]
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._arrays.clear()
+            self._bytes = 0
+
     def _put(self, arrays: dict[bytes, NDArray[Any]]) -> None:
         with self._lock:
             for key, array in arrays.items():

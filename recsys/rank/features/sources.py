@@ -31,7 +31,7 @@ class Sources:
             scores = slates.columns[f"{g}_score"]
             out += [np.nan_to_num(scores, nan=-1.0), _share(scores, slates), np.log(slates.columns[f"{g}_rank"])]
         fused = slates.columns["fused_score"]
-        place = np.arange(len(fused)) - np.repeat(slates.offsets[:-1], slates.lengths) + 1
+        place = slates.places + 1
         out += [fused, _share(fused, slates), np.log(place), _bits(slates.columns["found"])]
         return out
 
