@@ -90,6 +90,24 @@ def _flipped_sums(size: Values, flips: int, rng: np.random.Generator) -> Values:
     return sums
 
 
+def linearised(parts: ArrayLike, wholes: ArrayLike) -> Values:
+    """Return (b,) one value a request whose mean is ``parts.sum() / wholes.sum()``, from both as (b,).
+
+    A ratio of sums is no mean over requests: these values, its first-order expansion (the delta method), are what
+    `bootstrap_ci` and `paired_randomisation` may be given in its place.
+
+    Raises:
+        DataError: shapes differ, a value is not finite, or ``wholes`` do not sum to more than 0.
+    """
+    top, under = checked(parts, "parts"), checked(wholes, "wholes")
+    if top.shape != under.shape:
+        raise DataError(f"a ratio needs both for every request: {len(top)} parts, {len(under)} wholes")
+    if not under.sum() > 0:
+        raise DataError("a ratio needs wholes that sum to more than 0")
+    ratio = top.sum() / under.sum()
+    return ratio + (top - ratio * under) / under.mean()
+
+
 def checked(values: ArrayLike, name: str) -> Values:
     """Return (b,) float64 values. Raises `DataError` for another shape, no values, or one that is not finite."""
     flat = np.asarray(values, dtype=np.float64)

@@ -152,10 +152,12 @@ def _runs(given: list[str]) -> dict[str, Path]:
 
 def show(results: Results) -> None:
     """Print the main table, the comparison with the first baseline and the facts that they rest on."""
-    from recsys.eval.tables import accuracy, against, headline
+    from recsys.eval.tables import accuracy, against, debiased, headline
 
     out = console()
     _print(out, accuracy(results), notes=False)
+    if (table := debiased(results)).lines:
+        _print(out, table, notes=True)
     # What was the best single generator on validation comes first, then whatever else there is to compare with.
     named = [str(results.protocol.get("best_single_by_validation", "")), *results.baselines]
     for base in [b for b in named if b in results.baselines][:1]:

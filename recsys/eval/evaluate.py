@@ -18,11 +18,18 @@ from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
 from recsys.eval.compare import Comparison, compare
+from recsys.eval.debiased import debiased, effective_targets, inverse_propensity
 from recsys.eval.measure import CASCADE, CONTROLS, DEPTH, Extra, RowFigures, Table
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
 from recsys.eval.results import Results, Row
 from recsys.eval.runfile import read_run
-from recsys.eval.slices import history_slices, repeat_slices, slice_means, target_popularity_slices
+from recsys.eval.slices import (
+    history_slices,
+    newcomer_slice,
+    repeat_slices,
+    slice_means,
+    target_popularity_slices,
+)
 from recsys.fitting import Fitted, Progress, deps_for, fit_all, fit_generators, fit_ranker, ranking_data, silent
 from recsys.fitting_rerank import with_rerankers
 from recsys.protocols import FitOptions
@@ -130,6 +137,7 @@ def evaluate(
                 "validation_" + MAIN: round(float(valid[best].metrics[MAIN].mean()), 4),
                 "best_single_by_validation": baselines[0] if baselines else "",
                 "ranking": "all items", "ties": "pessimistic", "events": len(data.log),
+                "debiased_effective_targets": round(_effective(data, folds.test), 1),
             },
             notes=notes,
         ),
@@ -177,11 +185,13 @@ def _rows(
     data: Dataset, fold: Fold, figures: Mapping[str, RowFigures], seconds: Mapping[str, float],
     baselines: Sequence[str], seed: int,
 ) -> list[Row]:  # fmt: skip
-    popularity = np.bincount(fold.fit.liked().events.rows, minlength=len(data.items))
+    popularity = _popularity(data, fold)
+    weights = inverse_propensity(fold.targets, popularity)
     categories = category_matrix(data.items.categories) if any(data.items.categories) else None
     lengths = fold.history.offsets[fold.users + 1] - fold.history.offsets[fold.users]
     masks = (
         target_popularity_slices(fold.targets, popularity)
+        | newcomer_slice(np.diff(fold.fit.offsets)[fold.users])
         | history_slices(lengths)
         | repeat_slices(fold.targets, *_chosen_before(fold))
     )
@@ -196,7 +206,7 @@ def _rows(
     out = []
     for row, f in figures.items():
         beyond = beyond_accuracy(heads(f.top), popularity, reference=fold.targets, categories=categories)
-        shown = {m: f.metrics[m] for m in DEFAULT_METRICS}
+        shown = {m: f.metrics[m] for m in DEFAULT_METRICS} | debiased(f.ranks, fold.targets, weights)
         out.append(
             Row.of(
                 row, shown, versus=versus[row], seed=seed, fit_s=_fit_seconds(row, seconds), latency_ms=f.latency_ms,
@@ -206,6 +216,14 @@ def _rows(
             )
         )  # fmt: skip
     return out
+
+
+def _effective(data: Dataset, fold: Fold) -> float:
+    return effective_targets(inverse_propensity(fold.targets, _popularity(data, fold)))
+
+
+def _popularity(data: Dataset, fold: Fold) -> NDArray[np.int64]:
+    return np.bincount(fold.fit.liked().events.rows, minlength=len(data.items))
 
 
 def _chosen_before(fold: Fold) -> tuple[ItemRows, Offsets]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold
-from recsys.eval.metrics import CEILING, DEFAULT_METRICS, candidate_recall, per_request
+from recsys.eval.metrics import CEILING, DEFAULT_METRICS, candidate_recall, per_request, target_ranks
 from recsys.fitting import Fitted, plan_for
 from recsys.funnel import Funnel, prepared
 from recsys.protocols import Deps
@@ -30,10 +30,14 @@ TOP = 10  # how much of a list the beyond-accuracy figures look at
 
 @dataclass(slots=True)
 class RowFigures:
-    """What one row did on every request: metrics (b,), and the rows of its first ten items (b, 10), -1 pads."""
+    """What one row did on every request: metrics (b,), and the rows of its first ten items (b, 10), -1 pads.
+
+    ``ranks`` (t,) are those of the targets, from 1, inf for a miss.
+    """
 
     metrics: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     top: ItemRows = field(default_factory=lambda: np.empty((0, TOP), dtype=np.int32))
+    ranks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     latency_ms: dict[str, float] = field(default_factory=dict)
     peak_rss_mb: float = 0.0
 
@@ -74,12 +78,12 @@ class Table:
         progress: Callable[[int], None] | None = None,
     ) -> dict[str, RowFigures]:  # fmt: skip
         """Return the figures of every row over all requests of the fold."""
-        out: dict[str, list[tuple[dict[str, Any], ItemRows]]] = {row: [] for row in self.rows}
+        out: dict[str, list[tuple[dict[str, Any], ItemRows, NDArray[np.float64]]]] = {row: [] for row in self.rows}
         for part, requests in fold_requests(fold, n_items, self.config.hide_seen, k=TOP):
             targets = fold.targets.take(np.arange(part.start, part.stop))
             for row, slates in self._answers(requests, part).items():
                 values = per_request(slates, targets, tuple(metrics)) | candidate_recall(slates, targets, CEILING)
-                out[row].append((values, _head(slates)))
+                out[row].append((values, _head(slates), target_ranks(slates, targets)))
             if progress is not None:
                 progress(len(requests))
         figures = {}
@@ -88,6 +92,7 @@ class Table:
             figures[row] = RowFigures(
                 {m: np.concatenate([p[0][m] for p in parts]) for m in names},
                 np.concatenate([p[1] for p in parts]),
+                np.concatenate([p[2] for p in parts]),
                 peak_rss_mb=peak_rss_mb(),
             )
         return figures

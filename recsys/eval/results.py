@@ -79,7 +79,7 @@ class Row(_Part):
     def of(
         cls,
         name: str,
-        values: Mapping[str, NDArray[np.float32]],
+        values: Mapping[str, NDArray[np.floating[Any]]],
         *,
         versus: Mapping[str, Comparison] | None = None,
         resamples: int = 1000,

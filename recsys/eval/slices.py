@@ -53,6 +53,14 @@ def history_slices(lengths: NDArray[np.integer[Any]], edges: Sequence[int] = HIS
     return out
 
 
+def newcomer_slice(fitted: NDArray[np.integer[Any]]) -> Masks:
+    """Return the (b,) mask "shopper cold": requests whose shopper has none of their events, (b,), in the fitted log.
+
+    Such a shopper may well have a history at the time of the request: nothing was learned from it.
+    """
+    return {"shopper cold": fitted == 0}
+
+
 def repeat_slices(targets: Targets, rows: ItemRows, offsets: Offsets) -> Masks:
     """Return the (b,) masks "target repeat", some target is in the request's history, and "target new", none is.
 

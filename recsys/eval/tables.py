@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from recsys.eval.debiased import PREFIX
 from recsys.eval.results import EffectSize, Results, Row
 
 ALPHA = 0.05
@@ -61,6 +62,8 @@ def percent(value: float | None) -> str:
 
 def label(metric: str) -> str:
     """Return "NDCG@10" of "ndcg@10"."""
+    if metric.startswith(PREFIX):
+        return f"Debiased {label(metric.removeprefix(PREFIX))}"
     name, at, k = clean(metric).partition("@")
     known = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "map": "MAP"}
     return known.get(name, name.replace("_", " ").capitalize()) + at + k
@@ -124,29 +127,47 @@ def headline(results: Results) -> str:
 def tables(results: Results) -> list[Table]:
     """Return every table that has something in it, the main one first."""
     found = [accuracy(results), *(against(results, base) for base in results.baselines), slices(results)]
-    found += [ceiling(results), beyond(results), cost(results)]
+    found += [debiased(results), ceiling(results), beyond(results), cost(results)]
     return [table for table in found if table.lines]
 
 
 def accuracy(results: Results) -> Table:
-    """Return all metrics with their intervals."""
-    metrics = _keys(row.metrics for row in results.rows)
-    top = {m: max(row.metrics[m] for row in results.rows if m in row.metrics) for m in metrics}
-    lines = []
-    for row in results.rows:
-        cells = [Cell(clean(row.name), significance(results, row))]
-        for m in metrics:
-            value, interval = row.metrics.get(m), row.ci95.get(m)
-            note = f"{number(interval[0])}–{number(interval[1])}" if interval else ""
-            cells.append(Cell(number(value), note, value is not None and value == top[m]))
-        lines.append(tuple(cells))
+    """Return all metrics with their intervals, but for the debiased ones."""
+    metrics = [m for m in _keys(row.metrics for row in results.rows) if not m.startswith(PREFIX)]
+    lines = _measured(results, metrics, [significance(results, row) for row in results.rows])
     legend = [f"Beside each mean its 95 % bootstrap interval over {results.users:,} requests."]
     legend += [
         f"▲{letter} significantly better, ▼{letter} worse than {clean(base)} on {label(results.metric)} "
         f"(paired randomisation test, Holm-corrected, p < {ALPHA})."
         for base, letter in letters(results).items()
     ]
-    return Table("Ranking quality", ("Row", *map(label, metrics)), tuple(lines), tuple(legend), _best(results))
+    return Table("Ranking quality", ("Row", *map(label, metrics)), lines, tuple(legend), _best(results))
+
+
+def _measured(results: Results, metrics: Sequence[str], marks: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
+    """Return a line a row: its name with its mark, then each metric with its interval."""
+    top = {m: max(row.metrics[m] for row in results.rows if m in row.metrics) for m in metrics}
+    lines = []
+    for row, mark in zip(results.rows, marks, strict=True):
+        cells = [Cell(clean(row.name), mark)]
+        for m in metrics:
+            value, interval = row.metrics.get(m), row.ci95.get(m)
+            note = f"{number(interval[0])}–{number(interval[1])}" if interval else ""
+            cells.append(Cell(number(value), note, value is not None and value == top[m]))
+        lines.append(tuple(cells))
+    return tuple(lines)
+
+
+def debiased(results: Results) -> Table:
+    """Return the debiased metrics, each beside the plain one; no lines where nothing was debiased."""
+    names = [m for m in _keys(row.metrics for row in results.rows) if m.startswith(PREFIX)]
+    metrics = [m for name in names for m in (name.removeprefix(PREFIX), name)]
+    lines = _measured(results, metrics, [""] * len(results.rows)) if names else ()
+    legend = (
+        "Debiased: each target counts by 1 / (1 + its events in the fitted log), divided by the sum of these weights "
+        "(Yang et al. 2018, gamma = 1): what would be left if rare and popular items were chosen equally often.",
+    )
+    return Table("Without the pull of popular targets", ("Row", *map(label, metrics)), lines, legend, _best(results))
 
 
 def against(results: Results, base: str) -> Table:

@@ -136,6 +136,17 @@ def test_the_contract_of_the_json(found: Evaluation) -> None:
     assert row["ceiling"]["recall@100"] >= row["metrics"]["hr@10"]
 
 
+def test_debiased_figures_stand_beside_the_plain_ones(found: Evaluation) -> None:
+    results = found.results
+    for row in results.rows:
+        low, high = row.ci95["debiased_ndcg@10"]
+        assert low <= row.metrics["debiased_ndcg@10"] <= high
+    popular, chain = results.row("popularity").metrics, results.row("transitions").metrics
+    assert popular["debiased_hr@10"] < 0.9 * popular["hr@10"]
+    assert chain["debiased_hr@10"] > 0.9 * chain["hr@10"]
+    assert 0 < float(results.protocol["debiased_effective_targets"]) < len(found.users)
+
+
 def test_a_run_file_joins_the_table(data: Dataset, tmp_path: Path) -> None:
     fold = split(data.log, "leave-one-out").test
     users = [data.log.users[u] for u in fold.users]
@@ -212,6 +223,23 @@ def test_global_time_counts_everybody(data: Dataset) -> None:
     out = evaluate(data, "global-time", EngineConfig.of(SMALL), rows=["transitions", "cascade"], latency=False)
     assert out.results.users == len(split(data.log, "global-time").test)
     assert out.results.row("cascade@refit").metrics["hr@10"] > 0
+
+
+def test_shoppers_whom_the_fit_never_met_are_a_slice(data: Dataset) -> None:
+    late = [
+        Event(user_id=f"late{n}", item_id=f"i{n % 30}", kind="purchase", time=1_700_000_000 + 6 * 86_400 + n * 3600)
+        for n in range(20)
+    ]
+    events = [
+        Event(user_id=u, item_id=data.items.ids[int(r)], kind="purchase", time=int(t))
+        for g, u in enumerate(data.log.users)
+        for r, t in zip(data.log.history(g).rows, data.log.history(g).times, strict=True)
+    ]
+    more = Dataset.of([data.items.item(r) for r in range(len(data.items))], [*events, *late], name="late")
+    out = evaluate(more, "global-time", EngineConfig.of(SMALL), rows=["popularity"], latency=False, refit=False)
+    test = split(more.log, "global-time").test
+    strangers = {more.log.users[u] for u in test.users} & {f"late{n}" for n in range(20)}
+    assert out.results.row("popularity").slices["shopper cold"]["requests"] == len(strangers) > 0
 
 
 def test_an_unknown_row_is_refused(data: Dataset) -> None:

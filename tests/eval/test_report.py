@@ -261,6 +261,17 @@ def test_tables_leave_out_what_is_empty():
     ]  # fmt: skip
 
 
+def test_debiased_figures_have_a_table_of_their_own():
+    metrics = {"ndcg@10": 0.5, "debiased_ndcg@10": 0.25}
+    found = results(
+        rows=[{"name": "a", "metrics": metrics, "ci95": {"debiased_ndcg@10": (0.2, 0.3)}}], best_by_validation="a"
+    )
+    main, table = tables(found)
+    assert main.head == ("Row", "NDCG@10")
+    assert table.head == ("Row", "NDCG@10", "Debiased NDCG@10")
+    assert [(c.text, c.note) for c in table.lines[0]] == [("a", ""), ("0.5000", ""), ("0.2500", "0.2000–0.3000")]
+
+
 def test_facts_and_headline():
     found = dict(facts(results()))
     assert (found["Shoppers"], found["N candidates"], found["Masked"]) == ("22,363", "500", "yes")
