@@ -105,7 +105,8 @@ def linearised(parts: ArrayLike, wholes: ArrayLike) -> Values:
     if not under.sum() > 0:
         raise DataError("a ratio needs wholes that sum to more than 0")
     ratio = top.sum() / under.sum()
-    return ratio + (top - ratio * under) / under.mean()
+    values: Values = ratio + (top - ratio * under) / under.mean()
+    return values
 
 
 def checked(values: ArrayLike, name: str) -> Values:

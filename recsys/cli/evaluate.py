@@ -60,6 +60,12 @@ def evaluate(
     sampled: Annotated[
         int | None, typer.Option("--sampled", metavar="N", help="Rank each target among N - 1 random others alone.")
     ] = None,
+    shuffle_ties: Annotated[
+        bool, typer.Option("--shuffle-ties", help="Put what a shopper did at one time in random order, by the seed.")
+    ] = False,
+    anonymise: Annotated[
+        bool, typer.Option("--anonymise", help="Put opaque words for all words: what is left without known names?")
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
     per_user: Annotated[
@@ -76,7 +82,9 @@ def evaluate(
     other data, as S3-Rec and P5 do.
     """
     from recsys.config import EngineConfig
+    from recsys.data.anonymise import anonymised
     from recsys.data.source import open_data
+    from recsys.data.ties import with_shuffled_ties
     from recsys.eval.evaluate import evaluate as measured
     from recsys.eval.given import evaluate_given, is_given, with_sampled, without_lists
     from recsys.eval.per_user import write_per_user
@@ -93,12 +101,19 @@ def evaluate(
         found, _ = open_data(data)
         if all_items:
             found = without_lists(found)
+        if shuffle_ties:
+            found = with_shuffled_ties(found, seed)
+        if anonymise and not is_search(found):
+            tell("replacing all words")
+            found = anonymised(found, seed)
         if sampled is not None and is_given(found):
             raise ConfigError(f"--sampled: {data} brings its lists along; type --all-items, too, to leave these aside")
         if sampled is not None and not is_search(found):
             found = with_sampled(found, sampled, seed)
         if is_search(found):
-            names = ("split", "config", "rerank", "repeats", "run", "refit", "ablate", "all_items", "sampled")
+            names = (
+                "split", "config", "rerank", "repeats", "run", "refit", "ablate", "all_items", "sampled", "anonymise",
+            )  # fmt: skip
             _refuse(context, data, names, "holds judged queries and no shoppers")
             evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
         elif is_given(found):

@@ -65,4 +65,4 @@ def effective_targets(weights: Values) -> float:
 
 
 def _sums(targets: Targets, values: Values) -> Values:
-    return np.bincount(targets.owner, weights=values, minlength=len(targets))
+    return np.bincount(targets.owner, weights=values, minlength=len(targets)).astype(np.float64, copy=False)

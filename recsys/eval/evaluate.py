@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.candidates.scoring import top
 from recsys.config import EngineConfig, Variant
+from recsys.data.altered import full_name, remarks
 from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError
@@ -102,7 +103,7 @@ def evaluate(
     base = _fit_base(config, registry, data, folds, wanted, options, progress)
     unfitted = {f"{CASCADE}+{n}" for n in config.rerank if n not in base.rerankers}
     wanted = [row for row in wanted if row not in unfitted]  # the notes say why
-    extra, remarks = _foreign(runs or {}, folds.test, data)
+    extra, of_runs = _foreign(runs or {}, folds.test, data)
     oracle = oracle or data.info.get("oracle")
     if oracle is not None:
         extra = {"oracle": _oracle_row(oracle, folds.test, not shown), **extra}
@@ -125,12 +126,12 @@ def evaluate(
     if refit:
         again = [r for r in REFIT_ROWS if r in wanted]
         figures |= _refit(config, registry, data, folds, base, again, variant, options, progress)
-    notes = (*_notes(folds, shown, base), *absent, *remarks)
+    notes = (*remarks(data), *_notes(folds, shown, base), *absent, *of_runs)
     baselines = _baselines(config, valid, figures)
     made = _rows(data, folds.test, figures, seconds, baselines, seed)
     return Evaluation(
         Results.of(
-            data=data.name, split=split_name, users=len(folds.test), items=n_items, seed=seed,
+            data=full_name(data), split=split_name, users=len(folds.test), items=n_items, seed=seed,
             settings_hash=config.hash, best_by_validation=best, rows=made, metric=MAIN,
             protocol={
                 "repeats": "shown" if shown else "masked", "repeat_targets_in_validation": round(share, 4),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.config import EngineConfig
+from recsys.data.altered import full_name, remarks
 from recsys.data.given import INFO_KEY, Given
 from recsys.data.splits import Fold, split
 from recsys.dataset import Dataset
@@ -125,6 +126,7 @@ def evaluate_given(
         lists = given.rows if fold is test_fold else drawn(fold, len(data.items), size, seed, given.fresh)
         tables.append(_measured(fold, lists, {r: orders[r] for r in wanted}, len(data.items)))
     notes = (
+        *remarks(data),
         *([given.remark] if given.remark else []),
         f"{len(given.users)} lists of {size} items, the target among them; nothing is masked.",
         "Fitted on what precedes the last two choices of every shopper; histories show all but the last.",
@@ -145,7 +147,7 @@ def _table(
     versus = _versus(test, [base, FUSION, CASCADE], seed)
     return Evaluation(
         Results.of(
-            data=data.name, split="given candidates", users=len(given.users), items=len(data.items), seed=seed,
+            data=full_name(data), split="given candidates", users=len(given.users), items=len(data.items), seed=seed,
             settings_hash=config.hash, best_by_validation=best, metric=MAIN,
             rows=[Row.of(r, values, versus=versus[r], seed=seed) for r, values in test.items()],
             protocol={

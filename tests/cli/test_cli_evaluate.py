@@ -73,11 +73,31 @@ def test_json_alone_on_stdout(answer, source, shop_folder):
         (("--repeats", "often"), 2, "often"),
         (("--rerank", "late-interactoin"), 1, "late-interaction"),
         (("--config", "none.toml"), 2, "recsys init"),
+        (("--shuffle-ties",), 1, "has no ties"),
     ],
 )
 def test_errors_name_what_is_wrong(call, source, shop_folder, words, code, hint):
     config = () if "--config" in words else ("--config", shop_folder / "recsys.toml")
     assert hint in call("evaluate", "--data", source, *config, *words, code=code).stderr
+
+
+def test_data_altered_on_purpose_is_named_and_told(answer, shop_folder, tmp_path):
+    lines = (shop_folder / "events.csv").read_text().splitlines()[:-1]
+    days = [",".join([u, i, str(int(t) // 200_000 * 200_000), k]) for u, i, t, k in (x.split(",") for x in lines[1:])]
+    (tmp_path / "days.csv").write_text("\n".join([lines[0], *days]) + "\n")
+    (tmp_path / "items.csv").write_text((shop_folder / "items.csv").read_text())
+    config = tmp_path / "text.toml"
+    config.write_text((shop_folder / "recsys.toml").read_text() + "[candidates.bm25]\n")
+    words = (
+        "evaluate", "--data", f"csv:{tmp_path / 'days.csv'}?items=items.csv", "--split", "leave-one-out", "--config",
+        config, "--rows", "transitions,bm25", "--no-refit", "--json",
+    )  # fmt: skip
+    plain, altered = answer(*words), answer(*words, "--shuffle-ties", "--anonymise")
+    assert altered["data"] == plain["data"] + ", ties shuffled, anonymised"
+    assert "at one time are in random order" in altered["notes"][0]
+    assert "replaced by opaque ones" in altered["notes"][1]
+    assert plain["rows"][0]["metrics"] != altered["rows"][0]["metrics"]
+    assert plain["users"] == altered["users"]
 
 
 def results(name: str, shift: float, **other) -> dict:
