@@ -32,6 +32,13 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "icecat": ("search:icecat", ()),
     "msrd": ("search:msrd", ()),
 }
+# The same with other seeds: of the ranker's folds, of ALS and BPR, of whatever is random.
+SEEDS = {name: tuple(f"{name}-seed-{seed}" for seed in (1, 2)) for name in ("beauty", "toys")}
+SETS |= {
+    again: (SETS[name][0], ("--split", "leave-one-out", "--no-refit", "--seed", again[-1]))
+    for name, others in SEEDS.items()
+    for again in others
+}
 DIRECT = tuple(name for name, (_, protocol) in SETS.items() if protocol == SAMPLED)
 SEARCHES = tuple(name for name, (data, _) in SETS.items() if data.startswith("search:"))
 

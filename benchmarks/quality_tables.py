@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,25 @@ def summary(names: Sequence[str], folder: Path) -> str:
         "HR@10 cascade",
     )  # fmt: skip
     return markdown_table(Table("", head, tuple(lines)))
+
+
+def seeds(sets: Mapping[str, Sequence[str]], folder: Path) -> str:
+    """Return what the parts of the cascade reach with each seed, and how far these lie apart."""
+    lines = []
+    for name, others in sets.items():
+        found = [read(one, folder) for one in (name, *others)]
+        if any(one is None for one in found):
+            continue
+        runs = [{row.name: row.metrics for row in one.rows} for one in found if one is not None]
+        for row in ("transitions", "als", "ease", "fusion", "cascade"):
+            for metric in SHOWN:
+                values = [run[row][metric] for run in runs]
+                about = (number(statistics.fmean(values)), number(statistics.stdev(values)))
+                lines.append((name, row, metric.upper(), *map(number, values), *about))
+    if not lines:
+        return f"Not measured yet: `python -m benchmarks evaluate {' '.join(o for n in sets.values() for o in n)}`."
+    head = ("Set", "Row", "Metric", "Seed 0", "Seed 1", "Seed 2", "Mean", "Standard deviation")
+    return markdown_table(Table("", head, tuple(tuple(map(Cell, line)) for line in lines)))
 
 
 def reranked(names: Sequence[str], folder: Path) -> str:

@@ -20,13 +20,15 @@ from benchmarks import (
     transfer_tables,
     xrec_tables,
 )
-from benchmarks.evaluations import DIRECT, SEARCHES, SETS
+from benchmarks.evaluations import DIRECT, SEARCHES, SEEDS, SETS
 from benchmarks.llmrank import SETS as LLMRANK
 from benchmarks.runner import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 REGION = re.compile(r"(<!-- table:([a-z0-9-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
+# Sets with a table of their own.
+ONCE = [name for name in SETS if name not in DIRECT and not any(name in others for others in SEEDS.values())]
 # Region -> what makes its text from the folder of results.
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "bm25": speed_tables.bm25,
@@ -58,9 +60,10 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "searches": partial(quality_tables.search_summary, list(SEARCHES)),
     "shop-search": quality_tables.of_shop_search,
     "quality-steps": quality.table,
-    "quality": partial(quality_tables.summary, [name for name in SETS if name not in DIRECT]),
+    "quality": partial(quality_tables.summary, ONCE),
+    "seeds": partial(quality_tables.seeds, SEEDS),
     "rerankers": partial(quality_tables.reranked, list(SETS)),
-    **{name: partial(quality_tables.of_set, name) for name in SETS if name not in SEARCHES + DIRECT},
+    **{name: partial(quality_tables.of_set, name) for name in ONCE if name not in SEARCHES},
     **{name: partial(quality_tables.of_search, name) for name in SEARCHES},
 }
 
