@@ -85,7 +85,7 @@ def test_every_verb_has_json_and_help():
 
     verbs = get_command(app).commands
     assert set(verbs) == {
-        "init", "doctor", "data", "fit", "evaluate", "compare", "export", "recommend", "similar", "search", "suggest",
+        "init", "doctor", "data", "tune", "fit", "evaluate", "compare", "export", "recommend", "similar", "search", "suggest",
         "explain", "profile", "demo", "plugins", "models", "erase-user", "dump", "restore",
     }  # fmt: skip
     for name, verb in verbs.items():
