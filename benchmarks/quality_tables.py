@@ -10,6 +10,7 @@ from typing import Any
 
 from recsys.eval.report import markdown_table
 from recsys.eval.results import Results, Row
+from recsys.eval.stages import best_single
 from recsys.eval.tables import NONE, Cell, Table, compact, number, p_text, percent
 
 SHOWN = ("hr@10", "ndcg@10")
@@ -21,12 +22,6 @@ def read(name: str, results: Path) -> Results | None:
     """Return the evaluation of one set, None when it has not been measured."""
     path = results / f"evaluate-{name}.json"
     return Results.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
-
-
-def best_single(results: Results) -> str | None:
-    """Return the generator that was best on validation: the first of the baselines that rows are compared with."""
-    # A baseline is not compared with itself, so only the other rows have the whole list.
-    return next((next(iter(r.p_vs)) for r in results.rows if r.p_vs and r.name not in results.baselines), None)
 
 
 def with_interval(row: Row, metric: str) -> Cell:

@@ -90,11 +90,14 @@ def evaluate(
     from recsys.eval.per_user import write_per_user
     from recsys.eval.report import to_html, to_markdown
     from recsys.eval.search import evaluate_search, is_search
+    from recsys.eval.svg import require_matplotlib
 
     runs = _runs(run or [])
     for target in (html, markdown, per_user, Path(json_file) if json_file else None):
         if target is not None and not target.parent.is_dir():  # hours of work should not end here
             raise ConfigError(f"there is no folder {target.parent} to write {target.name} into")
+    if html is not None:
+        require_matplotlib()
     settings = None if config is None else EngineConfig.read(config)
     with progress() as tell:
         tell(f"reading {data}")
@@ -167,16 +170,14 @@ def _runs(given: list[str]) -> dict[str, Path]:
 
 def show(results: Results) -> None:
     """Print the main table, the comparison with the first baseline and the facts that they rest on."""
-    from recsys.eval.tables import accuracy, against, debiased, headline
+    from recsys.eval.tables import accuracy, against, comparisons, debiased, gains, headline
 
     out = console()
     _print(out, accuracy(results), notes=False)
-    if (table := debiased(results)).lines:
-        _print(out, table, notes=True)
-    # What was the best single generator on validation comes first, then whatever else there is to compare with.
-    named = [str(results.protocol.get("best_single_by_validation", "")), *results.baselines]
-    for base in [b for b in named if b in results.baselines][:1]:
-        _print(out, against(results, base), notes=True)
+    more = (debiased(results), gains(results), *(against(results, base) for base in comparisons(results)[:1]))
+    for table in more:
+        if table.lines:
+            _print(out, table, notes=True)
     typer.echo(headline(results))
     for note in results.notes:
         typer.echo(f"- {note}")
@@ -184,7 +185,7 @@ def show(results: Results) -> None:
 
 def _print(out: Any, table: Table, notes: bool) -> None:
     lines = [
-        [" ".join((("* " if cell.best else "") + cell.text, cell.note if notes or not i else "")).strip()
+        [" ".join(filter(None, ("*" if cell.best else "", cell.text, cell.marks, cell.note if notes or not i else "")))
          for i, cell in enumerate(line)]
         for line in table.lines
     ]  # fmt: skip

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
-from xml.etree import ElementTree
 
 from recsys.eval.results import Results, Row
-from recsys.eval.tables import clean, compact, label, number
-from recsys.registry import import_optional
+from recsys.eval.stages import Step, stages, whole
+from recsys.eval.svg import ACCENT, GRID, INK, MUTED, PLAIN, SECOND, SERIES, figure, place_labels, short
+from recsys.eval.tables import compact, label, number, percent
 
-# Drawn in these colours, which are then replaced by the CSS variables of their names.
-INK, MUTED, GRID, ACCENT, SECOND, PLAIN = "#010101", "#010102", "#010103", "#010104", "#010105", "#010106"
-SERIES = ("#010111", "#010112", "#010113", "#010114", "#010115")
-VARIABLES = {
-    INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", ACCENT: "var(--accent)", SECOND: "var(--second)",
-    PLAIN: "var(--plain)", **{colour: f"var(--s{i + 1})" for i, colour in enumerate(SERIES)},
-}  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v")
-MAX_NAME = 30
-WIDTH = 8.6  # inches at 72 units each: the width of the page's column
-
-
-def require_matplotlib() -> None:
-    """Raise `PluginUnavailable` with the line to type where matplotlib is missing: ask before a long evaluation."""
-    import_optional("matplotlib")
 
 
 def quality_bars(results: Results) -> str:
@@ -38,7 +19,7 @@ def quality_bars(results: Results) -> str:
         return ""
 
     def draw(axes: Any) -> None:
-        names, values = [_short(r.name) for r in rows], [r.metrics[results.metric] for r in rows]
+        names, values = [short(r.name) for r in rows], [r.metrics[results.metric] for r in rows]
         axes.barh(range(len(rows)), values, height=0.62, color=[_role(results, r) for r in rows])
         reach = []
         for at, row in enumerate(rows):
@@ -54,7 +35,48 @@ def quality_bars(results: Results) -> str:
         axes.set_xlabel(f"{label(results.metric)}, whiskers: 95 % interval")
         axes.grid(axis="x")
 
-    return _figure(draw, 0.9 + 0.3 * len(rows), f"Bar chart: {label(results.metric)} of {len(rows)} rows", "bars")
+    return figure(draw, 0.9 + 0.3 * len(rows), f"Bar chart: {label(results.metric)} of {len(rows)} rows", "bars")
+
+
+def waterfall(results: Results) -> str:
+    """Return the main metric from the best single generator to the last stage, with what each adds; "" if none."""
+    steps = stages(results)
+    if not steps:
+        return ""
+    total = whole(results, steps)
+    bars = [*steps, *([total] if total else [])]
+
+    def draw(axes: Any) -> None:
+        reach = [step.value for step in steps]
+        for at, step in enumerate(bars):
+            floats = step.gain is not None and step is not total
+            start = steps[at - 1].value if floats else 0.0
+            colour = PLAIN if not floats else ACCENT if step.value >= start else SECOND
+            axes.barh(at, step.value - start, left=start, height=0.6, color=colour)
+            if at + 1 < len(bars):
+                axes.plot([step.value] * 2, [at + 0.3, at + 0.7], color=MUTED, linewidth=0.9)
+            if step.ci95:
+                base = step.value - (step.gain or 0.0)
+                axes.plot([base + step.ci95[0], base + step.ci95[1]], [at, at], color=INK, linewidth=1.4)
+                reach.append(base + step.ci95[1])
+            right = max(start, step.value, reach[-1] if step.ci95 else 0.0)
+            text = f"{number(step.value)}: {_step_text(step)}" if step is total else _step_text(step)
+            axes.annotate(
+                text, (right, at), xytext=(6, 0), textcoords="offset points", va="center", color=INK,
+                fontsize=9.5,
+            )  # fmt: skip
+        axes.set_xlim(0, (max(reach) or 1.0) * 1.36)
+        axes.set_yticks(range(len(bars)), ["all together" if s is total else short(s.name) for s in bars])
+        axes.set_ylim(len(bars) - 0.4, -0.6)
+        axes.set_xlabel(f"{label(results.metric)}, whiskers: 95 % interval of what the stage adds")
+        axes.grid(axis="x")
+
+    title = f"Waterfall: {label(results.metric)} after each of {len(steps)} stages"
+    return figure(draw, 0.9 + 0.42 * len(bars), title, "stages")
+
+
+def _step_text(step: Step) -> str:
+    return number(step.value) if step.gain is None else f"{step.gain:+.4f} ({percent(step.relative)})"
 
 
 def quality_latency(results: Results) -> str:
@@ -78,9 +100,9 @@ def quality_latency(results: Results) -> str:
         axes.set_xlabel("latency of one request, ms: dot = p50, line to p95")
         axes.set_ylabel(label(results.metric))
         axes.grid(axis="both")
-        _place_labels(axes, [(r.latency_ms["p50"], r.metrics[results.metric], _short(r.name)) for r in rows])
+        place_labels(axes, [(r.latency_ms["p50"], r.metrics[results.metric], short(r.name)) for r in rows])
 
-    return _figure(draw, 4.6, f"Scatter plot: {label(results.metric)} against latency of {len(rows)} rows", "latency")
+    return figure(draw, 4.6, f"Scatter plot: {label(results.metric)} against latency of {len(rows)} rows", "latency")
 
 
 def slice_dots(results: Results) -> str:
@@ -101,11 +123,11 @@ def slice_dots(results: Results) -> str:
             points = [(n, row.slices[n][results.metric]) for n in names if results.metric in row.slices.get(n, {})]
             y = [names.index(n) - 0.25 + i * step if len(rows) > 1 else names.index(n) for n, _ in points]
             axes.plot(
-                [v for _, v in points], y, MARKERS[i], color=SERIES[i], markersize=6.5, label=_short(row.name),
+                [v for _, v in points], y, MARKERS[i], color=SERIES[i], markersize=6.5, label=short(row.name),
                 linestyle="none",
             )  # fmt: skip
         counts = [next(r.slices[n].get("requests") for r in rows if n in r.slices) for n in names]
-        ticks = [_short(n) + ("" if c is None else f"  ({c:,.0f})") for n, c in zip(names, counts, strict=True)]
+        ticks = [short(n) + ("" if c is None else f"  ({c:,.0f})") for n, c in zip(names, counts, strict=True)]
         axes.set_yticks(range(len(names)), ticks)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
@@ -117,7 +139,7 @@ def slice_dots(results: Results) -> str:
         )  # fmt: skip
 
     height = 1.35 + 0.42 * len(names)
-    return _figure(draw, height, f"Dot plot: {label(results.metric)} of {len(rows)} rows by slice", "slices")
+    return figure(draw, height, f"Dot plot: {label(results.metric)} of {len(rows)} rows by slice", "slices")
 
 
 def ceiling_dots(results: Results) -> str:
@@ -141,9 +163,9 @@ def ceiling_dots(results: Results) -> str:
             known = [j for j, v in enumerate(column) if v is not None]
             axes.plot(
                 [column[j] for j in known], known, MARKERS[i], color=SERIES[i], markersize=6.5, linestyle="none",
-                label=_short(label(name)),
+                label=short(label(name)),
             )  # fmt: skip
-        axes.set_yticks(range(len(rows)), [_short(r.name) for r in rows])
+        axes.set_yticks(range(len(rows)), [short(r.name) for r in rows])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(left=0)
         axes.set_xlabel("share of targets found")
@@ -153,13 +175,7 @@ def ceiling_dots(results: Results) -> str:
             handletextpad=0.2, columnspacing=1.4, borderaxespad=0.2,
         )  # fmt: skip
 
-    return _figure(draw, 1.2 + 0.3 * len(rows), f"Dot plot: candidate recall of {len(rows)} rows", "ceiling")
-
-
-def _short(name: str) -> str:
-    """Return a name that leaves room for the plot; the tables have it in full."""
-    name = clean(name)
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+    return figure(draw, 1.2 + 0.3 * len(rows), f"Dot plot: candidate recall of {len(rows)} rows", "ceiling")
 
 
 def _measured(results: Results) -> list[Row]:
@@ -170,100 +186,3 @@ def _role(results: Results, row: Row) -> str:
     if row.name == results.best_by_validation:
         return ACCENT
     return SECOND if row.name in results.baselines else PLAIN
-
-
-def _place_labels(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, at the first place where it covers no other name and no point."""
-    axes.figure.canvas.draw()
-    pixels = [axes.transData.transform((x, y)) for x, y, _ in points]
-    taken = [(px - 5, py - 5, px + 5, py + 5) for px, py in pixels]
-    frame = axes.get_window_extent()
-    scale = axes.figure.dpi / 72
-    # Above the line to p95 first, then below it, then further away and on the left.
-    offsets = [(dx, dy) for dx in (6, -6) for dy in (8, -9, 19, -20, 30, -31, 41, -42)]
-    for (x, y, name), (px, py) in sorted(zip(points, pixels, strict=True), key=lambda p: -p[0][1]):
-        width, height = 5.6 * len(name) * scale, 11 * scale
-        chosen = offsets[0]
-        for dx, dy in offsets:
-            left = px + dx * scale - (width if dx < 0 else 0)
-            box = (left, py + dy * scale - height / 2, left + width, py + dy * scale + height / 2)
-            inside = box[0] >= frame.x0 and box[2] <= frame.x1 and box[1] >= frame.y0 and box[3] <= frame.y1
-            if inside and not any(_overlap(box, other) for other in taken):
-                chosen = (dx, dy)
-                taken.append(box)
-                break
-        axes.annotate(
-            name, (x, y), xytext=chosen, textcoords="offset points", va="center", fontsize=9, color=INK,
-            ha="right" if chosen[0] < 0 else "left",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
-            if abs(chosen[1]) > 9 else None,
-        )  # fmt: skip
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    import_optional("matplotlib")
-    import matplotlib
-
-    settings = {
-        "svg.fonttype": "none", "svg.hashsalt": "recsys", "text.parse_math": False, "font.size": 10,
-        "font.family": "DejaVu Sans", "axes.edgecolor": MUTED, "axes.labelcolor": INK, "xtick.color": MUTED,
-        "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "grid.color": GRID,
-        "grid.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-        "axes.linewidth": 0.8, "ytick.major.size": 0,
-    }  # fmt: skip
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # Names in any script: the browser's own fonts draw them, only the measured widths are a guess.
-        warnings.filterwarnings("ignore", message=".*missing from font.*")
-        yield
-
-
-def _figure(draw: Callable[[Any], None], height: float, title: str, prefix: str) -> str:
-    with _style():
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return _inline(buffer.getvalue(), title, prefix)
-
-
-def _inline(svg: bytes, title: str, prefix: str) -> str:
-    """Return the drawing as an element for HTML: no namespaces, unique ids, page colours and fonts."""
-    root = ElementTree.fromstring(svg)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag.rpartition("}")[2] in ("metadata", "style"):
-                parent.remove(child)
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
-        element.attrib.clear()
-        for key, value in attributes.items():
-            element.set(key, _attribute(key, value, prefix))
-    for key in ("width", "height", "version"):
-        root.attrib.pop(key, None)
-    root.set("role", "img")
-    root.set("aria-label", title)
-    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
-    return ElementTree.tostring(root, encoding="unicode", method="html")
-
-
-def _attribute(key: str, value: str, prefix: str) -> str:
-    """Return an attribute with this drawing's own ids, the page's colours and its font."""
-    if key == "id":
-        return f"{prefix}-{value}"
-    if key == "href":
-        return f"#{prefix}-{value.removeprefix('#')}"
-    value = value.replace("url(#", f"url(#{prefix}-")
-    value = re.sub("|".join(VARIABLES), lambda found: VARIABLES[found[0]], value)
-    # matplotlib up to 3.10 writes "font: 10px 'DejaVu Sans'", later ones the size and the family apart.
-    value = re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", value)
-    return re.sub(r"font-family: [^;]*(; )?", "", value)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from recsys.errors import ConfigError
-from recsys.eval import plots
-from recsys.eval.report_style import CSS
+from recsys.eval import page, plots
 from recsys.eval.results import Results
-from recsys.eval.tables import Cell, Table, clean, facts, headline, label, tables
+from recsys.eval.tables import Cell, Table, clean, comparisons, facts, headline, label, tables
 
 PROTOCOL_NOTES = (
     "Every request counts: a target that no list holds, or that the fitted log has never seen, is a miss.",
@@ -68,7 +67,8 @@ def markdown_table(table: Table) -> str:
 
 def _md_cell(cell: Cell) -> str:
     text = f"**{_md(cell.text)}**" if cell.best else _md(cell.text)
-    return f"{text} ({_md(cell.note)})" if cell.note else text
+    marked = f"{text} {_md(cell.marks)}" if cell.marks else text
+    return f"{marked} ({_md(cell.note)})" if cell.note else marked
 
 
 def to_html(results: Results) -> str:
@@ -77,63 +77,30 @@ def to_html(results: Results) -> str:
     Raises:
         PluginUnavailable: matplotlib is not installed.
     """
+    lead = page.box("Best by validation:", headline(results))
+    notes = page.bullets("Protocol", (*PROTOCOL_NOTES, *results.notes))
+    return page.page("Offline evaluation", results.data, (*_sections(results), notes), lead, facts(results))
+
+
+def _sections(results: Results) -> list[str]:
+    """Return drawings and tables as sections: what belongs together in one, all comparisons but the first folded."""
     metric = label(results.metric)
-    built = tables(results)
-    figures = [
-        (f"{metric} by row", plots.quality_bars(results), "The row that validation chose is blue, baselines orange."),
-        (f"{metric} against latency", plots.quality_latency(results), "Up is better, left is faster."),
-        (f"{metric} by slice", plots.slice_dots(results), "Where each row is good and where it is not."),
-        ("Candidate ceiling", plots.ceiling_dots(results), "What is found, and what a better ranking could find."),
-    ]
-    best = headline(results)
-    body = [
-        "<header>",
-        f"<p class=kicker>Offline evaluation</p><h1>{_h(results.data)}</h1>",
-        f"<p class=best><strong>Best by validation:</strong> {_h(best)}</p>" if best else "",
-        "<dl>",
-        *(f"<div><dt>{_h(name)}</dt><dd>{_h(value)}</dd></div>" for name, value in facts(results)),
-        "</dl></header><main>",
-        *(_html_table(table) for table in built[:1]),
-        *(_html_figure(*figure) for figure in figures if figure[1]),
-        *(_html_table(table) for table in built[1:]),
-        "<section><h2>Protocol</h2><ul>",
-        *(f"<li>{_h(note)}</li>" for note in (*PROTOCOL_NOTES, *results.notes)),
-        "</ul></section></main>",
-    ]
-    head = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>Evaluation: {_h(results.data)}</title><style>{CSS}</style></head><body>"
-    )
-    return head + "\n".join(part for part in body if part) + "</body></html>\n"
-
-
-def _h(text: str) -> str:
-    return escape(clean(text))
-
-
-def _html_figure(title: str, svg: str, caption: str) -> str:
-    return f"<section><h2>{_h(title)}</h2><figure>{svg}<figcaption>{_h(caption)}</figcaption></figure></section>"
-
-
-def _html_table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{_h(name)}</th>' for name in table.head)
-    lines = []
-    for first, *rest in table.lines:
-        mark = f" <span class=marks>{_h(first.note)}</span>" if first.note else ""
-        cells = "".join(
-            f"<td{' class=top' if cell.best else ''}>{_h(cell.text)}"
-            + (f"<small>{_h(cell.note)}</small>" if cell.note else "")
-            + "</td>"
-            for cell in rest
-        )
-        chosen = " class=chosen" if first.text == table.marked else ""
-        lines.append(f'<tr{chosen}><th scope="row">{_h(first.text)}{mark}</th>{cells}</tr>')
-    legend = "".join(f"<p class=legend>{_h(line)}</p>" for line in table.legend)
-    # The frame scrolls sideways on small screens, and a frame that scrolls must be reachable by keyboard.
-    return (
-        f'<section><h2>{_h(table.title)}</h2><div class=frame tabindex=0 role=region aria-label="{_h(table.title)}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>{legend}</section>"
-    )
+    drawings = {
+        "Gain by stage": (plots.waterfall(results), "Each bar is what a stage adds to the one before it."),
+        f"{metric} by row": (plots.quality_bars(results), "The row that validation chose is blue, baselines orange."),
+        f"{metric} against latency": (plots.quality_latency(results), "Up is better, left is faster."),
+        f"{metric} by slice": (plots.slice_dots(results), "Where each row is good and where it is not."),
+        "Candidate ceiling": (plots.ceiling_dots(results), "What is found, and what a better ranking could find."),
+    }
+    found = {table.title: table for table in tables(results)}
+    titles = dict.fromkeys([*list(found)[:1], *(t for t, (svg, _) in drawings.items() if svg), *found])
+    more = {f"Against {clean(base)}" for base in comparisons(results)[1:]}
+    out = []
+    for title in titles:
+        svg, caption = drawings.get(title, ("", ""))
+        table = found.get(title)
+        if table is not None and title in more:
+            out.append(page.folded(title, table))
+        else:
+            out.append(page.section(title, table, svg, (caption,)))
+    return out

@@ -58,8 +58,8 @@ def evaluate_search(
     (max-normalised scores added up) and "hybrid+ranker" (LightGBM over the hybrid's candidates with the features that
     the engine serves). Whatever is chosen or learned - settings of the text index, fusion weights, the ranker and its
     settings - is so on the training folds of each query's fold; spellings of one question share a fold. Each row is
-    compared with "bm25". Every metric is one number a query; ``typos`` adds that of a copy with one edit. ``rows``
-    names those to measure (None: all); "bm25" is always there.
+    compared with "bm25", and with "text" and "hybrid", on which others build. Every metric is one number a query;
+    ``typos`` adds that of a copy with one edit. ``rows`` names those to measure (None: all); "bm25" is always there.
 
     Raises:
         ConfigError: an unknown row. DataError: no judged queries, or fewer answerable ones than folds need.
@@ -138,7 +138,9 @@ def _rows(
     figures: Mapping[str, Values], rows: Rows, judgements: Judgements, mistyped: Sequence[str] | None,
     times: Mapping[str, dict[str, float]], seed: int,
 ) -> list[Row]:  # fmt: skip
-    versus = compare({name: values[MAIN] for name, values in figures.items()}, BASELINE, seed=seed)
+    main = {name: values[MAIN] for name, values in figures.items()}
+    # The stages before others, so that what each stage adds has its own test.
+    versus = {base: compare(main, base, seed=seed) for base in (BASELINE, "text", HYBRID) if base in main}
     masks = _slices(judgements)
     changed = _changed(judgements, mistyped)
     out = []
@@ -153,7 +155,7 @@ def _rows(
             )
         out.append(
             Row.of(
-                name, values, versus={BASELINE: versus[name]} if name in versus else {}, seed=seed,
+                name, values, versus={b: found[name] for b, found in versus.items() if name in found}, seed=seed,
                 fit_s=round(rows.systems.seconds[name], 3) if name in rows.systems.seconds else None,
                 latency_ms=times.get(name, {}), peak_rss_mb=peak_rss_mb(), slices=slices, **facts,
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from recsys.eval.debiased import PREFIX
 from recsys.eval.results import EffectSize, Results, Row
+from recsys.eval.stages import RECOMMENDING, RERANKED, SEARCHING, Step, best_single, stages, whole
 
 ALPHA = 0.05
 NONE = "–"
@@ -15,22 +16,30 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value: ``note`` is the small print beside it, ``best`` marks the best of its column."""
+    """One value: ``note`` is the small print beside it, ``best`` marks the best of its column, ``marks`` are letters.
+
+    In the first column the note is the row's own letter, to which the ``marks`` of other rows refer.
+    """
 
     text: str
     note: str = ""
     best: bool = False
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A titled table; the first cell of every line is its heading. ``marked`` is the heading of the line to stress."""
+    """A titled table; the first cell of every line is its heading.
+
+    ``marked`` is the heading of the line to stress, ``lettered`` the column whose cells may have marks.
+    """
 
     title: str
     head: tuple[str, ...]
     lines: tuple[tuple[Cell, ...], ...]
     legend: tuple[str, ...] = ()
     marked: str | None = None
+    lettered: int | None = None
 
 
 def clean(text: str) -> str:
@@ -70,20 +79,32 @@ def label(metric: str) -> str:
 
 
 def significance(results: Results, row: Row) -> str:
-    """Return "▲a ▼b": significantly better than baseline a, worse than b; letters as in `letters`."""
-    marks = []
+    """Return "▲ab ▼c": significantly better than baselines a and b, worse than c; letters as in `letters`."""
+    marks: dict[str, list[str]] = {"▲": [], "▼": []}
     for base, letter in letters(results).items():
         p, effect = row.p_vs.get(base), row.effect.get(base)
         if p is not None and p < ALPHA:
             other = next((r for r in results.rows if r.name == base), None)
             gain = effect.difference if effect else _gain(row, other, results.metric)
-            marks.append(("▲" if gain > 0 else "▼") + letter)
-    return " ".join(marks)
+            if gain:
+                marks["▲" if gain > 0 else "▼"].append(letter)
+    # Letters of two characters, which tables of more than 26 baselines need, would run into one another.
+    between = "," if len(results.baselines) > len(LETTERS) else ""
+    return " ".join(sign + between.join(found) for sign, found in marks.items() if found)
 
 
 def letters(results: Results) -> dict[str, str]:
-    """Return a letter for each baseline."""
-    return {base: LETTERS[i] if i < len(LETTERS) else f"z{i}" for i, base in enumerate(results.baselines)}
+    """Return a letter for each baseline, in the order of the rows: "a" to "z", then "aa" and so on."""
+    names = [row.name for row in results.rows]
+    places = {base: names.index(base) if base in names else len(names) for base in results.baselines}
+    ordered = sorted(results.baselines, key=lambda base: places[base])
+    return {base: LETTERS[i // 26 - 1] * (i >= 26) + LETTERS[i % 26] for i, base in enumerate(ordered)}
+
+
+def comparisons(results: Results) -> list[str]:
+    """Return the baselines to show, the best single generator first."""
+    single = best_single(results)
+    return sorted(results.baselines, key=lambda base: base != single)
 
 
 def _gain(row: Row, other: Row | None, metric: str) -> float:
@@ -117,8 +138,12 @@ def headline(results: Results) -> str:
     interval = best.ci95.get(results.metric)
     if interval:
         text += f" (95 % interval {number(interval[0])} to {number(interval[1])})"
-    for base, effect in best.effect.items():
-        text += f"; {percent(effect.relative)} against {base}"
+    # What it stands on says most: the other baselines have their tables.
+    below = [base for base in (best_single(results), *RECOMMENDING, *SEARCHING) if base in best.effect]
+    for base in dict.fromkeys(below or best.effect):
+        effect = best.effect[base]
+        gain = f"{effect.difference:+.4f}" if effect.relative is None else percent(effect.relative)
+        text += f"; {gain} against {base}"
         if base in best.p_vs:
             text += f", {p_text(best.p_vs[base])}"
     return clean(text) + "."
@@ -126,34 +151,44 @@ def headline(results: Results) -> str:
 
 def tables(results: Results) -> list[Table]:
     """Return every table that has something in it, the main one first."""
-    found = [accuracy(results), *(against(results, base) for base in results.baselines), slices(results)]
-    found += [debiased(results), ceiling(results), beyond(results), cost(results)]
+    found = [accuracy(results), gains(results), *(against(results, base) for base in comparisons(results))]
+    found += [slices(results), debiased(results), ceiling(results), beyond(results), cost(results)]
     return [table for table in found if table.lines]
 
 
 def accuracy(results: Results) -> Table:
-    """Return all metrics with their intervals, but for the debiased ones."""
+    """Return all metrics but the debiased ones with their intervals, and beside the main one what is significant."""
     metrics = [m for m in _keys(row.metrics for row in results.rows) if not m.startswith(PREFIX)]
-    lines = _measured(results, metrics, [significance(results, row) for row in results.rows])
-    legend = [f"Beside each mean its 95 % bootstrap interval over {results.users:,} requests."]
-    legend += [
-        f"▲{letter} significantly better, ▼{letter} worse than {clean(base)} on {label(results.metric)} "
-        f"(paired randomisation test, Holm-corrected, p < {ALPHA})."
-        for base, letter in letters(results).items()
-    ]
-    return Table("Ranking quality", ("Row", *map(label, metrics)), lines, tuple(legend), _best(results))
+    named = letters(results)
+    lines = _measured(results, metrics, lettered=True)
+    legend = [f"Beside each mean its 95 % bootstrap interval over {results.users:,} requests; the best in bold."]
+    if named:
+        rows = ", ".join(f"{letter} = {clean(base)}" for base, letter in named.items())
+        legend.append(
+            f"Letters beside {label(results.metric)}: ▲ significantly better, ▼ significantly worse than the rows of "
+            f"these letters; without one there is no significant difference, or no comparison. {rows}."
+        )
+        legend.append(
+            f"Significant: p < {ALPHA} of the paired randomisation test on {label(results.metric)}, after Holm's "
+            "correction over all rows that are compared with the row of that letter."
+        )
+    lettered = 1 + metrics.index(results.metric) if results.metric in metrics else None
+    head = ("Row", *map(label, metrics))
+    return Table("Ranking quality", head, lines, tuple(legend), _best(results), lettered)
 
 
-def _measured(results: Results, metrics: Sequence[str], marks: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
-    """Return a line a row: its name with its mark, then each metric with its interval."""
+def _measured(results: Results, metrics: Sequence[str], lettered: bool = False) -> tuple[tuple[Cell, ...], ...]:
+    """Return a line a row: its name, then each metric with its interval; with the letters of what is significant."""
     top = {m: max(row.metrics[m] for row in results.rows if m in row.metrics) for m in metrics}
+    named = letters(results) if lettered else {}
     lines = []
-    for row, mark in zip(results.rows, marks, strict=True):
-        cells = [Cell(clean(row.name), mark)]
+    for row in results.rows:
+        cells = [Cell(clean(row.name), named.get(row.name, ""))]
         for m in metrics:
             value, interval = row.metrics.get(m), row.ci95.get(m)
             note = f"{number(interval[0])}–{number(interval[1])}" if interval else ""
-            cells.append(Cell(number(value), note, value is not None and value == top[m]))
+            marks = significance(results, row) if lettered and m == results.metric else ""
+            cells.append(Cell(number(value), note, value is not None and value == top[m], marks))
         lines.append(tuple(cells))
     return tuple(lines)
 
@@ -162,12 +197,44 @@ def debiased(results: Results) -> Table:
     """Return the debiased metrics, each beside the plain one; no lines where nothing was debiased."""
     names = [m for m in _keys(row.metrics for row in results.rows) if m.startswith(PREFIX)]
     metrics = [m for name in names for m in (name.removeprefix(PREFIX), name)]
-    lines = _measured(results, metrics, [""] * len(results.rows)) if names else ()
+    lines = _measured(results, metrics) if names else ()
     legend = (
         "Debiased: each target counts by 1 / (1 + its events in the fitted log), divided by the sum of these weights "
         "(Yang et al. 2018, gamma = 1): what would be left if rare and popular items were chosen equally often.",
     )
     return Table("Without the pull of popular targets", ("Row", *map(label, metrics)), lines, legend, _best(results))
+
+
+def gains(results: Results) -> Table:
+    """Return what each stage of the funnel adds to the one before it, and all of them to the first."""
+    steps = stages(results)
+    total = whole(results, steps)
+    lines = [_step_line(step) for step in steps] + ([_step_line(total)] if total else [])
+    head = ("Row after the stage", label(results.metric), "Added", "Relative", "p (Holm)")
+    legend = [
+        f"What each stage adds to the mean {label(results.metric)} of the stage before it, with the 95 % interval of "
+        "the paired difference."
+    ]
+    if any(step.gain is not None and step.ci95 is None for step in steps):
+        legend.append(f"{NONE}: these results hold no paired comparison of that row with the one before it.")
+    rerankers = [r.name for r in results.rows if r.name.startswith(RERANKED)]
+    if steps and rerankers and not steps[-1].name.startswith(RERANKED):
+        legend.append(f"Validation chose no reranker: {', '.join(map(clean, rerankers))} are in the other tables.")
+    return Table("Gain by stage", head, tuple(lines), tuple(legend))
+
+
+def _step_line(step: Step) -> tuple[Cell, ...]:
+    first = (Cell(clean(step.name), step.stage), Cell(number(step.value)))
+    if step.gain is None:
+        return (*first, *(Cell(NONE),) * 3)
+    interval = f"{step.ci95[0]:+.4f} to {step.ci95[1]:+.4f}" if step.ci95 else ""
+    return (
+        *first, Cell(f"{step.gain:+.4f}", interval), Cell(percent(step.relative)), _p_cell(step.p),
+    )  # fmt: skip
+
+
+def _p_cell(p: float | None) -> Cell:
+    return Cell(NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= "))
 
 
 def against(results: Results, base: str) -> Table:
@@ -182,7 +249,7 @@ def against(results: Results, base: str) -> Table:
 
 
 def _effect_line(row: Row, base: str, effect: EffectSize | None) -> tuple[Cell, ...]:
-    p = Cell(p_text(row.p_vs[base]).removeprefix("p ").removeprefix("= "))
+    p = _p_cell(row.p_vs[base])
     if effect is None:
         return (Cell(clean(row.name)), *(Cell(NONE),) * 4, p)
     interval = f"{effect.ci95[0]:+.4f} to {effect.ci95[1]:+.4f}"
@@ -201,7 +268,10 @@ def slices(results: Results) -> Table:
     sizes = {name: group["requests"] for row in rows for name, group in row.slices.items() if "requests" in group}
     names = _keys(group for _, group in found)
     head = ("Row", *(clean(name) + (f" ({sizes[name]:,.0f})" if name in sizes else "") for name in names))
-    legend = ("In brackets the number of requests. A request belongs to the slice of its rarest target.",)
+    rarest = (
+        " A request belongs to the slice of its rarest target." if any(n.startswith("target ") for n in names) else ""
+    )
+    legend = (f"In brackets the number of requests.{rarest}",)
     return replace(table, head=head, legend=legend)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -44,6 +45,8 @@ def test_the_json_is_the_contract(measured, shop_folder):
 def test_the_table_is_printed_and_the_reports_are_written(measured):
     out, result = measured
     assert "Ranking quality" in result.stdout
+    assert "Gain by stage" in result.stdout
+    assert re.search(r"popularity \w +.*▼", result.stdout)  # its own letter, and which rows it is worse than
     assert "transitions" in result.stdout
     assert (out / "out.html").read_text().startswith("<!DOCTYPE html>")
     assert "| transitions" in (out / "out.md").read_text()

@@ -3,13 +3,27 @@ import re
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from recsys.errors import ConfigError, DataError, PluginUnavailable
-from recsys.eval import plots
+from recsys.eval import plots, svg
+from recsys.eval.compare import compare
 from recsys.eval.report import to_html, to_markdown, write_report
-from recsys.eval.results import Results
-from recsys.eval.tables import clean, compact, facts, headline, label, p_text, percent, significance, tables
+from recsys.eval.results import Results, Row
+from recsys.eval.tables import (
+    accuracy,
+    clean,
+    compact,
+    facts,
+    headline,
+    label,
+    letters,
+    p_text,
+    percent,
+    significance,
+    tables,
+)
 
 HOSTILE = '<script>alert("x")</script> | **b** $a_b$ `c` [l](javascript:1) \u202e\n模型 #010104 id="q"'
 
@@ -109,14 +123,15 @@ def test_every_reference_inside_the_page_resolves_and_ids_are_unique():
     assert set(used) <= set(parsed.ids)
 
 
-def test_all_four_plots_are_there_labelled_and_in_page_colours():
+def test_all_five_plots_are_there_labelled_and_in_page_colours():
     page = to_html(results())
     labels = re.findall(r'<svg[^>]*aria-label="([^"]+)"', page)
     assert labels == [
-        "Bar chart: NDCG@10 of 4 rows", "Scatter plot: NDCG@10 against latency of 4 rows",
-        "Dot plot: NDCG@10 of 4 rows by slice", "Dot plot: candidate recall of 4 rows",
+        "Waterfall: NDCG@10 after each of 2 stages", "Bar chart: NDCG@10 of 4 rows",
+        "Scatter plot: NDCG@10 against latency of 4 rows", "Dot plot: NDCG@10 of 4 rows by slice",
+        "Dot plot: candidate recall of 4 rows",
     ]  # fmt: skip
-    assert page.count('role="img"') == 4
+    assert page.count('role="img"') == 5
     assert "var(--accent)" in page
     assert "#0101" not in page
     assert "DejaVu" not in page
@@ -159,7 +174,7 @@ def test_the_chosen_row_is_stressed_and_the_best_of_each_column_bold():
     chosen = re.findall(r'<tr class=chosen><th scope="row">(\w+)', page)
     assert set(chosen) == {"cascade"}
     first = page[page.index("Ranking quality") : page.index("bootstrap interval")]
-    assert re.findall(r"class=top>([\d.]+)", first) == ["0.1020", "0.0600", "0.1020"]
+    assert re.findall(r'class="top[ a-z]*">([\d.]+)', first) == ["0.1020", "0.0600", "0.1020"]
 
 
 def test_a_page_of_the_bare_contract_has_no_empty_parts():
@@ -178,7 +193,7 @@ def test_two_renderings_are_equal():
 def test_without_matplotlib_the_error_says_what_to_type(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(PluginUnavailable, match=r"recsys-engine\[report\]"):
-        plots.require_matplotlib()
+        svg.require_matplotlib()
     with pytest.raises(PluginUnavailable):
         to_html(results())
     assert to_markdown(results()).startswith("# Evaluation")
@@ -189,7 +204,7 @@ def test_without_matplotlib_the_error_says_what_to_type(monkeypatch):
 
 def test_plots_without_their_figures_are_empty():
     found = results(rows=[{"name": "a", "metrics": {"hr@10": 0.1}}], best_by_validation=None)
-    for plot in (plots.quality_bars, plots.quality_latency, plots.slice_dots, plots.ceiling_dots):
+    for plot in (plots.waterfall, plots.quality_bars, plots.quality_latency, plots.slice_dots, plots.ceiling_dots):
         assert plot(found) == ""
 
 
@@ -207,9 +222,9 @@ def test_slices_show_five_rows_at_most_the_chosen_and_the_baselines_first():
 
 def test_names_in_the_scatter_do_not_cover_one_another():
     rows = [row(f"system number {i}", 0.05 + 0.0001 * i, latency_ms={"p50": 5.0, "p95": 6.0}) for i in range(6)]
-    svg = plots.quality_latency(results(rows=rows, best_by_validation=None))
-    places = re.findall(r'<text style="[^"]*"[^>]*transform="translate\(([\d.]+) ([\d.]+)\)[^>]*>system', svg)
-    places = places or re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>system', svg)
+    drawn = plots.quality_latency(results(rows=rows, best_by_validation=None))
+    places = re.findall(r'<text style="[^"]*"[^>]*transform="translate\(([\d.]+) ([\d.]+)\)[^>]*>system', drawn)
+    places = places or re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>system', drawn)
     assert len(places) == 6
     boxes = [(float(x), float(y)) for x, y in places]
     for i, (x1, y1) in enumerate(boxes):
@@ -219,7 +234,7 @@ def test_names_in_the_scatter_do_not_cover_one_another():
 
 def test_a_zero_everywhere_still_draws():
     zero = results(rows=[row("a", 0.0), row("b", 0.0)], best_by_validation="a")
-    assert Page(to_html(zero)).tags.count("svg") == 4
+    assert Page(to_html(zero)).tags.count("svg") == 4  # none of stages: there is only one
 
 
 # Markdown, tables, files
@@ -242,8 +257,9 @@ def test_markdown_tables_are_well_formed_whatever_the_names():
 def test_markdown_of_the_main_table():
     lines = to_markdown(results()).splitlines()
     assert "| Row | HR@10 | NDCG@10 | Recall@10 |" in lines
-    assert "| cascade (▲a) | **0.1020** | **0.0600** (0.0540–0.0660) | **0.1020** |" in lines
-    assert "| popularity (▼a) | 0.0085 | 0.0050 (0.0045–0.0055) | 0.0085 |" in lines
+    assert "| cascade | **0.1020** | **0.0600** ▲a (0.0540–0.0660) | **0.1020** |" in lines
+    assert "| popularity | 0.0085 | 0.0050 ▼a (0.0045–0.0055) | 0.0085 |" in lines
+    assert "| transitions (a) | 0.0850 | 0.0500 (0.0450–0.0550) | 0.0850 |" in lines
     assert "| als | 0.0852 | 0.0501 (0.0451–0.0551) | 0.0852 |" in lines
 
 
@@ -254,10 +270,46 @@ def test_letters_go_by_the_means_where_no_effect_is_given():
     assert [t.title for t in tables(found)][1:3] == ["Against a", "Against gone"]
 
 
+def test_letters_are_those_of_the_paired_tests_and_their_rows_show_them():
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0, 0.5, 400).astype(np.float32)
+    values = {"plain": base, "same": base + rng.normal(0, 0.1, 400).astype(np.float32), "better": base + 0.1}
+    versus = {b: compare(values, b) for b in ("same", "plain")}
+    made = [
+        Row.of(name, {"ndcg@10": v}, versus={b: found[name] for b, found in versus.items() if name in found})
+        for name, v in values.items()
+    ]
+    found = results(rows=[r.model_dump() for r in made], best_by_validation="better")
+    assert letters(found) == {"plain": "a", "same": "b"}  # by the order of the rows, not of the comparisons
+    assert [significance(found, r) for r in found.rows] == ["", "", "▲ab"]
+    table = accuracy(found)
+    assert [line[0].note for line in table.lines] == ["a", "b", ""]
+    assert [line[table.lettered].marks for line in table.lines] == ["", "", "▲ab"]
+    assert "a = plain, b = same." in table.legend[1]
+
+
+def test_more_baselines_than_letters_stay_apart():
+    names = [f"r{i}" for i in range(30)]
+    rows = [row(n, 0.1 + 0.001 * i, p_vs={m: 0.01 for m in names if m != n}) for i, n in enumerate(names)]
+    found = results(rows=rows, best_by_validation=None)
+    assert list(letters(found).values())[24:29] == ["y", "z", "aa", "ab", "ac"]
+    assert significance(found, found.rows[-1]).startswith("▲a,b,c,")
+    assert significance(found, found.rows[-2]).endswith("▼ad")
+
+
+def test_all_comparisons_but_the_first_are_folded():
+    both = {"transitions": 0.01, "popularity": 0.01}
+    rows = [row("popularity", 0.1), row("transitions", 0.2), row("cascade", 0.3, p_vs=both)]
+    page = to_html(results(rows=rows, protocol={"best_single_by_validation": "transitions"}))
+    assert re.findall(r"<summary>([^<]+)", page) == ["Against popularity"]
+    assert "<h2>Against transitions</h2>" in page
+
+
 def test_tables_leave_out_what_is_empty():
     assert [t.title for t in tables(bare())] == ["Ranking quality"]
     assert [t.title for t in tables(results())] == [
-        "Ranking quality", "Against transitions", "NDCG@10 by slice", "Candidate ceiling", "Beyond accuracy", "Cost",
+        "Ranking quality", "Gain by stage", "Against transitions", "NDCG@10 by slice", "Candidate ceiling",
+        "Beyond accuracy", "Cost",
     ]  # fmt: skip
 
 
