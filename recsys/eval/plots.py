@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from recsys.eval.frontier import front, timed
 from recsys.eval.results import Results, Row
 from recsys.eval.stages import Step, stages, whole
 from recsys.eval.svg import ACCENT, GRID, INK, MUTED, PLAIN, SECOND, SERIES, figure, place_labels, short
-from recsys.eval.tables import compact, label, number, percent
+from recsys.eval.tables import compact, comparisons, label, number, percent
 
 MARKERS = ("o", "s", "^", "D", "v")
 
@@ -80,29 +81,37 @@ def _step_text(step: Step) -> str:
 
 
 def quality_latency(results: Results) -> str:
-    """Return the main metric against latency p50 on a log axis; "" if no row has both."""
-    rows = [r for r in _measured(results) if r.latency_ms.get("p50", 0) > 0]
+    """Return the main metric against latency p50 on a log axis, with the Pareto front; "" if no row has both."""
+    rows = timed(results)
     if not rows:
         return ""
+    best = {row.name for row in front(results)}
+    points = [(r.latency_ms["p50"], r.metrics[results.metric], r) for r in rows]
 
     def draw(axes: Any) -> None:
-        for row in rows:
-            x, y, colour = row.latency_ms["p50"], row.metrics[results.metric], _role(results, row)
+        for x, y, row in points:
             low, high = row.ci95.get(results.metric, (y, y))
+            on, colour = row.name in best, _role(results, row)
+            colour = MUTED if colour == PLAIN else colour
             axes.plot([x, x], [low, high], color=PLAIN, linewidth=1.2)
             axes.plot([x, max(x, row.latency_ms.get("p95", x))], [y, y], color=PLAIN, linewidth=1.2)
-            axes.plot([x], [y], "o", color=MUTED if colour == PLAIN else colour, markersize=7)
+            axes.plot([x], [y], "o", color=colour, markersize=8 if on else 5.5, fillstyle="full" if on else "none")
         axes.set_xscale("log")
         left, right = axes.get_xlim()
         axes.set_xlim(left / 1.3, right * 2.5)
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=axes.get_ylim()[1] * 1.05 or 1.0)
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=axes.get_ylim()[1] * 1.08 or 1.0)
+        # What is reached within a time: it stays where it is until the next row of the front.
+        edge = [(x, y) for x, y, row in points if row.name in best]
+        edge += [(axes.get_xlim()[1], y) for _, y in edge[-1:]]
+        dashed = {"linestyle": (0, (4, 3)), "color": INK, "linewidth": 0.9, "zorder": 0}
+        axes.step([x for x, _ in edge], [y for _, y in edge], where="post", **dashed)
         axes.xaxis.set_major_formatter(lambda value, _: compact(value))
-        axes.set_xlabel("latency of one request, ms: dot = p50, line to p95")
+        axes.set_xlabel("latency of one request, ms: dot = p50, line to p95; filled and dashed: the front")
         axes.set_ylabel(label(results.metric))
         axes.grid(axis="both")
-        place_labels(axes, [(r.latency_ms["p50"], r.metrics[results.metric], short(r.name)) for r in rows])
+        place_labels(axes, [(x, y, short(row.name), row.name in best) for x, y, row in points])
 
-    return figure(draw, 4.6, f"Scatter plot: {label(results.metric)} against latency of {len(rows)} rows", "latency")
+    return figure(draw, 5.0, f"Scatter plot: {label(results.metric)} against latency of {len(rows)} rows", "latency")
 
 
 def slice_dots(results: Results) -> str:
@@ -185,4 +194,4 @@ def _measured(results: Results) -> list[Row]:
 def _role(results: Results, row: Row) -> str:
     if row.name == results.best_by_validation:
         return ACCENT
-    return SECOND if row.name in results.baselines else PLAIN
+    return SECOND if row.name in comparisons(results)[:1] else PLAIN

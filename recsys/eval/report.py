@@ -85,13 +85,18 @@ def to_html(results: Results) -> str:
 def _sections(results: Results) -> list[str]:
     """Return drawings and tables as sections: what belongs together in one, all comparisons but the first folded."""
     metric = label(results.metric)
+    first = comparisons(results)[:1]
+    colours = "Blue: chosen by validation." + (f" Orange: {first[0]}, the first to compare with." if first else "")
     drawings = {
         "Gain by stage": (plots.waterfall(results), "Each bar is what a stage adds to the one before it."),
-        f"{metric} by row": (plots.quality_bars(results), "The row that validation chose is blue, baselines orange."),
-        f"{metric} against latency": (plots.quality_latency(results), "Up is better, left is faster."),
+        f"{metric} by row": (plots.quality_bars(results), colours),
+        "Quality against latency": (
+            plots.quality_latency(results),
+            f"Up is better, left is faster. {colours} Names without room are in the table of costs.",
+        ),
         f"{metric} by slice": (plots.slice_dots(results), "Where each row is good and where it is not."),
         "Candidate ceiling": (plots.ceiling_dots(results), "What is found, and what a better ranking could find."),
-    }
+    }  # fmt: skip
     found = {table.title: table for table in tables(results)}
     titles = dict.fromkeys([*list(found)[:1], *(t for t, (svg, _) in drawings.items() if svg), *found])
     more = {f"Against {clean(base)}" for base in comparisons(results)[1:]}

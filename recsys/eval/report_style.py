@@ -24,7 +24,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .frame:focus-visible{outline:2px solid var(--accent)}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.4rem .6rem;border-bottom:1px solid var(--grid);text-align:right;white-space:nowrap;vertical-align:top}
-thead th{white-space:normal;color:var(--muted);font-weight:600;vertical-align:bottom}
+thead th{white-space:normal;min-width:5.6rem;color:var(--muted);font-weight:600;vertical-align:bottom}
 th:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}
 tbody th{font-weight:500}
 tbody tr:hover>*{background:var(--band)}

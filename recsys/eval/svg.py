@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
@@ -35,32 +35,35 @@ def short(name: str) -> str:
     return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 
-def place_labels(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, at the first place where it covers no other name and no point."""
+def place_labels(axes: Any, points: Sequence[tuple[float, float, str, bool]]) -> None:
+    """Write names beside their points (x, y, name, important) where they cover no other name and no point.
+
+    Important names come first and may lie further off; a name for which there is no place is left out.
+    """
     axes.figure.canvas.draw()
-    pixels = [axes.transData.transform((x, y)) for x, y, _ in points]
+    pixels = [axes.transData.transform(point[:2]) for point in points]
     taken = [(px - 5, py - 5, px + 5, py + 5) for px, py in pixels]
     frame = axes.get_window_extent()
     scale = axes.figure.dpi / 72
     # Above the line to p95 first, then below it, then further away and on the left.
-    offsets = [(dx, dy) for dx in (6, -6) for dy in (8, -9, 19, -20, 30, -31, 41, -42)]
-    for (x, y, name), (px, py) in sorted(zip(points, pixels, strict=True), key=lambda p: -p[0][1]):
+    near = [(dx, dy) for dx in (6, -6) for dy in (8, -9, 19, -20)]
+    far = [(dx, dy) for dx in (6, -6) for dy in (30, -31, 41, -42, 52, -53)]
+    order = sorted(zip(points, pixels, strict=True), key=lambda p: (not p[0][3], -p[0][1]))
+    for (x, y, name, important), (px, py) in order:
         width, height = 5.6 * len(name) * scale, 11 * scale
-        chosen = offsets[0]
-        for dx, dy in offsets:
+        for dx, dy in near + far * important:
             left = px + dx * scale - (width if dx < 0 else 0)
             box = (left, py + dy * scale - height / 2, left + width, py + dy * scale + height / 2)
             inside = box[0] >= frame.x0 and box[2] <= frame.x1 and box[1] >= frame.y0 and box[3] <= frame.y1
             if inside and not any(_overlap(box, other) for other in taken):
-                chosen = (dx, dy)
                 taken.append(box)
+                leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+                axes.annotate(
+                    name, (x, y), xytext=(dx, dy), textcoords="offset points", va="center", fontsize=9,
+                    color=INK if important else MUTED, ha="right" if dx < 0 else "left",
+                    arrowprops=leader if abs(dy) > 9 else None,
+                )  # fmt: skip
                 break
-        axes.annotate(
-            name, (x, y), xytext=chosen, textcoords="offset points", va="center", fontsize=9, color=INK,
-            ha="right" if chosen[0] < 0 else "left",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
-            if abs(chosen[1]) > 9 else None,
-        )  # fmt: skip
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from recsys.eval.debiased import PREFIX
+from recsys.eval.frontier import CONTROLS, front, timed
 from recsys.eval.results import EffectSize, Results, Row
-from recsys.eval.stages import RECOMMENDING, RERANKED, SEARCHING, Step, best_single, stages, whole
+from recsys.eval.stages import RECOMMENDING, RERANKED, SEARCHING, Step, best_single, stages, step_between, whole
 
 ALPHA = 0.05
 NONE = "–"
@@ -152,7 +153,8 @@ def headline(results: Results) -> str:
 def tables(results: Results) -> list[Table]:
     """Return every table that has something in it, the main one first."""
     found = [accuracy(results), gains(results), *(against(results, base) for base in comparisons(results))]
-    found += [slices(results), debiased(results), ceiling(results), beyond(results), cost(results)]
+    found += [frontier(results), slices(results), debiased(results)]
+    found += [ceiling(results), beyond(results), cost(results)]
     return [table for table in found if table.lines]
 
 
@@ -227,14 +229,41 @@ def _step_line(step: Step) -> tuple[Cell, ...]:
     first = (Cell(clean(step.name), step.stage), Cell(number(step.value)))
     if step.gain is None:
         return (*first, *(Cell(NONE),) * 3)
-    interval = f"{step.ci95[0]:+.4f} to {step.ci95[1]:+.4f}" if step.ci95 else ""
     return (
-        *first, Cell(f"{step.gain:+.4f}", interval), Cell(percent(step.relative)), _p_cell(step.p),
+        *first, Cell(f"{step.gain:+.4f}", _signed(step.ci95)), Cell(percent(step.relative)), _p_cell(step.p),
     )  # fmt: skip
 
 
 def _p_cell(p: float | None) -> Cell:
     return Cell(NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= "))
+
+
+def frontier(results: Results) -> Table:
+    """Return the rows of the Pareto front of quality and latency, and what each gains and costs."""
+    rows = front(results)
+    lines = []
+    for before, row in zip([None, *rows], rows, strict=False):
+        took = row.latency_ms["p50"]
+        first = (Cell(clean(row.name)), Cell(number(row.metrics[results.metric])), Cell(compact(took)))
+        if before is None:
+            lines.append((*first, *(Cell(NONE),) * 3))
+            continue
+        step = step_between(results, before, row, "")
+        times = f"{compact(took / before.latency_ms['p50'])} times"
+        lines.append((*first, Cell(f"{step.gain:+.4f}", _signed(step.ci95)), _p_cell(step.p), Cell(times)))
+    dominated = [clean(row.name) for row in timed(results) if row not in rows and row.name not in CONTROLS]
+    legend = [
+        "On the front: no other row is both at least as fast and at least as good, by p50 and mean. "
+        + (f"Dominated: {', '.join(dominated)}." if dominated else "No row is dominated."),
+        "Better: than the row above, with the interval and p of their paired comparison where these results hold one; "
+        "without a significant difference the faster row may be as good.",
+    ]
+    head = ("Row on the front", label(results.metric), "Latency p50, ms", "Better", "p (Holm)", "Slower")
+    return Table("Quality against latency", head, tuple(lines), tuple(legend), _best(results))
+
+
+def _signed(interval: tuple[float, float] | None) -> str:
+    return f"{interval[0]:+.4f} to {interval[1]:+.4f}" if interval else ""
 
 
 def against(results: Results, base: str) -> Table:
@@ -252,10 +281,9 @@ def _effect_line(row: Row, base: str, effect: EffectSize | None) -> tuple[Cell, 
     p = _p_cell(row.p_vs[base])
     if effect is None:
         return (Cell(clean(row.name)), *(Cell(NONE),) * 4, p)
-    interval = f"{effect.ci95[0]:+.4f} to {effect.ci95[1]:+.4f}"
     counts = f"{effect.wins:,} / {effect.ties:,} / {effect.losses:,}"
     return (
-        Cell(clean(row.name)), Cell(f"{effect.difference:+.4f}", interval), Cell(percent(effect.relative)),
+        Cell(clean(row.name)), Cell(f"{effect.difference:+.4f}", _signed(effect.ci95)), Cell(percent(effect.relative)),
         Cell(number(effect.d_z, 3)), Cell(counts), p,
     )  # fmt: skip
 

@@ -223,13 +223,15 @@ def test_slices_show_five_rows_at_most_the_chosen_and_the_baselines_first():
 def test_names_in_the_scatter_do_not_cover_one_another():
     rows = [row(f"system number {i}", 0.05 + 0.0001 * i, latency_ms={"p50": 5.0, "p95": 6.0}) for i in range(6)]
     drawn = plots.quality_latency(results(rows=rows, best_by_validation=None))
-    places = re.findall(r'<text style="[^"]*"[^>]*transform="translate\(([\d.]+) ([\d.]+)\)[^>]*>system', drawn)
-    places = places or re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>system', drawn)
-    assert len(places) == 6
-    boxes = [(float(x), float(y)) for x, y in places]
-    for i, (x1, y1) in enumerate(boxes):
-        for x2, y2 in boxes[:i]:
-            assert abs(y1 - y2) > 9 or abs(x1 - x2) > 60
+    texts = [tag for tag in re.findall(r"<text[^>]*>[^<]*", drawn) if ">system" in tag]
+    assert len(texts) == 6
+    boxes = []
+    for tag in texts:
+        x, y = map(float, re.search(r'(?: x="|translate\()([\d.]+)(?:" y="| )([\d.]+)', tag).groups())
+        boxes.append((x - 80, x, y) if "text-anchor: end" in tag else (x, x + 80, y))
+    for i, (left, right, y) in enumerate(boxes):
+        for other_left, other_right, other_y in boxes[:i]:
+            assert abs(y - other_y) > 9 or right < other_left or other_right < left
 
 
 def test_a_zero_everywhere_still_draws():
@@ -308,8 +310,8 @@ def test_all_comparisons_but_the_first_are_folded():
 def test_tables_leave_out_what_is_empty():
     assert [t.title for t in tables(bare())] == ["Ranking quality"]
     assert [t.title for t in tables(results())] == [
-        "Ranking quality", "Gain by stage", "Against transitions", "NDCG@10 by slice", "Candidate ceiling",
-        "Beyond accuracy", "Cost",
+        "Ranking quality", "Gain by stage", "Against transitions", "Quality against latency", "NDCG@10 by slice",
+        "Candidate ceiling", "Beyond accuracy", "Cost",
     ]  # fmt: skip
 
 
