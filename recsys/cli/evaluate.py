@@ -68,6 +68,9 @@ def evaluate(
     ] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
+    latex: Annotated[
+        Path | None, typer.Option("--latex", metavar="FILE", help="The tables as LaTeX (booktabs).")
+    ] = None,
     per_user: Annotated[
         Path | None, typer.Option("--per-user", metavar="FILE", help="Every metric of every shopper: .csv, .parquet.")
     ] = None,
@@ -88,12 +91,12 @@ def evaluate(
     from recsys.eval.evaluate import evaluate as measured
     from recsys.eval.given import evaluate_given, is_given, with_sampled, without_lists
     from recsys.eval.per_user import write_per_user
-    from recsys.eval.report import to_html, to_markdown
+    from recsys.eval.report import to_html, to_latex, to_markdown
     from recsys.eval.search import evaluate_search, is_search
     from recsys.eval.svg import require_matplotlib
 
     runs = _runs(run or [])
-    for target in (html, markdown, per_user, Path(json_file) if json_file else None):
+    for target in (html, markdown, latex, per_user, Path(json_file) if json_file else None):
         if target is not None and not target.parent.is_dir():  # hours of work should not end here
             raise ConfigError(f"there is no folder {target.parent} to write {target.name} into")
     if html is not None:
@@ -132,7 +135,7 @@ def evaluate(
     results = evaluation.results
     if json_file is not None:
         give_json(results.to_dict(), json_file)
-    for path, make in ((html, to_html), (markdown, to_markdown)):
+    for path, make in ((html, to_html), (markdown, to_markdown), (latex, to_latex)):
         if path is not None:
             write_text(path, make(results))
     if per_user is not None:
@@ -148,7 +151,7 @@ def _refuse(context: typer.Context, data: str, names: tuple[str, ...], why: str)
     if asked:
         raise ConfigError(
             f"{', '.join('--' + n.replace('_', '-') for n in asked)}: {data} {why}; "
-            "with it go --rows, --seed, --json, --html, --markdown and --per-user"
+            "with it go --rows, --seed, --json, --html, --markdown, --latex and --per-user"
         )
 
 

@@ -1,4 +1,4 @@
-"""A report of an evaluation: Markdown for a page of text, HTML as one file that needs nothing else."""
+"""A report of an evaluation: Markdown, LaTeX for papers, HTML as one file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.errors import ConfigError
-from recsys.eval import page, plots
+from recsys.eval import latex, page, plots
 from recsys.eval.results import Results
 from recsys.eval.tables import Cell, Table, clean, comparisons, facts, headline, label, tables
 
@@ -21,11 +21,11 @@ PROTOCOL_NOTES = (
     "looks best in the test.",
     "Figures compare only within one protocol: other splits, filters and candidate sets give other numbers.",
 )
-SUFFIXES = (".html", ".md", ".json")
+SUFFIXES = (".html", ".md", ".tex", ".json")
 
 
 def write_report(path: Path, results: Results | Mapping[str, Any]) -> None:
-    """Write ``.html``, ``.md`` or ``.json``, by the name.
+    """Write ``.html``, ``.md``, ``.tex`` or ``.json``, by the name.
 
     Raises:
         ConfigError: another suffix.
@@ -33,7 +33,7 @@ def write_report(path: Path, results: Results | Mapping[str, Any]) -> None:
         PluginUnavailable: HTML without matplotlib.
     """
     found = results if isinstance(results, Results) else Results.from_dict(results)
-    makers = dict(zip(SUFFIXES, (to_html, to_markdown, Results.to_json), strict=True))
+    makers = dict(zip(SUFFIXES, (to_html, to_markdown, to_latex, Results.to_json), strict=True))
     if path.suffix not in makers:
         raise ConfigError(f"a report ends in {', '.join(SUFFIXES)}; got {path.name}")
     path.write_text(makers[path.suffix](found), encoding="utf-8")
@@ -69,6 +69,11 @@ def _md_cell(cell: Cell) -> str:
     text = f"**{_md(cell.text)}**" if cell.best else _md(cell.text)
     marked = f"{text} {_md(cell.marks)}" if cell.marks else text
     return f"{marked} ({_md(cell.note)})" if cell.note else marked
+
+
+def to_latex(results: Results) -> str:
+    """Return the tables as LaTeX for ``\\input``, with booktabs and amssymb; without plots."""
+    return latex.document(tables(results), f"{results.data}, {results.split}")
 
 
 def to_html(results: Results) -> str:

@@ -21,7 +21,7 @@ def measured(call, shop_folder, source, tmp_path_factory):
     result = call(
         "evaluate", "--data", source, "--split", "leave-one-out", "--config", shop_folder / "recsys.toml",
         "--rows", ROWS, "--run", f"mine={run}", "--seed", 5, "--json", out / "out.json", "--html", out / "out.html",
-        "--markdown", out / "out.md", "--per-user", out / "out.csv",
+        "--markdown", out / "out.md", "--latex", out / "out.tex", "--per-user", out / "out.csv",
     )  # fmt: skip
     return out, result
 
@@ -50,6 +50,7 @@ def test_the_table_is_printed_and_the_reports_are_written(measured):
     assert "transitions" in result.stdout
     assert (out / "out.html").read_text().startswith("<!DOCTYPE html>")
     assert "| transitions" in (out / "out.md").read_text()
+    assert "\ntransitions (" in (out / "out.tex").read_text()
     with (out / "out.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert {line["row"] for line in lines} >= {"transitions", "mine"}
@@ -73,6 +74,7 @@ def test_json_alone_on_stdout(answer, source, shop_folder):
         (("--run", "no-file"), 2, "NAME=FILE"),
         (("--run", "a=x", "--run", "a=y"), 2, "twice"),
         (("--html", "no/such/folder/out.html"), 2, "there is no folder"),
+        (("--latex", "no/such/folder/out.tex"), 2, "there is no folder"),
         (("--repeats", "often"), 2, "often"),
         (("--rerank", "late-interactoin"), 1, "late-interaction"),
         (("--config", "none.toml"), 2, "recsys init"),

@@ -351,7 +351,7 @@ def test_files_by_suffix(tmp_path):
     plain = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     write_report(tmp_path / "again.html", plain)
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "r.html").read_bytes()
-    with pytest.raises(ConfigError, match=r"a report ends in \.html, \.md, \.json; got r\.pdf"):
+    with pytest.raises(ConfigError, match=r"a report ends in \.html, \.md, \.tex, \.json; got r\.pdf"):
         write_report(tmp_path / "r.pdf", results())
     with pytest.raises(DataError, match=r"results\.split"):
         write_report(tmp_path / "r.md", {k: v for k, v in plain.items() if k != "split"})
