@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from recsys import __version__
-from recsys.cli import bundles, data, demo, evaluate, export, fit, lists, people, profiles, searches, setup, tune
+from recsys.cli import (
+    bundles,
+    compare,
+    data,
+    demo,
+    evaluate,
+    export,
+    fit,
+    lists,
+    people,
+    profiles,
+    searches,
+    setup,
+    tune,
+)
 from recsys.cli.errors import Guarded
 
 app = typer.Typer(
@@ -35,5 +49,5 @@ def _root(
     """Fit a recommender, ask it, measure it. Begin with: recsys demo."""
 
 
-for module in (demo, setup, data, tune, fit, lists, searches, evaluate, bundles, export, people, profiles):
+for module in (demo, setup, data, tune, fit, lists, searches, evaluate, compare, bundles, export, people, profiles):
     module.add(app)

@@ -1,8 +1,8 @@
-"""``recsys evaluate`` and ``recsys compare``: honest tables."""
+"""``recsys evaluate``: honest tables."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +11,13 @@ import typer
 
 from recsys.cli.data import DataOption
 from recsys.cli.fit import ConfigOption
-from recsys.cli.output import Json, JsonFile, OptionalFile, console, give_json, print_json, progress, write_text
+from recsys.cli.output import JsonFile, OptionalFile, console, give_json, progress, write_text
 from recsys.cli.output import table as rich_table
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys.eval.results import Results
-    from recsys.eval.tables import Table
+    from recsys.eval.tables import Cell, Table
 
 
 class Repeats(StrEnum):
@@ -29,9 +29,8 @@ class Repeats(StrEnum):
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the verb."""
     app.command("evaluate", cls=OptionalFile)(evaluate)
-    app.command("compare")(compare)
 
 
 def evaluate(
@@ -176,121 +175,24 @@ def show(results: Results) -> None:
     from recsys.eval.tables import accuracy, against, comparisons, debiased, gains, headline
 
     out = console()
-    _print(out, accuracy(results), notes=False)
+    print_table(out, accuracy(results), notes=(0,))
     more = (debiased(results), gains(results), *(against(results, base) for base in comparisons(results)[:1]))
     for table in more:
         if table.lines:
-            _print(out, table, notes=True)
+            print_table(out, table)
     typer.echo(headline(results))
     for note in results.notes:
         typer.echo(f"- {note}")
 
 
-def _print(out: Any, table: Table, notes: bool) -> None:
-    lines = [
-        [" ".join(filter(None, ("*" if cell.best else "", cell.text, cell.marks, cell.note if notes or not i else "")))
-         for i, cell in enumerate(line)]
-        for line in table.lines
-    ]  # fmt: skip
+def print_table(out: Any, table: Table, notes: Collection[int] | None = None) -> None:
+    """Print a table and its legend, with the small print of the columns ``notes``, None = all. A star: the best."""
+
+    def text(cell: Cell, noted: bool) -> str:
+        note = f"({cell.note})" if noted and cell.note else ""
+        return " ".join(filter(None, ("*" if cell.best else "", cell.text, cell.marks, note)))
+
+    lines = [[text(cell, notes is None or i in notes) for i, cell in enumerate(line)] for line in table.lines]
     out.print(rich_table(table.title, table.head, lines, numbers=range(1, len(table.head))))
     for line in table.legend:
         typer.echo(line)
-
-
-def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.json", help="What `recsys evaluate --json` wrote.")],
-    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
-    metric: Annotated[str, typer.Option("--metric", help="Metric to compare.")] = "ndcg@10",
-    as_json: Json = False,
-) -> None:
-    """Set the rows of two evaluations side by side, with their intervals; says where the protocols differ."""
-    a, b = _read(first), _read(second)
-    facts: dict[str, Any] = {
-        "metric": metric, "a": str(first), "b": str(second), "differs": differences(a, b),
-        "rows": side_by_side(a, b, metric),
-    }  # fmt: skip
-    if as_json:
-        print_json(facts)
-        return
-    lines = [
-        (row["name"], _with_interval(row["a"]), _with_interval(row["b"]), _change(row["relative"]), row["intervals"])
-        for row in facts["rows"]
-    ]  # fmt: skip
-    head = ("row", f"a: {first.name}", f"b: {second.name}", "b against a", "intervals")
-    console().print(rich_table(f"{metric}, a and b", head, lines, numbers=(1, 2, 3)))
-    for name, (left, right) in facts["differs"].items():
-        typer.echo(f"{name} differs: {left} and {right}")
-    if {"data", "split", "users", "items"} & facts["differs"].keys():
-        typer.echo("These are two protocols: figures compare only within one.")
-
-
-def _read(path: Path) -> Results:
-    from recsys.eval.results import Results
-
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"{path} is not JSON: {error}; type 'recsys evaluate --json {path} ...' to write one"
-        ) from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} holds no evaluation: type 'recsys evaluate --json {path} ...' to write one")
-    return Results.from_dict(value)
-
-
-def differences(a: Results, b: Results) -> dict[str, tuple[Any, Any]]:
-    """Return what of protocol and settings differs, by name."""
-    names = ("data", "split", "users", "items", "seed", "settings_hash")
-    return {n: (getattr(a, n), getattr(b, n)) for n in names if getattr(a, n) != getattr(b, n)}
-
-
-def side_by_side(a: Results, b: Results, metric: str) -> list[dict[str, Any]]:
-    """Return one dict a row name of either, in order of appearance; None where a side has no such row.
-
-    ``intervals`` is "apart" where the 95 % intervals of both do not meet, a conservative sign of a difference;
-    the paired tests, which see more, are those within one evaluation.
-
-    Raises:
-        ConfigError: no row has the metric.
-    """
-    out = []
-    for name in dict.fromkeys(row.name for results in (a, b) for row in results.rows):
-        left, right = _figure(a, name, metric), _figure(b, name, metric)
-        line: dict[str, Any] = {"name": name, "a": left, "b": right, "relative": None, "intervals": ""}
-        if left is not None and right is not None:
-            line["intervals"] = _meet(left, right)
-            line["relative"] = right["mean"] / left["mean"] - 1 if left["mean"] else None
-        out.append(line)
-    if not any(row["a"] or row["b"] for row in out):
-        known = sorted({m for results in (a, b) for row in results.rows for m in row.metrics})
-        raise ConfigError(f"no row has the metric {metric!r}: choose one of {', '.join(known)}")
-    return out
-
-
-def _figure(results: Results, name: str, metric: str) -> dict[str, Any] | None:
-    row = next((r for r in results.rows if r.name == name), None)
-    if row is None or metric not in row.metrics:
-        return None
-    return {"mean": row.metrics[metric], "ci95": list(row.ci95[metric]) if metric in row.ci95 else None}
-
-
-def _meet(left: dict[str, Any], right: dict[str, Any]) -> str:
-    a, b = left["ci95"], right["ci95"]
-    if a is None or b is None:
-        return ""
-    return "apart" if a[1] < b[0] or b[1] < a[0] else "overlap"
-
-
-def _with_interval(figure: dict[str, Any] | None) -> str:
-    from recsys.eval.tables import NONE, number
-
-    if figure is None:
-        return NONE
-    ci = figure["ci95"]
-    return number(figure["mean"]) + (f" [{number(ci[0])}, {number(ci[1])}]" if ci else "")
-
-
-def _change(relative: float | None) -> str:
-    from recsys.eval.tables import percent
-
-    return percent(relative)

@@ -46,10 +46,11 @@ def _character(c: str) -> str:
         return ESCAPES[c]
     if c.isascii():
         return c
-    base, *marks = unicodedata.normalize("NFD", c)
-    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in ACCENTS:
+    parts = unicodedata.normalize("NFD", c)
+    base, mark = parts[0], parts[1:]
+    if base.isascii() and base.isalpha() and mark in ACCENTS:
         # With its accent an i loses its dot.
-        return f"\\{ACCENTS[marks[0]]}{{{chr(92) + 'i' if base == 'i' else base}}}"
+        return f"\\{ACCENTS[mark]}{{{chr(92) + 'i' if base == 'i' else base}}}"
     return f"\\texttt{{U+{ord(c):04X}}}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from recsys.eval.frontier import front, timed
 from recsys.eval.results import Results, Row
+from recsys.eval.runs import Pair
 from recsys.eval.stages import Step, stages, whole
 from recsys.eval.svg import ACCENT, GRID, INK, MUTED, PLAIN, SECOND, SERIES, figure, place_labels, short
 from recsys.eval.tables import compact, comparisons, label, number, percent
@@ -112,6 +113,32 @@ def quality_latency(results: Results) -> str:
         place_labels(axes, [(x, y, short(row.name), row.name in best) for x, y, row in points])
 
     return figure(draw, 5.0, f"Scatter plot: {label(results.metric)} against latency of {len(rows)} rows", "latency")
+
+
+def differences(pair: Pair, prefix: str = "differences") -> str:
+    """Return the difference of every row that both runs have, with its interval, around a line at 0; "" if none."""
+    rows = [row for row in pair.rows if row.gain is not None][::-1]
+    if not rows:
+        return ""
+
+    def draw(axes: Any) -> None:
+        axes.axvline(0, color=MUTED, linewidth=1.0)
+        for at, row in enumerate(rows):
+            gain = row.gain or 0.0
+            colour = MUTED if not row.clear else ACCENT if gain > 0 else SECOND
+            if row.ci95:
+                axes.plot(row.ci95, [at, at], color=colour, linewidth=1.6, solid_capstyle="butt")
+            axes.plot([gain], [at], "o", color=colour, markersize=6.5, fillstyle="full" if row.clear else "none")
+        axes.set_yticks(range(len(rows)), [short(row.name) for row in rows])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, -0.05 * high), max(high, -0.05 * low))
+        name = f"{short(pair.b.name)} minus {short(pair.a.name)}"
+        axes.set_xlabel(f"{label(pair.metric)}: {name}, with 95 % intervals")
+        axes.grid(axis="x")
+
+    title = f"Dot plot: differences in {label(pair.metric)} of {len(rows)} rows"
+    return figure(draw, 0.9 + 0.3 * len(rows), title, prefix)
 
 
 def slice_dots(results: Results) -> str:

@@ -41,34 +41,35 @@ def write_report(path: Path, results: Results | Mapping[str, Any]) -> None:
 
 def to_markdown(results: Results) -> str:
     """Return the report as GitHub-flavoured Markdown, without plots."""
-    parts = [f"# Evaluation: {_md(results.data)}"]
+    parts = [f"# Evaluation: {md(results.data)}"]
     if headline(results):
-        parts.append(f"Best by validation: {_md(headline(results))}")
-    parts.append("\n".join(f"- {_md(name)}: {_md(value)}" for name, value in facts(results)))
+        parts.append(f"Best by validation: {md(headline(results))}")
+    parts.append("\n".join(f"- {md(name)}: {md(value)}" for name, value in facts(results)))
     for table in tables(results):
-        parts.append(f"## {_md(table.title)}")
+        parts.append(f"## {md(table.title)}")
         parts.append(markdown_table(table))
-        parts += [_md(line) for line in table.legend]
+        parts += [md(line) for line in table.legend]
     parts.append("## Protocol")
-    parts.append("\n".join(f"- {_md(note)}" for note in (*PROTOCOL_NOTES, *results.notes)))
+    parts.append("\n".join(f"- {md(note)}" for note in (*PROTOCOL_NOTES, *results.notes)))
     return "\n\n".join(parts) + "\n"
 
 
-def _md(text: str) -> str:
+def md(text: str) -> str:
+    """Return any text as Markdown that shows it, on one line."""
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", escape(clean(text), quote=False))
 
 
 def markdown_table(table: Table) -> str:
     """Return the cells of a table as GitHub-flavoured Markdown, without its title and legend."""
-    lines = [" | ".join(map(_md, table.head)), " | ".join([":--", *["--:"] * (len(table.head) - 1)])]
+    lines = [" | ".join(map(md, table.head)), " | ".join([":--", *["--:"] * (len(table.head) - 1)])]
     lines += [" | ".join(_md_cell(cell) for cell in line) for line in table.lines]
     return "\n".join(f"| {line} |" for line in lines)
 
 
 def _md_cell(cell: Cell) -> str:
-    text = f"**{_md(cell.text)}**" if cell.best else _md(cell.text)
-    marked = f"{text} {_md(cell.marks)}" if cell.marks else text
-    return f"{marked} ({_md(cell.note)})" if cell.note else marked
+    text = f"**{md(cell.text)}**" if cell.best else md(cell.text)
+    marked = f"{text} {md(cell.marks)}" if cell.marks else text
+    return f"{marked} ({md(cell.note)})" if cell.note else marked
 
 
 def to_latex(results: Results) -> str:

@@ -44,6 +44,7 @@ summary{margin:1.5rem 0 .5rem;font-size:1.1rem;font-weight:600;cursor:pointer}
 .warning{border-color:var(--second);background:var(--band)}
 svg text{font-family:inherit}
 li{margin:.25rem 0;max-width:48rem}
+@media (max-width:40rem){tbody th{white-space:normal;overflow-wrap:anywhere;max-width:8.5rem}th,td{padding:.4rem}}
 @media print{:root{--ink:#000;--muted:#444;--grid:#ccc;--bg:#fff;--chosen:#eee;--accent:#0b63b6;--second:#b45309;
 --plain:#a9b4c2;--s1:#0b63b6;--s2:#b45309;--s3:#007a5a;--s4:#a3407c;--s5:#59636f}
 @page{size:A4;margin:14mm}

@@ -70,6 +70,11 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{100 * value:+.1f} %"
 
 
+def signed(interval: tuple[float, float] | None) -> str:
+    """Return "-0.0010 to +0.0020", "" for None."""
+    return f"{interval[0]:+.4f} to {interval[1]:+.4f}" if interval else ""
+
+
 def label(metric: str) -> str:
     """Return "NDCG@10" of "ndcg@10"."""
     if metric.startswith(PREFIX):
@@ -163,7 +168,7 @@ def accuracy(results: Results) -> Table:
     metrics = [m for m in _keys(row.metrics for row in results.rows) if not m.startswith(PREFIX)]
     named = letters(results)
     lines = _measured(results, metrics, lettered=True)
-    legend = [f"Beside each mean its 95 % bootstrap interval over {results.users:,} requests; the best in bold."]
+    legend = [f"Beside each mean its 95 % bootstrap interval over {results.users:,} requests; the best is marked."]
     if named:
         rows = ", ".join(f"{letter} = {clean(base)}" for base, letter in named.items())
         legend.append(
@@ -230,7 +235,7 @@ def _step_line(step: Step) -> tuple[Cell, ...]:
     if step.gain is None:
         return (*first, *(Cell(NONE),) * 3)
     return (
-        *first, Cell(f"{step.gain:+.4f}", _signed(step.ci95)), Cell(percent(step.relative)), _p_cell(step.p),
+        *first, Cell(f"{step.gain:+.4f}", signed(step.ci95)), Cell(percent(step.relative)), _p_cell(step.p),
     )  # fmt: skip
 
 
@@ -250,7 +255,7 @@ def frontier(results: Results) -> Table:
             continue
         step = step_between(results, before, row, "")
         times = f"{compact(took / before.latency_ms['p50'])} times"
-        lines.append((*first, Cell(f"{step.gain:+.4f}", _signed(step.ci95)), _p_cell(step.p), Cell(times)))
+        lines.append((*first, Cell(f"{step.gain:+.4f}", signed(step.ci95)), _p_cell(step.p), Cell(times)))
     dominated = [clean(row.name) for row in timed(results) if row not in rows and row.name not in CONTROLS]
     legend = [
         "On the front: no other row is both at least as fast and at least as good, by p50 and mean. "
@@ -260,10 +265,6 @@ def frontier(results: Results) -> Table:
     ]
     head = ("Row on the front", label(results.metric), "Latency p50, ms", "Better", "p (Holm)", "Slower")
     return Table("Quality against latency", head, tuple(lines), tuple(legend), _best(results))
-
-
-def _signed(interval: tuple[float, float] | None) -> str:
-    return f"{interval[0]:+.4f} to {interval[1]:+.4f}" if interval else ""
 
 
 def against(results: Results, base: str) -> Table:
@@ -283,7 +284,7 @@ def _effect_line(row: Row, base: str, effect: EffectSize | None) -> tuple[Cell, 
         return (Cell(clean(row.name)), *(Cell(NONE),) * 4, p)
     counts = f"{effect.wins:,} / {effect.ties:,} / {effect.losses:,}"
     return (
-        Cell(clean(row.name)), Cell(f"{effect.difference:+.4f}", _signed(effect.ci95)), Cell(percent(effect.relative)),
+        Cell(clean(row.name)), Cell(f"{effect.difference:+.4f}", signed(effect.ci95)), Cell(percent(effect.relative)),
         Cell(number(effect.d_z, 3)), Cell(counts), p,
     )  # fmt: skip
 

@@ -46,7 +46,7 @@ def test_the_table_is_printed_and_the_reports_are_written(measured):
     out, result = measured
     assert "Ranking quality" in result.stdout
     assert "Gain by stage" in result.stdout
-    assert re.search(r"popularity \w +.*▼", result.stdout)  # its own letter, and which rows it is worse than
+    assert re.search(r"popularity \(\w\) +.*▼", result.stdout)  # its own letter, and which rows it is worse than
     assert "transitions" in result.stdout
     assert (out / "out.html").read_text().startswith("<!DOCTYPE html>")
     assert "| transitions" in (out / "out.md").read_text()
@@ -103,56 +103,3 @@ def test_data_altered_on_purpose_is_named_and_told(answer, shop_folder, tmp_path
     assert "replaced by opaque ones" in altered["notes"][1]
     assert plain["rows"][0]["metrics"] != altered["rows"][0]["metrics"]
     assert plain["users"] == altered["users"]
-
-
-def results(name: str, shift: float, **other) -> dict:
-    def row(name, mean, width=0.01):
-        return {"name": name, "metrics": {"ndcg@10": mean}, "ci95": {"ndcg@10": [mean - width, mean + width]}}
-
-    rows = [row("popularity", 0.1), row("transitions", 0.2 + shift)]
-    return {
-        "data": name, "split": "leave-one-out", "users": 60, "items": 24, "seed": 0, "settings_hash": "x",
-        "versions": {}, "best_by_validation": None, "rows": rows, **other,
-    }  # fmt: skip
-
-
-def test_compare_sets_rows_side_by_side(call, answer, tmp_path):
-    a, b = tmp_path / "a.json", tmp_path / "b.json"
-    a.write_text(json.dumps(results("d", 0)))
-    later = results("d", 0.1, seed=4)
-    later["rows"].append({"name": "ease", "metrics": {"ndcg@10": 0.3}, "ci95": {}})
-    b.write_text(json.dumps(later))
-    found = answer("compare", a, b, "--json")
-    rows = {row["name"]: row for row in found["rows"]}
-    assert found["differs"] == {"seed": [0, 4]}
-    assert rows["transitions"]["relative"] == pytest.approx(0.5)
-    assert rows["transitions"]["intervals"] == "apart"
-    assert rows["popularity"]["intervals"] == "overlap"
-    assert rows["popularity"]["relative"] == 0
-    assert rows["ease"]["a"] is None
-    assert rows["ease"]["intervals"] == ""
-    text = call("compare", a, b).stdout
-    assert "+50.0 %" in text
-    assert "seed differs" in text
-    assert "two protocols" not in text
-
-
-def test_compare_warns_of_two_protocols(call, tmp_path):
-    a, b = tmp_path / "a.json", tmp_path / "b.json"
-    a.write_text(json.dumps(results("d", 0)))
-    b.write_text(json.dumps(results("other", 0, items=25)))
-    assert "two protocols" in call("compare", a, b).stdout
-
-
-@pytest.mark.parametrize(("text", "hint"), [("{", "not JSON"), ("[]", "no evaluation"), ("{}", "results.data")])
-def test_compare_refuses_other_files(call, tmp_path, text, hint):
-    path = tmp_path / "a.json"
-    path.write_text(text)
-    assert hint in call("compare", path, path, code=1).stderr
-
-
-def test_compare_names_the_metrics(call, tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(results("d", 0)))
-    assert "ndcg@10" in call("compare", path, path, "--metric", "hr@7", code=2).stderr
-    assert call("compare", path, tmp_path / "none.json", code=1).stderr.startswith("error: ")
