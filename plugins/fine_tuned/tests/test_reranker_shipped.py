@@ -50,6 +50,15 @@ def test_it_is_what_the_recipe_made(recipe):
     assert files == recipe["sha256"]
 
 
+def test_the_recipe_says_every_setting_that_taught_it(recipe):
+    import json
+
+    taught = json.loads((SHIPPED / "listwise.json").read_text(encoding="utf-8"))["config"]
+    ours = {k: v for k, v in taught.items() if k not in ("artifact", "max_move") and v is not None}
+    assert recipe["options"] == ours
+    assert ours["own"] is False  # no item of that shop is one of another
+
+
 def test_all_that_is_shipped_is_small():
     files = [p for p in SHIPPED.parent.rglob("*") if p.is_file()]
     assert sum(p.stat().st_size for p in files) < 20_000_000
