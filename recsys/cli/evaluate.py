@@ -172,7 +172,8 @@ def _runs(given: list[str]) -> dict[str, Path]:
 
 def show(results: Results) -> None:
     """Print the main table, the comparison with the first baseline and the facts that they rest on."""
-    from recsys.eval.tables import accuracy, against, comparisons, debiased, gains, headline
+    from recsys.eval.letters import comparisons
+    from recsys.eval.tables import accuracy, against, debiased, gains, headline
 
     out = console()
     print_table(out, accuracy(results), notes=(0,))

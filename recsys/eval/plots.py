@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from recsys.eval.frontier import front, timed
+from recsys.eval.letters import comparisons
 from recsys.eval.results import Results, Row
 from recsys.eval.runs import Pair
 from recsys.eval.stages import Step, stages, whole
 from recsys.eval.svg import ACCENT, GRID, INK, MUTED, PLAIN, SECOND, SERIES, figure, place_labels, short
-from recsys.eval.tables import compact, comparisons, label, number, percent
+from recsys.eval.tables import compact, label, number, percent
 
 MARKERS = ("o", "s", "^", "D", "v")
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from recsys.errors import ConfigError
 from recsys.eval import latex, page, plots
+from recsys.eval.letters import comparisons
 from recsys.eval.results import Results
-from recsys.eval.tables import Cell, Table, clean, comparisons, facts, headline, label, tables
+from recsys.eval.tables import Cell, Table, clean, facts, headline, label, tables
 
 PROTOCOL_NOTES = (
     "Every request counts: a target that no list holds, or that the fitted log has never seen, is a miss.",

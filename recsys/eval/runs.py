@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from recsys.errors import ConfigError, DataError
 from recsys.eval.compare import Effect, effect, holm
+from recsys.eval.letters import ALPHA
 from recsys.eval.results import Results, Row
-from recsys.eval.tables import ALPHA
 from recsys.paired import paired_randomisation
 
 # What makes two figures incomparable when it differs, of the results and of their protocol facts.

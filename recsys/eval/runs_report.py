@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from recsys.eval import latex, page, plots
+from recsys.eval.letters import ALPHA
 from recsys.eval.report import markdown_table, md
 from recsys.eval.results import Row
 from recsys.eval.runs import Difference, Pair
-from recsys.eval.tables import ALPHA, NONE, Cell, Table, clean, compact, label, number, p_text, percent, signed
+from recsys.eval.tables import NONE, Cell, Table, clean, compact, label, number, p_text, percent, signed
 
 TITLE = "Evaluations side by side"
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from recsys.eval.debiased import PREFIX
 from recsys.eval.frontier import CONTROLS, front, timed
+from recsys.eval.letters import ALPHA, comparisons, letters, significance
 from recsys.eval.results import EffectSize, Results, Row
 from recsys.eval.stages import RECOMMENDING, RERANKED, SEARCHING, Step, best_single, stages, step_between, whole
 
-ALPHA = 0.05
 NONE = "–"
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+NEITHER = "unjudged"  # a metric of which more is neither better nor worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +82,6 @@ def label(metric: str) -> str:
     name, at, k = clean(metric).partition("@")
     known = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "map": "MAP"}
     return known.get(name, name.replace("_", " ").capitalize()) + at + k
-
-
-def significance(results: Results, row: Row) -> str:
-    """Return "▲ab ▼c": significantly better than baselines a and b, worse than c; letters as in `letters`."""
-    marks: dict[str, list[str]] = {"▲": [], "▼": []}
-    for base, letter in letters(results).items():
-        p, effect = row.p_vs.get(base), row.effect.get(base)
-        if p is not None and p < ALPHA:
-            other = next((r for r in results.rows if r.name == base), None)
-            gain = effect.difference if effect else _gain(row, other, results.metric)
-            if gain:
-                marks["▲" if gain > 0 else "▼"].append(letter)
-    # Letters of two characters, which tables of more than 26 baselines need, would run into one another.
-    between = "," if len(results.baselines) > len(LETTERS) else ""
-    return " ".join(sign + between.join(found) for sign, found in marks.items() if found)
-
-
-def letters(results: Results) -> dict[str, str]:
-    """Return a letter for each baseline, in the order of the rows: "a" to "z", then "aa" and so on."""
-    names = [row.name for row in results.rows]
-    places = {base: names.index(base) if base in names else len(names) for base in results.baselines}
-    ordered = sorted(results.baselines, key=lambda base: places[base])
-    return {base: LETTERS[i // 26 - 1] * (i >= 26) + LETTERS[i % 26] for i, base in enumerate(ordered)}
-
-
-def comparisons(results: Results) -> list[str]:
-    """Return the baselines to show, the best single generator first."""
-    single = best_single(results)
-    return sorted(results.baselines, key=lambda base: base != single)
-
-
-def _gain(row: Row, other: Row | None, metric: str) -> float:
-    return row.metrics.get(metric, 0.0) - (other.metrics.get(metric, 0.0) if other else 0.0)
 
 
 def facts(results: Results) -> list[tuple[str, str]]:
@@ -195,7 +162,8 @@ def _measured(results: Results, metrics: Sequence[str], lettered: bool = False) 
             value, interval = row.metrics.get(m), row.ci95.get(m)
             note = f"{number(interval[0])}–{number(interval[1])}" if interval else ""
             marks = significance(results, row) if lettered and m == results.metric else ""
-            cells.append(Cell(number(value), note, value is not None and value == top[m], marks))
+            best = value is not None and value == top[m] and not m.startswith(NEITHER)
+            cells.append(Cell(number(value), note, best, marks))
         lines.append(tuple(cells))
     return tuple(lines)
 

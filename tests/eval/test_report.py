@@ -9,6 +9,7 @@ import pytest
 from recsys.errors import ConfigError, DataError, PluginUnavailable
 from recsys.eval import plots, svg
 from recsys.eval.compare import compare
+from recsys.eval.letters import letters, significance
 from recsys.eval.report import to_html, to_markdown, write_report
 from recsys.eval.results import Results, Row
 from recsys.eval.tables import (
@@ -18,10 +19,8 @@ from recsys.eval.tables import (
     facts,
     headline,
     label,
-    letters,
     p_text,
     percent,
-    significance,
     tables,
 )
 
@@ -288,6 +287,12 @@ def test_letters_are_those_of_the_paired_tests_and_their_rows_show_them():
     assert [line[0].note for line in table.lines] == ["a", "b", ""]
     assert [line[table.lettered].marks for line in table.lines] == ["", "", "▲ab"]
     assert "a = plain, b = same." in table.legend[1]
+
+
+def test_a_share_that_is_neither_good_nor_bad_has_no_best():
+    rows = [{"name": n, "metrics": {"ndcg@10": v, "unjudged@10": v}} for n, v in (("a", 0.1), ("b", 0.2))]
+    table = accuracy(results(rows=rows, best_by_validation=None))
+    assert [[c.best for c in line[1:]] for line in table.lines] == [[False, False], [True, False]]
 
 
 def test_more_baselines_than_letters_stay_apart():
