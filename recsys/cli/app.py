@@ -20,6 +20,7 @@ from recsys.cli import (
     profiles,
     searches,
     setup,
+    simulate,
     tune,
 )
 from recsys.cli.errors import Guarded
@@ -49,5 +50,20 @@ def _root(
     """Fit a recommender, ask it, measure it. Begin with: recsys demo."""
 
 
-for module in (demo, setup, data, tune, fit, lists, searches, evaluate, compare, bundles, export, people, profiles):
+for module in (
+    demo,
+    setup,
+    data,
+    tune,
+    fit,
+    lists,
+    searches,
+    evaluate,
+    compare,
+    simulate,
+    bundles,
+    export,
+    people,
+    profiles,
+):
     module.add(app)

@@ -17,6 +17,11 @@ DIRECT_PURCHASE = 0.15  # purchases that skip the cart
 REVIEWED, RATED = 0.36, 0.05
 
 
+def purchase_chance(utility: Floats) -> Floats:
+    """Return the chance that an item that was clicked or looked up is bought, given its true utility."""
+    return np.asarray(0.65 / (1 + np.exp(-0.3 * utility - 0.8)), dtype=np.float32)
+
+
 class Outcomes:
     """Draws and records the consequences of acts."""
 
@@ -36,7 +41,7 @@ class Outcomes:
         self.recorder.add(users, rows, when, first, position=place, cause=cause, reason=reason)
         utility = self.causes.tastes.utility(users, rows[:, None])[:, 0]
         pleased = self._pleased(users, rows, utility)
-        bought = rng.random(n) < 0.65 / (1 + np.exp(-0.3 * utility - 0.8))
+        bought = rng.random(n) < purchase_chance(utility)
         carted = np.where(bought, rng.random(n) > DIRECT_PURCHASE, rng.random(n) < 0.15)
 
         def add(mask: NDArray[np.bool_], kind: int, after: Rows | int, value: Floats | float = 1.0) -> Rows:

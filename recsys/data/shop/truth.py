@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.shop import lists
 from recsys.data.shop.catalogue import END
 from recsys.data.shop.causes import CAUSES, N_RECENT, Causes
+from recsys.data.shop.outcomes import purchase_chance
 from recsys.data.shop.tastes import Floats
 from recsys.types import KIND_CODES, Events, ItemRows
 
@@ -111,22 +113,44 @@ class Truth:
         """
         world, index = self._world, np.array([user], dtype=np.int64)
         if isinstance(history, Events):
-            acted = history.kinds != KIND_CODES["impression"]
-            touched = history.rows[acted]
-            bought = history.rows[history.kinds == KIND_CODES["purchase"]]
+            touched, latest = _touched(history), _latest(history)
             time = now if now is not None else int(history.times[-1]) if len(history) else int(END.timestamp())
         else:
-            touched = bought = np.asarray(history, dtype=np.int32)
+            touched = np.asarray(history, dtype=np.int32)
+            latest = touched[::-1][:N_RECENT]
             time = now if now is not None else int(END.timestamp())
-        recent = np.full((1, N_RECENT), -1, dtype=np.int32)
-        latest = bought[::-1][:N_RECENT]
-        recent[0, : len(latest)] = latest
+        recent = _recent([latest])
         own = world.mixture(index, recent, time)[0]
         listed = self._listed(index, recent, time)[0]
         out = (1 - LIST_SHARE) * own + LIST_SHARE * listed
         parents = world.catalogue.parent
         out[np.isin(parents, parents[touched])] = 0
         return np.asarray(out / max(float(out.sum()), 1e-30), dtype=np.float32)
+
+    def click_chances(
+        self, users: NDArray[np.integer[Any]], items: ItemRows, histories: Sequence[Events], now: int
+    ) -> Floats:
+        """Return (b, k) the chance that each shopper (b,) who looks at an item of their list (b, k) clicks it.
+
+        All causes are in it, as in the lists of the year: taste, what goes with the latest purchases, qualities,
+        brands, trends and none. What a shopper touched before, its variants, and rows of -1 have chance 0.
+        ``histories`` are what the shoppers did, oldest first.
+        """
+        world, rows, index = self._world, np.maximum(items, 0), np.asarray(users, dtype=np.int64)
+        goes_with = world.complement(_recent([_latest(h) for h in histories]))
+        rates = lists.click_rates(
+            world.tastes.utility(index, rows), np.take_along_axis(goes_with, rows, axis=1),
+            world.tastes.care(index, rows), world.tastes.loyal(index, rows), world.latent.surge(now)[rows],
+        )  # fmt: skip
+        parents = world.catalogue.parent
+        known = [np.isin(parents[row], parents[_touched(h)]) for row, h in zip(rows, histories, strict=True)]
+        chance = np.minimum(rates.sum(axis=0), 1)
+        chance[np.array(known, dtype=np.bool_).reshape(items.shape) | (items < 0)] = 0
+        return np.asarray(chance, dtype=np.float32)
+
+    def purchase_chances(self, users: NDArray[np.integer[Any]], items: ItemRows) -> Floats:
+        """Return (b, k) the chance that each item (b, k) is bought once it was clicked by shoppers (b,)."""
+        return purchase_chance(self._world.tastes.utility(np.asarray(users), np.maximum(items, 0)))
 
     def _listed(self, users: NDArray[np.int64], recent: ItemRows, time: int) -> Floats:
         """Return (b, n) the distribution of the next click in a list: shown on a page, and worth a click."""
@@ -142,3 +166,20 @@ class Truth:
         )  # fmt: skip
         out = chance * rates.sum(axis=0)
         return np.asarray(out / out.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _touched(history: Events) -> ItemRows:
+    return np.asarray(history.rows[history.kinds != KIND_CODES["impression"]])
+
+
+def _latest(history: Events) -> ItemRows:
+    """Return the latest purchases, latest first."""
+    return np.asarray(history.rows[history.kinds == KIND_CODES["purchase"]][::-1][:N_RECENT])
+
+
+def _recent(latest: Sequence[ItemRows]) -> ItemRows:
+    """Return (b, 5) rows, -1 = none, of as many lists of at most five."""
+    out = np.full((len(latest), N_RECENT), -1, dtype=np.int32)
+    for row, rows in zip(out, latest, strict=True):
+        row[: len(rows)] = rows
+    return out
