@@ -50,20 +50,9 @@ def _root(
     """Fit a recommender, ask it, measure it. Begin with: recsys demo."""
 
 
-for module in (
-    demo,
-    setup,
-    data,
-    tune,
-    fit,
-    lists,
-    searches,
-    evaluate,
-    compare,
-    simulate,
-    bundles,
-    export,
-    people,
-    profiles,
-):
+MODULES = (
+    demo, setup, data, tune, fit, lists, searches, evaluate, compare, simulate, bundles, export, people, profiles,
+)  # fmt: skip
+
+for module in MODULES:
     module.add(app)
