@@ -24,7 +24,7 @@ LEVELS = [
     ("config",),
     ("runtime", "store", "data", "manifest", "bundle"),
     ("embed", "profile", "aspects", "training"),
-    ("candidates", "search", "suggest", "rank", "rerank", "explain"),
+    ("candidates", "search", "suggest", "rank", "rerank", "explain", "rate"),
     (
         "rules",
         "requests",
@@ -57,7 +57,7 @@ STAGES = {"candidates", "search", "rank", "rerank", "explain"}
 AT_HOME = {
     "torch": ("recsys.runtime", "recsys.training"),
     "onnxruntime": ("recsys.runtime",),
-    "lightgbm": ("recsys.rank.lightgbm",),
+    "lightgbm": ("recsys.rank.lightgbm", "recsys.rate.regressor"),
     "pytest": ("recsys.testing",),
     "_pytest": ("recsys.testing",),
     "hypothesis": ("recsys.testing",),

@@ -1,0 +1,192 @@
+"""The rating regressor: a linear model of cross-fitted estimates, then LightGBM for what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from recsys.dataset import ItemTable
+from recsys.errors import DataError, NotFittedError
+from recsys.protocols import FitOptions
+from recsys.rate.factors import Factors
+from recsys.rate.knowledge import LINEAR, Knowledge
+from recsys.rate.ratings import Asked, Floats, Ratings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """What the regressor learns from: ``x`` (n, f) cross-fitted features named ``names``, ``y`` (n,) ratings."""
+
+    names: tuple[str, ...]
+    x: Floats
+    y: Floats
+
+
+class RatingRegressor:
+    """What a shopper would rate an item, clipped to the scale of the ratings it learned from.
+
+    Every training row's features come from `Knowledge` that was fitted without the fold of that row, so no rating is
+    among what foretells it; at prediction from all of them (stacked generalisation, Wolpert 1992; library: LightGBM).
+    Shoppers are read from the ratings that they show; what is kept of the ratings learned from is theirs by item.
+    """
+
+    class Config(BaseModel):
+        """``factors`` and dampings are those of `Factors` and `Biases`; the rest is LightGBM's, by its own names.
+
+        ``order`` "random" cross-fits over ``folds`` random parts; "time" foretells each of ``folds`` periods from
+        those before it alone, for whoever is asked about a time after the last rating. ``penalty`` is that of the
+        linear model.
+        """
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        factors: Factors.Config = Factors.Config()
+        user_damping: float = Field(5.0, gt=0)
+        item_damping: float = Field(5.0, gt=0)
+        order: Literal["random", "time"] = "random"
+        folds: int = Field(5, ge=2)
+        penalty: float = Field(100.0, gt=0)
+        learning_rate: float = Field(0.03, gt=0)
+        num_leaves: int = Field(7, ge=2)
+        min_data_in_leaf: int = Field(40, ge=1)
+        lambda_l2: float = Field(10.0, ge=0)
+        feature_fraction: float = Field(0.4, gt=0, le=1)
+        bagging_fraction: float = Field(0.7, gt=0, le=1)
+        max_rounds: int = Field(800, ge=1)
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+        self.knowledge: Knowledge | None = None
+        self.rounds = 0
+        self._linear: _Linear | None = None
+        self._trees: Any = None
+        self._scale = (0.0, 0.0)
+
+    def fit(self, ratings: Ratings, items: ItemTable, options: FitOptions) -> Self:
+        """Learn from ratings and from the texts of items.
+
+        Raises:
+            DataError: fewer ratings than folds.
+        """
+        return self.learn(self.cross_fitted(ratings, items, options), self.known(ratings, items, options), options)
+
+    def cross_fitted(self, ratings: Ratings, items: ItemTable, options: FitOptions) -> Design:
+        """Return features of ratings, each from knowledge without its fold; by time, the first period has none.
+
+        Raises:
+            DataError: fewer ratings than folds.
+        """
+        names: tuple[str, ...] = ()
+        parts, values = [], []
+        for known, held in self._folds(ratings, options.seed):
+            before = ratings.take(known)
+            columns = self.known(before, items, options).features(before, ratings.take(held).asked)
+            names = tuple(columns)
+            parts.append(np.stack(list(columns.values()), axis=1))
+            values.append(ratings.values[held])
+        return Design(names, np.concatenate(parts), np.concatenate(values))
+
+    def _folds(self, ratings: Ratings, seed: int) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        k, n = self.config.folds, len(ratings)
+        if n <= k:
+            raise DataError(f"{n} ratings are too few for {k} folds: give more ratings or fewer folds")
+        if self.config.order == "random":
+            fold = np.random.default_rng(seed).permutation(n) % k
+            return [(fold != f, fold == f) for f in range(k)]
+        edges = np.unique(np.quantile(ratings.times, np.linspace(0, 1, k + 2)[1:-1], method="higher"))
+        period = np.searchsorted(edges, ratings.times, side="right")
+        folds = [(period < p, period == p) for p in range(1, len(edges) + 1)]
+        return [(known, held) for known, held in folds if known.any() and held.any()]
+
+    def known(self, ratings: Ratings, items: ItemTable, options: FitOptions) -> Knowledge:
+        """Return what features are made of, from all ``ratings``."""
+        c = self.config
+        return Knowledge.fit(ratings, items, c.factors, (c.user_damping, c.item_damping), options.seed)
+
+    def learn(self, design: Design, knowledge: Knowledge, options: FitOptions) -> Self:
+        """Learn from what `cross_fitted` returned, and foretell from what `known` did, both of the same ratings."""
+        import lightgbm as lgb
+
+        self.knowledge, self._scale = knowledge, knowledge.ratings.scale
+        fold = np.random.default_rng(options.seed + 1).permutation(len(design.y)) % self.config.folds
+        start = np.zeros(len(design.y))
+        for f in range(self.config.folds):
+            held = fold == f
+            start[held] = _Linear.fit(design, ~held, self.config.penalty).predict(design.x[held])
+        self._linear = _Linear.fit(design, np.ones(len(fold), dtype=np.bool_), self.config.penalty)
+        left = design.y - start
+        self.rounds = self._rounds(design.x, left, fold, options)
+        self._trees = None
+        if self.rounds:
+            self._trees = lgb.train(self._parameters(options), lgb.Dataset(design.x, left), self.rounds)
+        return self
+
+    def _rounds(self, x: Floats, left: Floats, fold: Any, options: FitOptions) -> int:
+        """Return the number of trees with the least cross-validated error; 0 where none helps."""
+        import lightgbm as lgb
+
+        total = np.zeros(self.config.max_rounds)
+        for f in range(self.config.folds):
+            held, curve = fold == f, dict[str, Any]()
+            train = lgb.Dataset(x[~held], left[~held])
+            lgb.train(
+                self._parameters(options), train, self.config.max_rounds,
+                valid_sets=[lgb.Dataset(x[held], left[held], reference=train)],
+                callbacks=[lgb.record_evaluation(curve)],
+            )  # fmt: skip
+            total += np.array(curve["valid_0"]["l2"]) * held.sum()
+        best = int(total.argmin())
+        return best + 1 if total[best] < float(left @ left) else 0
+
+    def _parameters(self, options: FitOptions) -> dict[str, Any]:
+        c = self.config
+        return {
+            "objective": "l2", "metric": "l2", "learning_rate": c.learning_rate, "num_leaves": c.num_leaves,
+            "min_data_in_leaf": c.min_data_in_leaf, "lambda_l2": c.lambda_l2, "bagging_freq": 1,
+            "feature_fraction": c.feature_fraction, "bagging_fraction": c.bagging_fraction, "seed": options.seed,
+            "deterministic": True, "force_row_wise": True, "num_threads": options.threads, "verbose": -1,
+        }  # fmt: skip
+
+    def predict(self, shown: Ratings, asked: Asked) -> Floats:
+        """Return (m,) ratings, from the ratings ``shown`` by the shoppers that are asked about.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        if self.knowledge is None or self._linear is None:
+            raise NotFittedError("RatingRegressor is not fitted: call fit() first")
+        if not len(asked):
+            return np.empty(0)
+        x = np.stack(list(self.knowledge.features(shown, asked).values()), axis=1)
+        out = self._linear.predict(x)
+        if self._trees is not None:
+            out = out + self._trees.predict(x, num_threads=1)
+        return np.clip(out, *self._scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Linear:
+    """Ridge regression on the standardised columns of `LINEAR` that there are."""
+
+    columns: list[int]
+    mean: Floats
+    spread: Floats
+    weights: Floats
+    offset: float
+
+    @classmethod
+    def fit(cls, design: Design, rows: NDArray[np.bool_], penalty: float) -> Self:
+        columns = [c for c, name in enumerate(design.names) if name in LINEAR]
+        x, y = design.x[rows][:, columns], design.y[rows]
+        mean, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+        z = (x - mean) / spread
+        weights = np.linalg.solve(z.T @ z + penalty * np.eye(len(columns)), z.T @ (y - y.mean()))
+        return cls(columns, mean, spread, weights, float(y.mean()))
+
+    def predict(self, x: Floats) -> Floats:
+        out: Floats = (x[:, self.columns] - self.mean) / self.spread @ self.weights + self.offset
+        return out
