@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import explain_xrec, llmrank, quality, tables, transfer
+from benchmarks import explain_xrec, llmrank, quality, rating, tables, transfer
 from benchmarks.evaluations import SETS, evaluate_sets
 from benchmarks.runner import APART, BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
 from benchmarks.xrec_pairs import DOMAINS
@@ -25,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "arguments", nargs="*",
         help=f"evaluate: which sets of {', '.join(SETS)}; xrec: which of {', '.join(DOMAINS)}; "
-        f"llmrank: which of {', '.join(llmrank.SETS)}; transfer: to which of {', '.join(transfer.SETS)} (default: all)",
+        f"llmrank: which of {', '.join(llmrank.SETS)}; transfer: to which of {', '.join(transfer.SETS)}; "
+        f"rating: which of {', '.join(rating.SETS)} (default: all)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
@@ -57,6 +58,10 @@ def main(argv: list[str] | None = None) -> int:
         if unknown := [name for name in options.arguments if name not in transfer.SETS]:
             parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(transfer.SETS)}")
         failed = transfer.refresh(options.arguments or transfer.SETS, results, options.models, quick=options.quick)
+    elif options.what == rating.NAME:
+        if unknown := [name for name in options.arguments if name not in rating.SETS]:
+            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(rating.SETS)}")
+        failed = rating.refresh(options.arguments or rating.SETS, results, quick=options.quick)
     elif options.what == quality.NAME:
         failed = quality.run_steps(quality.STEPS, results.resolve(), resume=options.resume)
     elif options.what != "tables":

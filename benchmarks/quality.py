@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import llmrank, speed_tables, transfer
+from benchmarks import llmrank, rating, speed_tables, transfer
 from benchmarks.evaluations import SETS
 from benchmarks.facts import facts
 from benchmarks.runner import ROOT, read_lines, write_lines
@@ -42,6 +42,7 @@ class Step:
 STEPS = (
     *(Step(("benchmarks", "evaluate", name), data=data) for name, (data, _) in SETS.items()),
     *(Step(("benchmarks", "llmrank", name), data=data) for name, data in llmrank.SETS.items()),
+    *(Step(("benchmarks", "rating", name), data=name) for name in rating.SETS),
     Step(("benchmarks", "transfer"), data=transfer.DATA[transfer.SOURCE]),
     Step(("benchmarks.shop_search", "--tune")),
     *(Step(("benchmarks.xrec_train", domain, which), False) for domain in DOMAINS for which in ("this", "others")),

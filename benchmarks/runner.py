@@ -33,7 +33,10 @@ BENCHMARKS = {
     "import": "benchmarks.startup",
 }
 # What needs the data of RECSYS_DATA and more time: run when named, never among all.
-APART = {"xrec": "benchmarks.explain_xrec", "llmrank": "benchmarks.llmrank", "transfer": "benchmarks.transfer"}
+APART = {
+    "xrec": "benchmarks.explain_xrec", "llmrank": "benchmarks.llmrank", "transfer": "benchmarks.transfer",
+    "rating": "benchmarks.rating",
+}  # fmt: skip
 
 
 def module_of(benchmark: str) -> Any:

@@ -18,6 +18,7 @@ from recsys.cli import (
     lists,
     people,
     profiles,
+    ratings,
     searches,
     setup,
     simulate,
@@ -51,7 +52,7 @@ def _root(
 
 
 MODULES = (
-    demo, setup, data, tune, fit, lists, searches, evaluate, compare, simulate, bundles, export, people, profiles,
+    demo, setup, data, tune, fit, lists, searches, evaluate, ratings, compare, simulate, bundles, export, people, profiles,
 )  # fmt: skip
 
 for module in MODULES:

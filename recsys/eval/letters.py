@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import ascii_lowercase as LETTERS
 
-from recsys.eval.results import Results, Row
+from recsys.eval.results import LOWER_IS_BETTER, Results, Row
 from recsys.eval.stages import best_single
 
 ALPHA = 0.05
@@ -19,7 +19,7 @@ def significance(results: Results, row: Row) -> str:
             other = next((r for r in results.rows if r.name == base), None)
             gain = effect.difference if effect else _gain(row, other, results.metric)
             if gain:
-                marks["▲" if gain > 0 else "▼"].append(letter)
+                marks["▲" if (gain > 0) != (results.metric in LOWER_IS_BETTER) else "▼"].append(letter)
     # Letters of two characters, which tables of more than 26 baselines need, would run into one another.
     between = "," if len(results.baselines) > len(LETTERS) else ""
     return " ".join(sign + between.join(found) for sign, found in marks.items() if found)

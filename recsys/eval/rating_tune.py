@@ -19,7 +19,7 @@ DAMPINGS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 # Tried one after the other, from the dampings that the biases have found.
 FACTORS: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("regularisation", (0.5, 1.0, 1.5, 2.0, 4.0)), ("factors", (5, 20, 50)), ("growth", (0.3, 0.5, 0.7)),
-    ("regularisation", (0.7, 1.0, 1.2, 1.5, 2.0, 3.0, 8.0)), ("epochs", (5, 20)),
+    ("regularisation", (0.7, 1.0, 1.5, 2.5, 8.0)), ("epochs", (5, 10, 20)),
 )  # fmt: skip
 TREES: tuple[Mapping[str, Any], ...] = (
     {"num_leaves": 7, "min_data_in_leaf": 40}, {"num_leaves": 31, "min_data_in_leaf": 80},

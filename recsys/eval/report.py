@@ -11,13 +11,15 @@ from typing import Any
 from recsys.errors import ConfigError
 from recsys.eval import latex, page, plots
 from recsys.eval.letters import comparisons
-from recsys.eval.results import Results
+from recsys.eval.results import LOWER_IS_BETTER, Results
 from recsys.eval.tables import Cell, Table, clean, facts, headline, label, tables
 
-PROTOCOL_NOTES = (
+RANKING_NOTES = (
     "Every request counts: a target that no list holds, or that the fitted log has never seen, is a miss.",
     "Lists rank the whole catalogue unless the protocol above says otherwise; sampled candidates would inflate them.",
     "Ties count against the system: a target ranks after all items with the same score.",
+)
+COMMON_NOTES = (
     "Everything is tuned on validation only, and the best row is the one that validation chose, not the one that "
     "looks best in the test.",
     "Figures compare only within one protocol: other splits, filters and candidate sets give other numbers.",
@@ -40,6 +42,11 @@ def write_report(path: Path, results: Results | Mapping[str, Any]) -> None:
     path.write_text(makers[path.suffix](found), encoding="utf-8")
 
 
+def _notes(results: Results) -> tuple[str, ...]:
+    ranking = () if results.metric in LOWER_IS_BETTER else RANKING_NOTES
+    return (*ranking, *COMMON_NOTES, *results.notes)
+
+
 def to_markdown(results: Results) -> str:
     """Return the report as GitHub-flavoured Markdown, without plots."""
     parts = [f"# Evaluation: {md(results.data)}"]
@@ -51,7 +58,7 @@ def to_markdown(results: Results) -> str:
         parts.append(markdown_table(table))
         parts += [md(line) for line in table.legend]
     parts.append("## Protocol")
-    parts.append("\n".join(f"- {md(note)}" for note in (*PROTOCOL_NOTES, *results.notes)))
+    parts.append("\n".join(f"- {md(note)}" for note in _notes(results)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -85,7 +92,7 @@ def to_html(results: Results) -> str:
         PluginUnavailable: matplotlib is not installed.
     """
     lead = page.box("Best by validation:", headline(results))
-    notes = page.bullets("Protocol", (*PROTOCOL_NOTES, *results.notes))
+    notes = page.bullets("Protocol", _notes(results))
     return page.page("Offline evaluation", results.data, (*_sections(results), notes), lead, facts(results))
 
 

@@ -22,6 +22,7 @@ from recsys.registry import validation_text
 # What the environment facts name; "recsys" is the distribution recsys-engine.
 LIBRARIES = ("numpy", "scipy", "implicit", "lightgbm", "onnxruntime")
 DIGITS = 6
+LOWER_IS_BETTER = frozenset({"rmse", "mae"})
 T = TypeVar("T", bound=BaseModel)
 
 

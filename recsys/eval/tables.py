@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from recsys.eval.debiased import PREFIX
 from recsys.eval.frontier import CONTROLS, front, timed
 from recsys.eval.letters import ALPHA, comparisons, letters, significance
-from recsys.eval.results import EffectSize, Results, Row
+from recsys.eval.results import LOWER_IS_BETTER, EffectSize, Results, Row
 from recsys.eval.stages import RECOMMENDING, RERANKED, SEARCHING, Step, best_single, stages, step_between, whole
 
 NONE = "–"
@@ -80,7 +80,7 @@ def label(metric: str) -> str:
     if metric.startswith(PREFIX):
         return f"Debiased {label(metric.removeprefix(PREFIX))}"
     name, at, k = clean(metric).partition("@")
-    known = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "map": "MAP"}
+    known = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "rmse": "RMSE", "mae": "MAE"}
     return known.get(name, name.replace("_", " ").capitalize()) + at + k
 
 
@@ -148,12 +148,13 @@ def accuracy(results: Results) -> Table:
         )
     lettered = 1 + metrics.index(results.metric) if results.metric in metrics else None
     head = ("Row", *map(label, metrics))
-    return Table("Ranking quality", head, lines, tuple(legend), _best(results), lettered)
+    title = "Rating errors, lower is better" if results.metric in LOWER_IS_BETTER else "Ranking quality"
+    return Table(title, head, lines, tuple(legend), _best(results), lettered)
 
 
 def _measured(results: Results, metrics: Sequence[str], lettered: bool = False) -> tuple[tuple[Cell, ...], ...]:
     """Return a line a row: its name, then each metric with its interval; with the letters of what is significant."""
-    top = {m: max(row.metrics[m] for row in results.rows if m in row.metrics) for m in metrics}
+    top = {m: _top(m, [row.metrics[m] for row in results.rows if m in row.metrics]) for m in metrics}
     named = letters(results) if lettered else {}
     lines = []
     for row in results.rows:
@@ -166,6 +167,10 @@ def _measured(results: Results, metrics: Sequence[str], lettered: bool = False) 
             cells.append(Cell(number(value), note, best, marks))
         lines.append(tuple(cells))
     return tuple(lines)
+
+
+def _top(metric: str, values: Sequence[float]) -> float:
+    return min(values) if metric in LOWER_IS_BETTER else max(values)
 
 
 def debiased(results: Results) -> Table:

@@ -16,6 +16,8 @@ from recsys.rate.factors import Factors
 from recsys.rate.knowledge import LINEAR, Knowledge
 from recsys.rate.ratings import Asked, Floats, Ratings
 
+ROUND_FOLDS = 4  # what the linear model and the number of trees are cross-validated on
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
@@ -50,13 +52,14 @@ class RatingRegressor:
         order: Literal["random", "time"] = "random"
         folds: int = Field(5, ge=2)
         penalty: float = Field(100.0, gt=0)
-        learning_rate: float = Field(0.03, gt=0)
+        learning_rate: float = Field(0.04, gt=0)
         num_leaves: int = Field(7, ge=2)
         min_data_in_leaf: int = Field(40, ge=1)
         lambda_l2: float = Field(10.0, ge=0)
         feature_fraction: float = Field(0.4, gt=0, le=1)
         bagging_fraction: float = Field(0.7, gt=0, le=1)
         max_rounds: int = Field(800, ge=1)
+        patience: int = Field(60, ge=1)
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -82,7 +85,7 @@ class RatingRegressor:
         """
         names: tuple[str, ...] = ()
         parts, values = [], []
-        for known, held in self._folds(ratings, options.seed):
+        for known, held in self.folds(ratings, options.seed):
             before = ratings.take(known)
             columns = self.known(before, items, options).features(before, ratings.take(held).asked)
             names = tuple(columns)
@@ -90,7 +93,8 @@ class RatingRegressor:
             values.append(ratings.values[held])
         return Design(names, np.concatenate(parts), np.concatenate(values))
 
-    def _folds(self, ratings: Ratings, seed: int) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    def folds(self, ratings: Ratings, seed: int) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        """Return masks (n,) of what is known and of what is then foretold, a pair a fold."""
         k, n = self.config.folds, len(ratings)
         if n <= k:
             raise DataError(f"{n} ratings are too few for {k} folds: give more ratings or fewer folds")
@@ -112,9 +116,9 @@ class RatingRegressor:
         import lightgbm as lgb
 
         self.knowledge, self._scale = knowledge, knowledge.ratings.scale
-        fold = np.random.default_rng(options.seed + 1).permutation(len(design.y)) % self.config.folds
+        fold = np.random.default_rng(options.seed + 1).permutation(len(design.y)) % ROUND_FOLDS
         start = np.zeros(len(design.y))
-        for f in range(self.config.folds):
+        for f in range(ROUND_FOLDS):
             held = fold == f
             start[held] = _Linear.fit(design, ~held, self.config.penalty).predict(design.x[held])
         self._linear = _Linear.fit(design, np.ones(len(fold), dtype=np.bool_), self.config.penalty)
@@ -126,21 +130,21 @@ class RatingRegressor:
         return self
 
     def _rounds(self, x: Floats, left: Floats, fold: Any, options: FitOptions) -> int:
-        """Return the number of trees with the least cross-validated error; 0 where none helps."""
+        """Return the mean number of trees that is best for held-out folds; 0 where trees help none of them."""
         import lightgbm as lgb
 
-        total = np.zeros(self.config.max_rounds)
-        for f in range(self.config.folds):
-            held, curve = fold == f, dict[str, Any]()
+        rounds, gain = [], 0.0
+        for f in range(ROUND_FOLDS):
+            held = fold == f
             train = lgb.Dataset(x[~held], left[~held])
-            lgb.train(
+            model = lgb.train(
                 self._parameters(options), train, self.config.max_rounds,
                 valid_sets=[lgb.Dataset(x[held], left[held], reference=train)],
-                callbacks=[lgb.record_evaluation(curve)],
+                callbacks=[lgb.early_stopping(self.config.patience, verbose=False)],
             )  # fmt: skip
-            total += np.array(curve["valid_0"]["l2"]) * held.sum()
-        best = int(total.argmin())
-        return best + 1 if total[best] < float(left @ left) else 0
+            rounds.append(model.best_iteration)
+            gain += float(np.sum(left[held] ** 2)) - float(model.best_score["valid_0"]["l2"]) * int(held.sum())
+        return round(float(np.mean(rounds))) if gain > 0 else 0
 
     def _parameters(self, options: FitOptions) -> dict[str, Any]:
         c = self.config
