@@ -22,7 +22,7 @@ FACTORS: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("regularisation", (0.7, 1.0, 1.5, 2.5, 8.0)), ("epochs", (5, 10, 20)),
 )  # fmt: skip
 TREES: tuple[Mapping[str, Any], ...] = (
-    {"num_leaves": 7, "min_data_in_leaf": 40}, {"num_leaves": 31, "min_data_in_leaf": 80},
+    {"num_leaves": 4, "min_data_in_leaf": 20}, {"num_leaves": 24, "min_data_in_leaf": 60},
 )  # fmt: skip
 Progress = Callable[[str], None]
 

@@ -69,9 +69,10 @@ class Knowledge:
             "user_norm": np.linalg.norm(folded[:, 1:], axis=1)[asked.users],
             "item_norm": np.linalg.norm(self.factors.items[:, 1:], axis=1)[asked.items],
         }  # fmt: skip
-        mean, top = self.biases.mean, self.ratings.scale[1]
-        out |= _habits("user", shown.users, shown.values, shown.n_users, mean, top, asked.users)
-        out |= _habits("item", self.ratings.items, self.ratings.values, shown.n_items, mean, top, asked.items)
+        top = self.ratings.scale[1]
+        usual = (self.biases.mean, top, float(np.mean(self.ratings.values == top)))
+        out |= _habits("user", shown.users, shown.values, shown.n_users, asked.users, *usual)
+        out |= _habits("item", self.ratings.items, self.ratings.values, shown.n_items, asked.items, *usual)
         near = (by_user, shown.items, residuals, asked.users, asked.items)
         out |= _weighed("knn", by_vectors(*near, self.alike, 4.0, 0.1))
         out |= _weighed("text", by_vectors(*near, self.vectors, 4.0, 0.3))
@@ -93,7 +94,7 @@ class Knowledge:
         sides = (("user", shown, shown.users, shown.n_users, asked.users),
                  ("item", self.ratings, self.ratings.items, shown.n_items, asked.items))  # fmt: skip
         for name, ratings, owner, n, at in sides:
-            told = np.array([bool(t) for t in ratings.texts])
+            told = np.array([bool(t) for t in ratings.texts], dtype=np.bool_)
             sounds = self.opinions.read(ratings.texts[told])
             length = np.log1p([len(t) for t in ratings.texts[told]]) - 6.0  # about the log of a usual length
             out[f"{name}_opinion"] = damped_means(sounds, owner[told], n, 4.0)[at]
@@ -110,17 +111,16 @@ def _weighed(name: str, found: Floats) -> dict[str, Floats]:
 
 
 def _habits(
-    name: str, owner: Ints, values: Floats, n: int, mean: float, top: float, at: Ints
+    name: str, owner: Ints, values: Floats, n: int, at: Ints, mean: float, top: float, share: float
 ) -> dict[str, Floats]:  # fmt: skip
-    """Return count, damped mean and spread, and damped share of the highest rating."""
+    """Return count, damped mean and spread, and damped share of ratings at ``top``, beyond the usual ones."""
     off = values - mean
     first, second = damped_means(off, owner, n, 3.0), damped_means(off**2 - 1.0, owner, n, 3.0) + 1.0
-    best = (values == top).astype(np.float64)
     return {
         f"{name}_count": np.log1p(np.bincount(owner, minlength=n))[at],
         f"{name}_mean": first[at],
         f"{name}_spread": np.sqrt(np.maximum(second - first**2, 0.0))[at],
-        f"{name}_top": damped_means(best - best.mean(), owner, n, 3.0)[at],
+        f"{name}_top": damped_means((values == top) - share, owner, n, 3.0)[at],
     }
 
 

@@ -37,7 +37,7 @@ class Opinions:
         """Learn from ``texts`` with their ``stars`` (n,); empty texts teach nothing."""
         from sklearn.linear_model import Ridge
 
-        kept = np.array([bool(t) for t in texts])
+        kept = np.array([bool(t) for t in texts], dtype=np.bool_)
         told, wanted = [t for t in texts if t], stars[kept]
         seen: dict[str, int] = {}
         for text in told:
