@@ -74,7 +74,8 @@ def predictions(row: str, folds: RatingSplit, found: Tuned, asked: Asked) -> Flo
         out = mean + damped_means(train.values - mean, train.items, train.n_items, 0.0)[asked.items]
     else:
         out = found.models[row].predict(train, asked)
-    return np.clip(out, *train.scale)
+    clipped: Floats = np.clip(out, *train.scale)
+    return clipped
 
 
 def rmse(foretold: Floats, given: Ratings) -> float:

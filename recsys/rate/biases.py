@@ -16,7 +16,8 @@ def damped_means(values: Floats, owner: Ints, n: int, damping: float) -> Floats:
     """Return (n,) sums of ``values`` by ``owner`` over counts + ``damping``; 0 for who owns nothing."""
     total = np.bincount(owner, values, n)
     count = np.bincount(owner, minlength=n) + damping
-    return np.divide(total, count, out=np.zeros(n), where=count > 0)
+    out: Floats = np.divide(total, count, out=np.zeros(n), where=count > 0)
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.embed.words import count, words
-from recsys.rate.ratings import Floats
+from recsys.rate.ratings import Floats, Texts
 
 PARTS = 4
 RARE = 5  # words in fewer reviews are left out
@@ -33,12 +33,12 @@ class Opinions:
     offsets: Floats
 
     @classmethod
-    def fit(cls, texts: Sequence[str], stars: Floats) -> Self:
+    def fit(cls, texts: Texts, stars: Floats) -> Self:
         """Learn from ``texts`` with their ``stars`` (n,); empty texts teach nothing."""
         from sklearn.linear_model import Ridge
 
         kept = np.array([bool(t) for t in texts], dtype=np.bool_)
-        told, wanted = [t for t in texts if t], stars[kept]
+        told, wanted = texts[kept], stars[kept]
         seen: dict[str, int] = {}
         for text in told:
             for word in set(words(text)):
@@ -56,7 +56,7 @@ class Opinions:
                 weights[p], offsets[p] = ridge.coef_, ridge.intercept_
         return out
 
-    def read(self, texts: Sequence[str]) -> Floats:
+    def read(self, texts: Texts) -> Floats:
         """Return (n,) stars beyond the mean that each text sounds like; NaN for an empty one."""
         if not len(self.columns):
             return np.full(len(texts), np.nan)
@@ -65,13 +65,13 @@ class Opinions:
         out[[not t for t in texts]] = np.nan
         return out
 
-    def _vectors(self, texts: Sequence[str]) -> sparse.csr_array:
-        x = sparse.csr_array(count(texts, self.columns), dtype=np.float64)
+    def _vectors(self, texts: Texts) -> sparse.csr_array:
+        x = sparse.csr_array(count(texts.tolist(), self.columns), dtype=np.float64)
         x.data = (1 + np.log(x.data)) * self.idf[x.indices]
         length = np.sqrt(np.bincount(np.repeat(np.arange(len(texts)), np.diff(x.indptr)), x.data**2, len(texts)))
         x.data /= np.repeat(length, np.diff(x.indptr))
         return x
 
 
-def _parts(texts: Sequence[str]) -> NDArray[np.int64]:
+def _parts(texts: Texts) -> NDArray[np.int64]:
     return np.array([zlib.crc32(t.encode()) % PARTS for t in texts], dtype=np.int64)

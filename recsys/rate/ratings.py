@@ -15,6 +15,7 @@ from recsys.types import offsets_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Texts = NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Ratings:
     items: Ints
     values: Floats
     times: Ints
-    texts: NDArray[np.object_]
+    texts: Texts
     n_users: int
     n_items: int
 
@@ -85,8 +86,10 @@ class Ratings:
 
     def take(self, index: NDArray[Any]) -> Self:
         """Return the ratings at ``index`` (a mask or positions); the numbers of shoppers and items stay."""
-        columns = (self.users, self.items, self.values, self.times, self.texts)
-        return type(self)(*(c[index] for c in columns), self.n_users, self.n_items)
+        return type(self)(
+            self.users[index], self.items[index], self.values[index], self.times[index], self.texts[index],
+            self.n_users, self.n_items,
+        )  # fmt: skip
 
     @property
     def asked(self) -> Asked:

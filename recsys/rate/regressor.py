@@ -159,7 +159,8 @@ class RatingRegressor:
             return np.empty(0)
         x = np.stack(list(self.knowledge.features(shown, asked).values()), axis=1)
         # Errors of both are unlike: few ratings leave trees unsure, many show what no line can follow.
-        return np.clip((self._linear.predict(x) + self._trees.predict(x, num_threads=1)) / 2, *self._scale)
+        out: Floats = np.clip((self._linear.predict(x) + self._trees.predict(x, num_threads=1)) / 2, *self._scale)
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,11 +101,15 @@ def test_neighbours_are_weighed_as_written(ratings):
         assert near[m] == pytest.approx([(w @ residuals[own]) / (w.sum() + 1.5), w.sum()])
 
 
+def texts(words):
+    return np.array(list(words), dtype=object)
+
+
 def test_opinions_read_words_and_never_their_own_stars():
-    told = [f"{word} thing number {n}" for n in range(40) for word in ("lovely", "dull")]
+    told = texts(f"{word} thing number {n}" for n in range(40) for word in ("lovely", "dull"))
     stars = np.tile([1.0, -1.0], 40)
     found = Opinions.fit(told, stars)
-    good, bad, nothing = found.read(["a lovely thing", "a dull thing", ""])
+    good, bad, nothing = found.read(texts(["a lovely thing", "a dull thing", ""]))
     assert good > 0.3
     assert bad < -0.3
     assert np.isnan(nothing)
