@@ -52,7 +52,8 @@ def _root(
 
 
 MODULES = (
-    demo, setup, data, tune, fit, lists, searches, evaluate, ratings, compare, simulate, bundles, export, people, profiles,
+    demo, setup, data, tune, fit, lists, searches, evaluate, ratings, compare, simulate, bundles, export, people,
+    profiles,
 )  # fmt: skip
 
 for module in MODULES:
