@@ -307,14 +307,14 @@ def test_cut_training_goes_on_bit_equal(tmp_path: Path, monkeypatch):
     assert resumed.learned is not None
     for name, weights in whole.learned.encoder.items():
         assert np.array_equal(weights, resumed.learned.encoder[name]), name
-    # What was learned from another log is not taken for this one's: the run begins anew, in place of the old one.
+    # What was learned from another log is not taken for this one's: a run of its own begins, and the old one stays.
     before = {p.name for p in (tmp_path / "parts").iterdir()}
     grown = made(tmp_path / "parts").study(log(seed=1), OPTIONS)
     assert grown.learned is not None
     assert not np.array_equal(grown.learned.encoder["bias"], whole.learned.encoder["bias"])
     after = {p.name for p in (tmp_path / "parts").iterdir()}
-    assert not before & after
-    assert len(after) == len(before)
+    assert before < after
+    assert len(after) == 2 * len(before)
 
 
 def test_a_study_of_a_long_log_takes_no_more_than_its_steps(monkeypatch):
