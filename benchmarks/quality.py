@@ -87,7 +87,7 @@ def watched(command: Sequence[str]) -> tuple[int, float]:
     process = subprocess.Popen(command, cwd=ROOT, env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ})
     try:
         _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:
+    except BaseException:  # an interrupt, say: it is raised again, and no step is left running behind it
         process.terminate()
         process.wait()
         raise

@@ -119,10 +119,10 @@ class Tokens:
     def _decoders(self) -> Iterator[Mapping[str, Any]]:
         # The library tells the parts of a decoder only by writing them down; without its vocabulary that is little.
         decoder = self._tokenizer.decoder
-        todo: list[Mapping[str, Any]] = [] if decoder is None else [json.loads(decoder.__getstate__())]
-        while todo:
-            part = todo.pop()
-            todo += part.get("decoders", [])
+        waiting: list[Mapping[str, Any]] = [] if decoder is None else [json.loads(decoder.__getstate__())]
+        while waiting:
+            part = waiting.pop()
+            waiting += part.get("decoders", [])
             yield part
 
 
