@@ -83,7 +83,7 @@ class SequenceModel(nn.Module):  # type: ignore[misc]  # torch comes without typ
         if not self.features.shape[1]:
             return own
         if self.training and self.blank:
-            own = own * (torch.rand(len(rows), 1) > self.blank)
+            own = own * (torch.rand(len(rows), 1, device=own.device) > self.blank)
         given = self.features[rows]
         said = self.two(self.light(F.gelu(self.one(self.light(given))))) + self.straight(given)
         return said + own
@@ -91,8 +91,9 @@ class SequenceModel(nn.Module):  # type: ignore[misc]  # torch comes without typ
     def wanted(self, codes: Tensor) -> Tensor:
         """Return (b, h, width) after each event of histories (b, h, width), oldest first, padded at the end."""
         h = codes.shape[1]
-        far = (torch.arange(h)[:, None] - torch.arange(h)[None]).clamp(0, self.reach - 1)
-        bias = torch.triu(torch.full((h, h), NEVER, dtype=codes.dtype), 1)[None, None]
+        place = torch.arange(h, device=codes.device)
+        far = (place[:, None] - place[None]).clamp(0, self.reach - 1)
+        bias = torch.triu(codes.new_full((h, h), NEVER), 1)[None, None]
         x = self.thin(self.read(codes))
         for block in self.blocks:
             x = block(x, far, bias)

@@ -43,7 +43,8 @@ def trained(
     settings = TrainSettings(
         steps=config.epochs * len(batches), learning_rate=config.rate, warm_up=0.1, weight_decay=0.02,
         validate_every=len(batches), metric="ndcg@10", lower=False, patience=config.patience, seed=options.seed,
-        deadline_s=minutes if left is None else min(left, minutes), threads=options.threads, title="sasrec",
+        deadline_s=minutes if left is None else min(left, minutes), threads=options.threads, device=options.device,
+        title="sasrec",
     )  # fmt: skip
     report = run(
         module, epochs(learned, len(chosen), config), (lambda m: validated(m, asked)) if asked else None, settings,
@@ -100,18 +101,18 @@ def epochs(windows: Sequence[Window], n: int, config: Any) -> Callable[[np.rando
 
 def validated(module: Any, asked: Sequence[Rows]) -> dict[str, float]:
     """Return NDCG@10 and HR@10 of each last row among all items; ties count as lost."""
-    n = len(module.bias)
-    codes = torch.cat([module.codes(torch.arange(a, min(n, a + 4096))) for a in range(0, n, 4096)])
+    n, device = len(module.bias), module.bias.device
+    codes = torch.cat([module.codes(part) for part in torch.arange(n, device=device).split(4096)])
     places = []
     for begin in range(0, len(asked), BATCH):
         part = asked[begin : begin + BATCH]
         lengths = np.array([len(rows) - 1 for rows in part])
         rows = np.zeros((len(part), lengths.max()), np.int64)
         rows[np.arange(rows.shape[1]) < lengths[:, None]] = np.concatenate([r[:-1] for r in part])
-        wanted = module.wanted(codes[torch.from_numpy(rows)])[torch.arange(len(part)), torch.from_numpy(lengths - 1)]
+        wanted = module.wanted(codes[torch.from_numpy(rows).to(device)])[torch.arange(len(part)), lengths - 1]
         scores = wanted @ codes.T + module.bias
-        last = torch.from_numpy(np.array([r[-1] for r in part]))[:, None]
-        places.append((scores >= scores.gather(1, last)).sum(dim=1).numpy() - 1)
+        last = torch.from_numpy(np.array([r[-1] for r in part])).to(device)[:, None]
+        places.append((scores >= scores.gather(1, last)).sum(dim=1).cpu().numpy() - 1)
     place = np.concatenate(places)
     hit = place < 10
     return {"ndcg@10": float(np.mean(hit / np.log2(place + 2))), "hr@10": float(hit.mean())}
