@@ -16,6 +16,7 @@ from recsys.data.splits import Fold
 from recsys.dataset import Dataset, EventLog
 from recsys.errors import DataError
 from recsys.funnel import Funnel, Plan
+from recsys.kept import fit_or_read
 from recsys.protocols import Deps, FitOptions
 from recsys.rank.lightgbm import POSITION
 from recsys.registry import Registry
@@ -69,14 +70,12 @@ def fit_generators(
     progress: Progress = silent, names: Any = None,
 ) -> tuple[dict[str, Any], dict[str, float]]:  # fmt: skip
     """Fit every generator on ``log``; return them and the seconds each took."""
-    fold = data.with_log(log)
-    fitted, seconds = {}, {}
-    for name, generator in build_generators(config, registry, deps_for(data, registry, log), names).items():
+    fold, deps = data.with_log(log), deps_for(data, registry, log)
+    generators, seconds = {}, {}
+    for name, generator in build_generators(config, registry, deps, names).items():
         progress(f"fitting {name}")
-        begin = time.perf_counter()
-        fitted[name] = generator.fit(fold, options)
-        seconds[name] = time.perf_counter() - begin
-    return fitted, seconds
+        generators[name], seconds[name] = fit_or_read(generator, fold, options, deps)
+    return generators, seconds
 
 
 def plan_for(config: EngineConfig, fitted: Fitted, variant: Variant) -> Plan:

@@ -23,12 +23,17 @@ from recsys.types import NO_EVENTS, Event, Events, Item, ItemRows, Request, RowM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
-    """How to fit: ``seed`` fixes all randomness, ``threads`` bounds the cores, ``deadline`` is `time.monotonic`."""
+    """How to fit: ``seed`` fixes all randomness, ``threads`` bounds the cores, ``deadline`` is `time.monotonic`.
+
+    ``device`` is where models of torch are trained ("cpu", "cuda"). ``kept``: a folder of generators that were fitted
+    before, see `recsys.kept`.
+    """
 
     seed: int = 0
     device: str = "cpu"
     threads: int = 2
     deadline: float | None = None
+    kept: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

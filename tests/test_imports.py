@@ -32,6 +32,7 @@ LEVELS = [
         "calibrating",
         "degrading",
         "funnel",
+        "kept",
         "fitting",
         "fitting_search",
         "fitting_rerank",

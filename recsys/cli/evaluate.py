@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recsys.cli.data import DataOption
-from recsys.cli.fit import ConfigOption
+from recsys.cli.fit import ConfigOption, DeviceOption
 from recsys.cli.output import JsonFile, OptionalFile, console, give_json, progress, write_text
 from recsys.cli.output import table as rich_table
 from recsys.errors import ConfigError
@@ -65,6 +65,11 @@ def evaluate(
     anonymise: Annotated[
         bool, typer.Option("--anonymise", help="Put opaque words for all words: what is left without known names?")
     ] = False,
+    device: DeviceOption = "cpu",
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="FOLDER", help="Keep fitted generators there, and read back equal ones."),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
     latex: Annotated[
@@ -93,6 +98,7 @@ def evaluate(
     from recsys.eval.report import to_html, to_latex, to_markdown
     from recsys.eval.search import evaluate_search, is_search
     from recsys.eval.svg import require_matplotlib
+    from recsys.protocols import FitOptions
 
     runs = _runs(run or [])
     for target in (html, markdown, latex, per_user, Path(json_file) if json_file else None):
@@ -101,6 +107,7 @@ def evaluate(
     if html is not None:
         require_matplotlib()
     settings = None if config is None else EngineConfig.read(config)
+    how = FitOptions(device=device, kept=keep)
     with progress() as tell:
         tell(f"reading {data}")
         found, _ = open_data(data)
@@ -118,18 +125,19 @@ def evaluate(
         if is_search(found):
             names = (
                 "split", "config", "rerank", "repeats", "run", "refit", "ablate", "all_items", "sampled", "anonymise",
+                "device", "keep",
             )  # fmt: skip
             _refuse(context, data, names, "holds judged queries and no shoppers")
             evaluation = evaluate_search(found, seed=seed, rows=_names(rows), progress=tell)
         elif is_given(found):
             _refuse(context, data, ("split", "repeats", "run", "refit", "ablate"), "brings its lists along")
             evaluation = evaluate_given(
-                found, settings, seed=seed, rows=_names(rows), rerank=_names(rerank) or (), progress=tell
+                found, settings, seed=seed, rows=_names(rows), rerank=_names(rerank) or (), how=how, progress=tell
             )
         else:
             evaluation = measured(
                 found, split, settings, seed=seed, rows=_names(rows), repeats=repeats.value, runs=runs, refit=refit,
-                ablate=ablate, rerank=_names(rerank) or (), progress=tell,
+                ablate=ablate, rerank=_names(rerank) or (), how=how, progress=tell,
             )  # fmt: skip
     results = evaluation.results
     if json_file is not None:

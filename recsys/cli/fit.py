@@ -18,6 +18,9 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings in TOML; without it those kept for this data set."),
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="Where models of torch are trained: cpu, or cuda for a GPU.")
+]
 
 TEMPLATE = """\
 # Settings of a recsys engine. Every line may be left out: what stands here is the default.
@@ -87,11 +90,13 @@ def fit(
         typer.Option("--dump", metavar="STORE", help="Also write catalogue and events, for recommend --store."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Replaces the seed of the settings.")] = None,
+    device: DeviceOption = "cpu",
     as_json: Json = False,
 ) -> None:
     """Fit an engine on a data set and write a bundle."""
     from recsys.data.source import open_data
     from recsys.engine import Engine
+    from recsys.protocols import FitOptions
 
     with progress() as tell:
         tell(f"reading {data}")
@@ -102,7 +107,8 @@ def fit(
             from recsys.cli.tune import tuned
 
             chosen, kept = tuned(found, chosen, "leave-one-out", tell=tell)
-        engine = Engine(chosen.trimmed()).fit(found, progress=tell)
+        how = FitOptions(seed=chosen.seed, device=device)
+        engine = Engine(chosen.trimmed()).fit(found, how, progress=tell)
         tell(f"saving to {out}")
         bundle = engine.save(out)
         if dump is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -71,6 +71,7 @@ def evaluate(
     refit: bool = True,
     latency: bool = True,
     rerank: Sequence[str] = (),
+    how: FitOptions | None = None,
     progress: Progress = silent,
     registry: Registry | None = None,
 ) -> Evaluation:
@@ -82,7 +83,8 @@ def evaluate(
     ``runs`` are run files, TREC or CSV, that join the table; ``oracle`` knows the true chances of every item and
     shows what could be reached at most (None: the one that simulated data brings along). ``ablate`` adds a row
     "cascade-without-NAME" for each of the cascade's generators: taken out of candidates, fusion and ranker, which is
-    trained anew. ``rerank`` names more rerankers, see `recsys.settings.with_rerank`: rows "cascade+NAME".
+    trained anew. ``rerank`` names more rerankers, see `recsys.settings.with_rerank`: rows "cascade+NAME". ``how`` to
+    fit, but for the seed, which is ``seed``.
 
     Raises:
         ConfigError: an unknown row or split. DataError: too little data for the split.
@@ -99,7 +101,7 @@ def evaluate(
     wanted = list(rows or known)
     if unknown := [r for r in wanted if r not in known]:
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
-    options = FitOptions(seed=seed)
+    options = replace(how or FitOptions(), seed=seed)
     base = _fit_base(config, registry, data, folds, wanted, options, progress)
     unfitted = {f"{CASCADE}+{n}" for n in config.rerank if n not in base.rerankers}
     wanted = [row for row in wanted if row not in unfitted]  # the notes say why

@@ -81,6 +81,7 @@ def evaluate_given(
     rows: Sequence[str] | None = None,
     rerank: Sequence[str] = (),
     fitted: Fitted | None = None,
+    how: FitOptions | None = None,
     progress: Progress = silent,
     registry: Registry | None = None,
 ) -> Evaluation:
@@ -94,7 +95,8 @@ def evaluate_given(
     Rows: "random" (the lists as they are), every generator, "fusion", "cascade", "cascade+NAME" of each reranker of
     the settings and of ``rerank`` (see `recsys.settings.with_rerank`), and NAME of those that need no training: it
     reads the lists as they are and one shopper's history, no interaction of anybody else. Where only such rows are
-    wanted, nothing is fitted. ``fitted`` is what `fit_given` returned for `given_config` of the same arguments.
+    wanted, nothing is fitted. ``fitted`` is what `fit_given` returned for `given_config` of the same arguments, ``how``
+    to fit otherwise, but for the seed.
 
     Raises:
         ConfigError: an unknown row. DataError: no lists, or shoppers without a last choice.
@@ -116,7 +118,7 @@ def evaluate_given(
         asked = {n: s for n, s in config.rerank.items() if f"{CASCADE}+{n}" in wanted}
         needed = config.model_copy(update={"rerank": asked})
         ranks = CASCADE in wanted or bool(asked)
-        fitted = fit_given(needed, registry, data, folds, size, FitOptions(seed=seed), progress, ranks, given.fresh)
+        fitted = fit_given(needed, registry, data, folds, size, replace(how or FitOptions(), seed=seed), progress, ranks, given.fresh)
     if fitted.generators:
         orders = {**_fitted(config, fitted), **orders}
     wanted = [r for r in wanted if r in orders]  # the warnings say why a reranker was not fitted

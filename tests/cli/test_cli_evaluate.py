@@ -66,6 +66,18 @@ def test_json_alone_on_stdout(answer, source, shop_folder):
     assert value["settings_hash"] == EngineConfig.of(masked).hash
 
 
+def test_fits_are_kept_where_asked(answer, source, shop_folder, tmp_path):
+    words = ("evaluate", "--data", source, "--split", "leave-one-out", "--config", shop_folder / "recsys.toml")
+    words += ("--rows", "transitions,fusion", "--no-refit", "--keep", tmp_path / "fits", "--json")
+    first = answer(*words)
+    kept = sorted((tmp_path / "fits").iterdir())
+    assert any(path.name.startswith("transitions-") for path in kept)
+    again = answer(*words)
+    assert sorted((tmp_path / "fits").iterdir()) == kept
+    for old, new in zip(first["rows"], again["rows"], strict=True):
+        assert (old["metrics"], old["fit_s"]) == (new["metrics"], new["fit_s"])
+
+
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
