@@ -143,7 +143,7 @@ class _Run:
         fingerprint: str,
         say: Say | None,
     ) -> None:
-        self.module, self.settings = module.to(settings.device), settings
+        self.module, self.settings = _placed(module, settings.device), settings
         self.batches, self.validate = batches, validate
         self.checkpoints, self.say, self.folder = checkpoints, say, checkpoints.folder
         self.fingerprint = fingerprint
@@ -272,6 +272,13 @@ class _Run:
             s.best_file = self.checkpoints.save_best(self.module, s.step)
         words = " ".join(f"{n} {v:.5f}" for n, v in figures.items())
         progress.note(f"step {s.step}, validation {words}{' (best so far)' if better else ''}")
+
+
+def _placed(module: Any, device: str) -> Any:
+    try:
+        return module.to(device)
+    except (AssertionError, RuntimeError) as error:  # torch's own words for a GPU that is not there
+        raise ConfigError(f"device {device!r}: torch cannot train there, name another: {error}") from error
 
 
 def tensors(batch: Batch, device: str = "cpu") -> dict[str, Any]:

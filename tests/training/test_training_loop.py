@@ -141,6 +141,8 @@ def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:
         run(tmp_path / "c", check=lambda m: {"loss": float("nan")})
     with pytest.raises(ConfigError, match="steps"):
         TrainSettings(steps=0)
+    with pytest.raises(ConfigError, match="device 'abacus'"):
+        run(tmp_path / "d", replace(SETTINGS, device="abacus"))
 
 
 def test_rates_rise_and_fall() -> None:
