@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recsys.cli.data import DataOption
-from recsys.cli.fit import ConfigOption, DeviceOption
+from recsys.cli.fit import ConfigOption, DeviceOption, KeepOption
 from recsys.cli.output import JsonFile, OptionalFile, console, give_json, progress, write_text
 from recsys.cli.output import table as rich_table
 from recsys.errors import ConfigError
@@ -66,10 +66,7 @@ def evaluate(
         bool, typer.Option("--anonymise", help="Put opaque words for all words: what is left without known names?")
     ] = False,
     device: DeviceOption = "cpu",
-    keep: Annotated[
-        Path | None,
-        typer.Option("--keep", metavar="FOLDER", help="Keep fitted generators there, and read back equal ones."),
-    ] = None,
+    keep: KeepOption = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="One page with tables and plots.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.")] = None,
     latex: Annotated[

@@ -21,6 +21,10 @@ ConfigOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="NAME", help="Where models of torch are trained: cpu, or cuda for a GPU.")
 ]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="FOLDER", help="Keep fitted generators there, and read back equal ones."),
+]
 
 TEMPLATE = """\
 # Settings of a recsys engine. Every line may be left out: what stands here is the default.

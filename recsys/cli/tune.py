@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys.cli.data import DataOption
-from recsys.cli.fit import ConfigOption, config_for
+from recsys.cli.fit import ConfigOption, DeviceOption, KeepOption, config_for
 from recsys.cli.output import Json, print_json, progress, write_text
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from recsys.config import EngineConfig
     from recsys.dataset import Dataset
+    from recsys.protocols import FitOptions
     from recsys.tune import Budget
 
 
@@ -40,19 +41,22 @@ def tune(
     study: Annotated[
         Path | None, typer.Option("--study", metavar="FILE", help="Keeps every trial; the same call goes on with it.")
     ] = None,
+    device: DeviceOption = "cpu",
+    keep: KeepOption = None,
     as_json: Json = False,
 ) -> None:
     """Choose settings on validation alone; `fit` and `evaluate` use them for this data set from then on."""
     from recsys.data.source import open_data
+    from recsys.protocols import FitOptions
     from recsys.tune import Budget
 
-    budget = Budget(trials, seconds, study)
+    budget, how = Budget(trials, seconds, study), FitOptions(device=device, kept=keep)
     with progress() as tell:
         tell(f"reading {data}")
         found, _ = open_data(data)
         chosen, kept = tuned(
             found, config_for(config, found.name), split, out, budget=budget, requests=requests, only=_names(only),
-            tell=tell,
+            how=how, tell=tell,
         )  # fmt: skip
     if as_json:
         print_json({"settings": str(kept), "settings_hash": chosen.hash, "data": found.name})
@@ -62,7 +66,8 @@ def tune(
 
 def tuned(
     data: Dataset, config: EngineConfig, split: str, out: Path | None = None, *, budget: Budget | None = None,
-    requests: int = 5000, only: Sequence[str] | None = None, tell: Callable[[str], None],
+    requests: int = 5000, only: Sequence[str] | None = None, how: FitOptions | None = None,
+    tell: Callable[[str], None],
 ) -> tuple[EngineConfig, Path]:  # fmt: skip
     """Return the settings chosen and where they are kept."""
     from recsys.settings import slug
@@ -71,7 +76,7 @@ def tuned(
 
     kept = out or Path("settings") / f"{slug(data.name)}.toml"
     kept.parent.mkdir(parents=True, exist_ok=True)  # hours of work should not end here
-    chosen = search(data, split, config, requests=requests, only=only, budget=budget, progress=tell)
+    chosen = search(data, split, config, requests=requests, only=only, budget=budget, how=how, progress=tell)
     write_text(kept, to_toml(chosen, f"Tuned on the validation fold of {data.name}, split {split}."))
     return chosen, kept
 

@@ -118,7 +118,9 @@ def evaluate_given(
         asked = {n: s for n, s in config.rerank.items() if f"{CASCADE}+{n}" in wanted}
         needed = config.model_copy(update={"rerank": asked})
         ranks = CASCADE in wanted or bool(asked)
-        fitted = fit_given(needed, registry, data, folds, size, replace(how or FitOptions(), seed=seed), progress, ranks, given.fresh)
+        fitted = fit_given(
+            needed, registry, data, folds, size, replace(how or FitOptions(), seed=seed), progress, ranks, given.fresh
+        )
     if fitted.generators:
         orders = {**_fitted(config, fitted), **orders}
     wanted = [r for r in wanted if r in orders]  # the warnings say why a reranker was not fitted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,18 @@ from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError
-from recsys.fitting import Fitted, Progress, build_generators, deps_for, plan_for, silent, training_slates
+from recsys.fitting import (
+    Fitted,
+    Progress,
+    build_generators,
+    deps_for,
+    fit_generators,
+    plan_for,
+    silent,
+    training_slates,
+)
 from recsys.funnel import Funnel
+from recsys.kept import fit_or_read
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests, labels_of
@@ -30,13 +40,15 @@ WEIGHTS = (0.0, 0.03, 0.06, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
 
 def tune(
     data: Dataset, split_name: str, config: EngineConfig, *, requests: int = REQUESTS,
-    only: Sequence[str] | None = None, budget: Budget | None = None, progress: Progress = silent,
+    only: Sequence[str] | None = None, budget: Budget | None = None, how: FitOptions | None = None,
+    progress: Progress = silent,
 ) -> EngineConfig:  # fmt: skip
     """Return ``config`` with every setting that a component declares in its SPACE chosen by NDCG@10 on validation.
 
     Component by component, each on its share of ``budget`` (see `Studies`); then the fusion weights, which cost next
     to nothing to try, one after the other. The test fold is never touched. ``only`` names the generators and the
-    ranker whose settings are searched (None: all); the fusion weights always are.
+    ranker whose settings are searched (None: all); the fusion weights always are. ``how`` to fit, but for the seed;
+    of generators, only those with the given settings are kept.
 
     Raises:
         DataError: the data has too few events for the split, or the study is no file of one. ConfigError: ``only``
@@ -52,7 +64,8 @@ def tune(
     studies = Studies(budget or Budget(), _mark(data, split_name, requests, config), len(names), config.seed)
     fold = folds.valid.sample(requests, config.seed)
     chunks = tuple(fold_requests(fold, len(data.items), config.hide_seen))
-    stages = _Stages(data, folds, fold, chunks, variant, studies, progress)
+    how = replace(how or FitOptions(), seed=config.seed)
+    stages = _Stages(data, folds, fold, chunks, variant, studies, how, progress)
     fitted: dict[str, Any] = {}
     for name in config.candidates:
         config, fitted[name] = stages.generator(config, name, name in names)
@@ -73,6 +86,7 @@ class _Stages:
     chunks: tuple[tuple[slice, list[Request]], ...]
     variant: Variant
     studies: Studies
+    how: FitOptions
     progress: Progress
     registry: Registry = field(default_factory=Registry)
 
@@ -85,7 +99,7 @@ class _Stages:
         def made(values: Values) -> Any:
             changed = _with_options(config, "candidates", name, values)
             built = build_generators(changed, self.registry, deps, [name])[name]
-            return built.fit(fit_data, FitOptions(seed=config.seed))
+            return fit_or_read(built, fit_data, replace(self.how, kept=None) if values else self.how, deps)[0]
 
         def measure(generator: Any) -> float:
             return self._ndcg([generator.generate(requests, 10) for _, requests in self.chunks])
@@ -138,12 +152,10 @@ class _Stages:
         """Return ``config`` with the best values of the ranker, taught on its own fold."""
         space: Space = getattr(self.registry.get("rankers", config.rank[name].use), "SPACE", {})
         names = self.variant.candidates or tuple(config.candidates)
-        options, fold = FitOptions(seed=config.seed), self.folds.rank
+        fold = self.folds.rank
         deps = deps_for(self.data, self.registry, fold.fit)
-        earlier = build_generators(config, self.registry, deps, names)
-        for generator_name, generator in earlier.items():
-            self.progress(f"{name}: fitting {generator_name} on the ranker's fold")
-            earlier[generator_name] = generator.fit(self.data.with_log(fold.fit), options)
+        self.progress(f"{name}: what the generators find on its fold")
+        earlier, _ = fit_generators(config, self.registry, self.data, fold.fit, self.how, self.progress, names)
         funnel = Funnel(plan_for(config, Fitted(earlier, {}), self.variant), strict=True)
         requests, slates, labels = training_slates(funnel, fold, len(self.data.items), config.hide_seen)
         final = deps_for(self.data, self.registry, self.fold.fit)
@@ -153,7 +165,7 @@ class _Stages:
         def made(values: Values) -> Any:
             changed = _with_options(config, "rank", name, values)
             ranker = self.registry.build("rankers", changed.rank[name].options, deps, f"rank.{name}")
-            return ranker.fit(requests, slates, labels, options).on_snapshot(final)
+            return ranker.fit(requests, slates, labels, self.how).on_snapshot(final)
 
         def measure(ranker: Any) -> float:
             return self._ndcg([ranker.rank(r, s, 10) for (_, r), s in zip(self.chunks, candidates, strict=True)])
