@@ -30,6 +30,7 @@ BENCHMARKS = {
     "decode": "benchmarks.decode",
     "compressed": "benchmarks.compressed",
     "real-size": "benchmarks.real_size",
+    "sequential": "benchmarks.sequential",
     "import": "benchmarks.startup",
 }
 # What needs the data of RECSYS_DATA and more time: run when named, never among all.

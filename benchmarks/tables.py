@@ -17,6 +17,7 @@ from benchmarks import (
     quality_tables,
     rating_tables,
     reason_tables,
+    sequential_tables,
     speed_tables,
     transfer_tables,
     xrec_tables,
@@ -34,6 +35,8 @@ ONCE = [name for name in SETS if name not in DIRECT and not any(name in others f
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "bm25": speed_tables.bm25,
     "implicit": speed_tables.implicit,
+    "sequential": sequential_tables.answered,
+    "sequential-fit": sequential_tables.trained,
     "funnel": speed_tables.funnel,
     "funnel-stages": speed_tables.funnel_stages,
     "batch": speed_tables.batch,
