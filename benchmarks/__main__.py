@@ -31,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
     parser.add_argument("--models", type=Path, help="xrec, transfer: folder of trained models")
-    parser.add_argument("--resume", action="store_true", help="quality: leave out the steps that this commit has done")
+    parser.add_argument(
+        "--resume", action="store_true", help="quality: leave out the steps that the same code has done"
+    )
     options = parser.parse_args(argv)
     if options.arguments and options.what not in ("evaluate", *APART, "case"):
         parser.error(f"{options.what} takes no further arguments")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -19,6 +20,11 @@ LIBRARIES = (
 # Of one benchmark alone, which says itself when they are missing.
 OPTIONAL = ("torch", "transformers")
 ROOT = Path(__file__).resolve().parents[1]
+# What figures follow from, as git names files: neither words about them, nor the figures, nor tests.
+SOURCES = (
+    "recsys", "plugins", "benchmarks", "constraints.txt", "pyproject.toml",
+    ":!*README.md", ":!benchmarks/results", ":!plugins/*/tests/*",
+)  # fmt: skip
 
 
 @cache
@@ -65,6 +71,16 @@ def commit() -> str:
     """Return the short commit measured, with "+" when the package differs from it, or "" outside a checkout."""
     head = _git("rev-parse", "--short=12", "HEAD")
     return head + "+" if head and _git("status", "--porcelain", "--", "recsys") else head
+
+
+def source() -> str:
+    """Return a short hash of all that makes figures, the same in every commit that leaves it alone.
+
+    There is a "+" behind it when something of it is not committed: what that does is not known. "" outside a checkout.
+    """
+    files = _git("ls-files", "--stage", "--", *SOURCES)
+    changed = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES)
+    return hashlib.sha256(files.encode()).hexdigest()[:12] + ("+" if changed else "") if files else ""
 
 
 def _git(*arguments: str) -> str:

@@ -1,7 +1,8 @@
 """``python -m benchmarks quality [--resume]``: every table of quality from nothing, one step after the other.
 
-A step is a process of its own; what it took is kept with the commit, so that a run that was cut off goes on behind the
-last step that it finished. Each step can be run alone by the same words.
+A step is a process of its own; what it took is kept with a hash of all that makes figures, so that a run that was cut
+off goes on behind the last step that it finished, whatever results or texts were committed since. Each step can be run
+alone by the same words.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from pathlib import Path
 
 from benchmarks import llmrank, rating, speed_tables, transfer
 from benchmarks.evaluations import SETS
-from benchmarks.facts import facts
+from benchmarks.facts import facts, source
 from benchmarks.runner import ROOT, read_lines, write_lines
 from benchmarks.xrec_pairs import DOMAINS
 from recsys.data.source import available, data_folder
+from recsys.eval.measure import peak_rss_mb
 
 NAME = "quality"
 
@@ -51,9 +53,9 @@ STEPS = (
 
 
 def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int:
-    """Run the steps in turn and return how many failed; with ``resume`` those that this commit has done are left out.
+    """Run the steps in turn and return how many failed; with ``resume`` what the same source has done is left out.
 
-    Nothing is left out where the package has changes on top of the commit: what they do is not known.
+    Nothing is left out while some of the source is not committed: what that does is not known. See `facts.source`.
     """
     ledger, known = results / f"{NAME}.jsonl", facts()
     lines = {line["name"]: line for line in read_lines(ledger)}
@@ -62,8 +64,9 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
         if step.data and step.data not in here:
             print(f"{step}: skipped, {step.data} is not in the folder that RECSYS_DATA names", flush=True)
             continue
-        done = lines.get(str(step), {}).get("commit") == known["commit"] and not known["commit"].endswith("+")
-        if resume and done:
+        before = source()
+        committed = bool(before) and not before.endswith("+")
+        if resume and committed and lines.get(str(step), {}).get("source") == before:
             print(f"{step}: done before", flush=True)
             continue
         begin = time.perf_counter()
@@ -74,9 +77,11 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
         if code:
             failed += 1
             continue
+        # A source that changed under a running step made nothing that can be named.
+        made_by = before if source() == before else ""
         figures = {"seconds": round(seconds), "peak_mb": round(peak_mb)}
         line = {"benchmark": NAME, "name": str(step), "parameters": {}, "figures": figures, **known}
-        lines[str(step)] = line
+        lines[str(step)] = line | {"source": made_by}
         write_lines(ledger, list(lines.values()))
     return failed
 
@@ -92,8 +97,7 @@ def watched(command: Sequence[str]) -> tuple[int, float]:
         process.wait()
         raise
     process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-    return process.returncode, usage.ru_maxrss / unit
+    return process.returncode, peak_rss_mb(usage)
 
 
 def table(results: Path) -> str:

@@ -170,8 +170,10 @@ def _head(slates: Slates) -> ItemRows:
     return out
 
 
-def peak_rss_mb() -> float:
-    """Return the largest resident memory of this process so far, in MiB."""
+def peak_rss_mb(usage: resource.struct_rusage | None = None) -> float:
+    """Return the largest resident memory of this process so far, or of those whose ``usage`` is given, in MiB."""
+    if usage is None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
     # Linux counts KiB, macOS bytes.
     unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    return round(usage.ru_maxrss / unit, 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 import pytest
 
-from benchmarks import quality
+from benchmarks import facts, quality
 from benchmarks.quality import STEPS, Step, run_steps, table, watched
+from benchmarks.runner import read_lines
 
 
 @pytest.fixture
@@ -36,17 +38,90 @@ def test_steps_that_failed_are_counted_and_the_others_go_on(steps, tmp_path):
     assert all(line["figures"]["peak_mb"] > 1 for line in lines)
 
 
-def test_what_this_commit_has_done_is_left_out(steps, tmp_path, monkeypatch):
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A small checkout with something of everything, and what commits a change of one file of it."""
+    folder = tmp_path / "checkout"
+
+    def write(name, text="", commit=True):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if commit:
+            git("add", "-A")
+            git("commit", "-qm", name)
+
+    def git(*words):
+        known = ("-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *known, *words], cwd=folder, check=True)
+
+    folder.mkdir()
+    git("init", "-q")
+    for name in ("recsys/a.py", "plugins/one/recsys_one/b.py", "benchmarks/c.py"):
+        write(name, name)
+    write("constraints.txt", "numpy==2")
+    monkeypatch.setattr(facts, "ROOT", folder)
+    return write
+
+
+WORDS_AND_FIGURES = [
+    "README.md", "benchmarks/README.md", "plugins/one/README.md", "benchmarks/results/quality.jsonl", "tests/test_a.py",
+    "plugins/one/tests/test_b.py", "Makefile",
+]  # fmt: skip
+CODE = [
+    "recsys/a.py", "recsys/tuned/new.toml", "plugins/one/recsys_one/b.py", "plugins/one/pyproject.toml",
+    "benchmarks/c.py", "constraints.txt", "pyproject.toml",
+]  # fmt: skip
+
+
+def test_a_source_is_what_makes_figures(repository):
+    before = facts.source()
+    assert len(before) == 12
+    for name in WORDS_AND_FIGURES:
+        repository(name, "changed", commit=False)
+        assert facts.source() == before
+        repository(name, "changed again")
+        assert facts.source() == before
+    known = {before}
+    for name in CODE:
+        repository(name, "changed", commit=False)
+        assert facts.source().endswith("+")
+        repository(name, "changed")
+        assert facts.source() not in known
+        known.add(facts.source())
+    repository("recsys/a.py", "recsys/a.py", commit=False)
+    assert facts.source().endswith("+")
+
+
+def test_outside_a_checkout_there_is_no_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(facts, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert facts.source() == ""
+
+
+def test_what_the_same_source_has_done_is_left_out(steps, tmp_path, repository):
     run_steps(steps, tmp_path)
+    repository("benchmarks/results/quality.jsonl", "figures")
+    repository("benchmarks/README.md", "words")
     assert run_steps(steps, tmp_path, resume=True) == 1
     assert ran(tmp_path) == ["one", "bad", "two", "bad"]
-    monkeypatch.setattr(quality, "facts", lambda: {"commit": "def5678"})
+    assert run_steps(steps[:1], tmp_path) == 0
+    assert ran(tmp_path)[-1] == "one"  # without being asked to go on, nothing is left out
+    repository("recsys/a.py", "other code")
     run_steps(steps[:1], tmp_path, resume=True)
-    assert ran(tmp_path)[-1] == "one"
-    for _ in range(2):  # changes on top of a commit: nobody knows what they do
-        monkeypatch.setattr(quality, "facts", lambda: {"commit": "def5678+"})
+    assert ran(tmp_path)[4:] == ["one", "one"]
+    repository("recsys/a.py", "not committed", commit=False)
+    for _ in range(2):
         run_steps(steps[2:], tmp_path, resume=True)
-    assert ran(tmp_path)[-3:] == ["one", "two", "two"]
+    assert ran(tmp_path)[6:] == ["two", "two"]
+
+
+def test_a_source_that_changed_under_a_step_has_not_done_it(tmp_path, repository, steps):
+    changing = f"import pathlib; pathlib.Path({str(facts.ROOT / 'recsys' / 'a.py')!r}).write_text('new')"
+    (tmp_path / "changing.py").write_text(changing)
+    assert run_steps([Step(("changing",), False)], tmp_path) == 0
+    [line] = read_lines(tmp_path / "quality.jsonl")
+    assert line["source"] == ""
 
 
 def test_a_step_without_its_data_is_neither_done_nor_failed(steps, tmp_path, monkeypatch, capsys):
