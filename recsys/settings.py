@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ def notes_of(absent: Sequence[str]) -> list[str]:
     return [f"Without {name}, which the settings kept for this data name: it is not installed." for name in absent]
 
 
+@cache
 def _packaged(name: str) -> EngineConfig | None:
     path = files("recsys") / "tuned" / f"{slug(name)}.toml"
     return EngineConfig.read(Path(str(path))) if path.is_file() else None

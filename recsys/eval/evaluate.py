@@ -22,6 +22,7 @@ from recsys.eval.compare import Comparison, compare
 from recsys.eval.debiased import debiased, effective_targets, inverse_propensity
 from recsys.eval.measure import CASCADE, CONTROLS, DEPTH, Extra, RowFigures, Table
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
+from recsys.eval.needed import needed
 from recsys.eval.results import Results, Row
 from recsys.eval.runfile import read_run
 from recsys.eval.slices import (
@@ -96,12 +97,13 @@ def evaluate(
     absent = notes_of(left_out(data.name, registry) if config is None else ())
     config = with_rerank(config or evaluation_config(data, shown, registry), rerank, registry)
     config = config.model_copy(update={"hide_seen": not shown, "seed": seed})
-    variant = config.variants[config.variant]
     known = [*config.candidates, "fusion", "identity", "shuffle", CASCADE, *(f"{CASCADE}+{n}" for n in config.rerank)]
     wanted = list(rows or known)
     if unknown := [r for r in wanted if r not in known]:
         raise ConfigError(f"no row {', '.join(unknown)}: choose among {', '.join(known)}")
-    options = replace(how or FitOptions(), seed=seed)
+    options, settings_hash = replace(how or FitOptions(), seed=seed), config.hash
+    config = needed(config, wanted)
+    variant = config.variants[config.variant]
     base = _fit_base(config, registry, data, folds, wanted, options, progress)
     unfitted = {f"{CASCADE}+{n}" for n in config.rerank if n not in base.rerankers}
     wanted = [row for row in wanted if row not in unfitted]  # the notes say why
@@ -125,16 +127,16 @@ def evaluate(
     if ablate:
         figures |= _ablations(config, registry, data, folds, base, variant, options, progress)
     seconds = dict(base.fit_s)
-    if refit:
-        again = [r for r in REFIT_ROWS if r in wanted]
-        figures |= _refit(config, registry, data, folds, base, again, variant, options, progress)
+    again = [r for r in REFIT_ROWS if r in wanted]
+    if refit and again:
+        figures |= _refit(config, registry, data, folds, base, again, options, progress)
     notes = (*remarks(data), *_notes(folds, shown, base), *absent, *of_runs)
     baselines = _baselines(config, valid, figures)
     made = _rows(data, folds.test, figures, seconds, baselines, seed)
     return Evaluation(
         Results.of(
             data=full_name(data), split=split_name, users=len(folds.test), items=n_items, seed=seed,
-            settings_hash=config.hash, best_by_validation=best, rows=made, metric=MAIN,
+            settings_hash=settings_hash, best_by_validation=best, rows=made, metric=MAIN,
             protocol={
                 "repeats": "shown" if shown else "masked", "repeat_targets_in_validation": round(share, 4),
                 "validation_" + MAIN: round(float(valid[best].metrics[MAIN].mean()), 4),
@@ -153,8 +155,6 @@ def _fit_base(
     config: EngineConfig, registry: Registry, data: Dataset, folds: Split, wanted: Sequence[str],
     options: FitOptions, progress: Progress,
 ) -> Fitted:  # fmt: skip
-    asked = {row.removeprefix(f"{CASCADE}+") for row in wanted}
-    config = config.model_copy(update={"rerank": {n: s for n, s in config.rerank.items() if n in asked}})
     if CASCADE in wanted or config.rerank:
         fitted = fit_all(config, registry, data, folds.rank, folds.test.fit, options, progress)
         return with_rerankers(
@@ -166,20 +166,19 @@ def _fit_base(
 
 def _refit(
     config: EngineConfig, registry: Registry, data: Dataset, folds: Split, base: Fitted, rows: Sequence[str],
-    variant: Variant, options: FitOptions, progress: Progress,
+    options: FitOptions, progress: Progress,
 ) -> dict[str, RowFigures]:  # fmt: skip
     """Refit with validation's events in it; the ranker learns from candidates of the base generators."""
-    rankers = {}
+    config = needed(config, rows)
+    rankers, variant = {}, config.variants[config.variant]
     if "cascade" in rows and variant.rank is not None and variant.rank in base.rankers:
         progress("refit: ranker")
         # These very generators were fitted on what precedes the refit ranker's labels: no second fit is needed.
         made = ranking_data(config, registry, data, folds.refit_rank, variant.rank, options, progress, base.generators)
         rankers[variant.rank] = fit_ranker(config, registry, made, variant.rank, options, progress)
-    names = [n for n in config.candidates if n in rows or variant.candidates is None or n in variant.candidates]
-    smaller = config.model_copy(update={"candidates": {n: config.candidates[n] for n in names}, "rerank": {}})
-    fitted = fit_all(smaller, registry, data, None, folds.refit.fit, options, progress, rankers)
+    fitted = fit_all(config, registry, data, None, folds.refit.fit, options, progress, rankers)
     progress("measuring the refit rows on test")
-    table = Table(smaller, fitted, variant, rows, {}, registry)
+    table = Table(config, fitted, variant, rows, {}, registry)
     figures = table.measure(folds.refit, len(data.items), progress=_counter(progress))
     return {f"{row}@refit": f for row, f in figures.items()}
 

@@ -19,6 +19,7 @@ from recsys.eval.compare import Comparison, compare
 from recsys.eval.evaluate import Evaluation
 from recsys.eval.given_fit import drawn, fit_given, slates_of
 from recsys.eval.metrics import per_request
+from recsys.eval.needed import needed
 from recsys.eval.results import Results, Row
 from recsys.fitting import Fitted, Progress, build_rerankers, deps_for, plan_for, silent
 from recsys.funnel import Funnel
@@ -113,16 +114,14 @@ def evaluate_given(
     folds = split(data.log, "leave-one-out")
     valid_fold, test_fold = fold_of(folds.valid, data, given), fold_of(folds.test, data, given)
     orders = _unfitted(config, registry, data, [r for r in wanted if r in ready])
-    fitted = fitted or Fitted({}, {})
+    fitted, fits = fitted or Fitted({}, {}), config
     if not fitted.generators and not orders.keys() >= set(wanted):
-        asked = {n: s for n, s in config.rerank.items() if f"{CASCADE}+{n}" in wanted}
-        needed = config.model_copy(update={"rerank": asked})
-        ranks = CASCADE in wanted or bool(asked)
-        fitted = fit_given(
-            needed, registry, data, folds, size, replace(how or FitOptions(), seed=seed), progress, ranks, given.fresh
-        )
+        fits = needed(config, [r for r in wanted if r not in orders])
+        ranks = CASCADE in wanted or bool(fits.rerank)
+        options = replace(how or FitOptions(), seed=seed)
+        fitted = fit_given(fits, registry, data, folds, size, options, progress, ranks, given.fresh)
     if fitted.generators:
-        orders = {**_fitted(config, fitted), **orders}
+        orders = {**_fitted(fits, fitted), **orders}
     wanted = [r for r in wanted if r in orders]  # the warnings say why a reranker was not fitted
     tables = []
     for fold in (valid_fold, test_fold):

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys import evaluate
+from recsys import evaluate, settings
 from recsys.config import EngineConfig
 from recsys.data.splits import split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.evaluate import Evaluation
+from recsys.eval.needed import needed
 from recsys.eval.runfile import write_run
 from recsys.registry import Registry
 from recsys.rerank.base import Judgement, Reranker
@@ -263,6 +264,56 @@ def test_tuning_finds_the_better_setting_and_writes_what_can_be_read(data: Datas
         return out.results.row("transitions").metrics["ndcg@10"]
 
     assert score(tuned) >= score(start)
+
+
+def fits_of(data: Dataset, config: EngineConfig, rows: list[str], **options: Any) -> tuple[set[str], Evaluation]:
+    said: list[str] = []
+    found = evaluate(data, "leave-one-out", config, rows=rows, latency=False, progress=said.append, **options)
+    return {line.removeprefix("fitting ").split(" on ")[0] for line in said if line.startswith("fitting ")}, found
+
+
+@pytest.mark.parametrize(
+    ("rows", "fits"),
+    [
+        (["popularity"], {"popularity"}),
+        (["own-history", "transitions"], {"own-history", "transitions"}),
+        (["fusion"], {"transitions", "popularity"}),
+        (["identity", "own-history"], {"transitions", "popularity", "own-history"}),
+        (["cascade"], {"transitions", "popularity", "lightgbm"}),
+    ],
+    ids=" ".join,
+)
+def test_only_what_the_rows_need_is_fitted(
+    data: Dataset, found: Evaluation, rows: list[str], fits: set[str]
+) -> None:  # fmt: skip
+    config = EngineConfig.of(SMALL)
+    fitted, some = fits_of(data, config, rows)
+    assert fitted == fits
+    assert some.results.settings_hash == found.results.settings_hash
+    for row in some.results.rows:  # those of the refit, too
+        assert row.metrics == found.results.row(row.name).metrics
+
+
+def test_the_variants_that_a_ranker_and_a_reranker_learn_in_stay() -> None:
+    first = {"rank": "lightgbm", "candidates": ["popularity"]}
+    home, other = {"rank": "lightgbm", "rerank": "up"}, {"candidates": ["own-history"]}
+    variants = {"first": first, "home": home, "other": other, **SMALL["variants"]}
+    config = EngineConfig.of({**SMALL, "rerank": {"up": {}, "down": {}}, "variants": variants})
+    some = needed(config, ["cascade+down"])
+    assert (list(some.variants), list(some.rerank)) == (["first", "home", "no-llm"], ["down"])
+    assert list(some.candidates) == list(config.candidates)  # "home" takes them all
+    lists = needed(EngineConfig.of({**SMALL, "variants": {"other": other, **SMALL["variants"]}}), ["fusion"])
+    assert (list(lists.variants), list(lists.candidates)) == (["no-llm"], ["transitions", "popularity"])
+    single = needed(config, ["own-history"])
+    assert (list(single.candidates), single.rank, single.rerank) == (["own-history"], {}, {})
+    assert config.hash != single.hash
+
+
+def test_packaged_settings_are_read_once() -> None:
+    settings._packaged.cache_clear()
+    assert settings_for("s3rec:beauty") is not None
+    assert settings.left_out("s3rec:beauty") == ()
+    assert settings._packaged.cache_info().misses == 1
 
 
 def test_settings_are_found_here_before_the_packaged_ones(

@@ -154,7 +154,7 @@ def test_kept_settings_may_name_generators_that_are_not_installed(data, monkeypa
     assert any("novel" in note and "not installed" in note for note in results.notes)
     # Settings that somebody names are taken by their word.
     with pytest.raises(UnknownPlugin, match="of-another-package"):
-        evaluate_given(data, kept, rows=["popularity"])
+        evaluate_given(data, kept, rows=["novel"])
 
 
 @pytest.mark.parametrize("name", ["llmrank:games", "llmrank:ml-1m"])
@@ -174,6 +174,16 @@ def test_drawn_lists_hold_the_target_once():
     rows = drawn(fold, len(world.items), 7, seed=3)
     assert all(len(set(row)) == 7 and target in row for row, target in zip(rows, fold.targets.rows, strict=True))
     assert np.array_equal(rows, drawn(fold, len(world.items), 7, seed=3))
+
+
+def test_a_row_of_one_generator_fits_that_one_alone(data):
+    said: list[str] = []
+    every = evaluate_given(data, CONFIG).results
+    some = evaluate_given(data, CONFIG, rows=["random", "transitions"], progress=said.append).results
+    assert [line for line in said if line.startswith("fitting")] == ["fitting transitions"]
+    assert [row.name for row in some.rows] == ["random", "transitions"]
+    assert some.row("transitions").metrics == every.row("transitions").metrics
+    assert some.settings_hash == every.settings_hash
 
 
 def test_what_has_no_lists_is_refused(data):
