@@ -71,8 +71,8 @@ class SequenceModel(nn.Module):  # type: ignore[misc]  # torch comes without typ
         self.bias = nn.Parameter(torch.zeros(n))
         self.thin, self.light = nn.Dropout(dropout), nn.Dropout(dropout / 2)
         if given:
-            self.one, self.straight = nn.Linear(given, given), nn.Linear(given, width)
-            self.two = nn.Linear(given, width)
+            self.one, self.straight = nn.Linear(given, 2 * width), nn.Linear(given, width)
+            self.two = nn.Linear(2 * width, width)
         self.read, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
         self.blocks = nn.ModuleList(Block(width, heads, 2 * width, dropout, reach, gated) for _ in range(layers))
         self.scale = nn.Parameter(torch.tensor(2.0))
