@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
     parser.add_argument("--models", type=Path, help="xrec, transfer: folder of trained models")
+    parser.add_argument("--keep", type=Path, help="evaluate: folder of fitted generators that sets have in common")
     parser.add_argument(
         "--resume", action="store_true", help="quality: leave out the steps that the same code has done"
     )
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.what == "evaluate":
         if unknown := [name for name in options.arguments if name not in SETS]:
             parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(SETS)}")
-        failed = evaluate_sets(options.arguments or list(SETS), results, quick=options.quick)
+        failed = evaluate_sets(options.arguments or list(SETS), results, quick=options.quick, keep=options.keep)
     elif options.what == "xrec":
         if unknown := [name for name in options.arguments if name not in DOMAINS]:
             parser.error(f"no domain {', '.join(unknown)}: choose among {', '.join(DOMAINS)}")

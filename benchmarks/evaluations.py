@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,12 +40,17 @@ SETS |= {
     for name, others in SEEDS.items()
     for again in others
 }
+# Of these data, some sets have fits in common.
+SHARED = {data for data, n in Counter(d for d, protocol in SETS.values() if "--seed" not in protocol).items() if n > 1}
 DIRECT = tuple(name for name, (_, protocol) in SETS.items() if protocol == SAMPLED)
 SEARCHES = tuple(name for name, (data, _) in SETS.items() if data.startswith("search:"))
 
 
-def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> int:
-    """Evaluate each set whose data is here and return how many failed; ``quick`` measures two rows alone."""
+def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False, keep: Path | None = None) -> int:
+    """Evaluate each set whose data is here and return how many failed; ``quick`` measures two rows alone.
+
+    ``keep`` is a folder for fitted generators, which another set of the same data reads back.
+    """
     here = available(data_folder())
     failed = 0
     for name in names:
@@ -54,7 +60,7 @@ def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> i
         print(f"{name}:", flush=True)
         final = results / f"evaluate-{name}.json"
         fresh = final.with_suffix(".part")
-        done = subprocess.run(command(name, fresh, quick), cwd=ROOT, check=False)
+        done = subprocess.run(command(name, fresh, quick, keep), cwd=ROOT, check=False)
         if done.returncode:
             fresh.unlink(missing_ok=True)
             failed += 1
@@ -63,13 +69,14 @@ def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False) -> i
     return failed
 
 
-def command(name: str, target: Path, quick: bool = False) -> list[str]:
+def command(name: str, target: Path, quick: bool = False, keep: Path | None = None) -> list[str]:
     """Return the command line of one set."""
     data, protocol = SETS[name]
     few = ["--rows", "text"] if name in SEARCHES else ["--rows", "popularity,transitions"]
     few += [] if name in SEARCHES + DIRECT else ["--no-refit"]
     if quick:
         protocol = tuple(p for p in protocol if p not in RERANKED)
+    shared = keep is not None and data in SHARED and "--seed" not in protocol
     return [
         sys.executable,
         "-m",
@@ -79,6 +86,7 @@ def command(name: str, target: Path, quick: bool = False) -> list[str]:
         data,
         *protocol,
         *(few if quick else []),
+        *(["--keep", str(keep)] if shared else []),
         "--json",
         str(target.resolve()),
     ]

@@ -8,6 +8,7 @@ alone by the same words.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from benchmarks.runner import ROOT, read_lines, write_lines
 from benchmarks.xrec_pairs import DOMAINS
 from recsys.data.source import available, data_folder
 from recsys.eval.measure import peak_rss_mb
+from recsys.runtime.models import cache_folder
 
 NAME = "quality"
 
@@ -31,18 +33,20 @@ class Step:
     """A command behind ``python -m``.
 
     ``results``: whether it is told where results go. ``data``: the data set that it needs, as ``--data`` names it.
+    ``keeps``: whether it is told where fits that steps have in common are kept.
     """
 
     words: tuple[str, ...]
     results: bool = True
     data: str = ""
+    keeps: bool = False
 
     def __str__(self) -> str:
         return " ".join(self.words)
 
 
 STEPS = (
-    *(Step(("benchmarks", "evaluate", name), data=data) for name, (data, _) in SETS.items()),
+    *(Step(("benchmarks", "evaluate", name), data=data, keeps=True) for name, (data, _) in SETS.items()),
     *(Step(("benchmarks", "llmrank", name), data=data) for name, data in llmrank.SETS.items()),
     *(Step(("benchmarks", "rating", name), data=name) for name in rating.SETS),
     Step(("benchmarks", "transfer"), data=transfer.DATA[transfer.SOURCE]),
@@ -56,6 +60,7 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
     """Run the steps in turn and return how many failed; with ``resume`` what the same source has done is left out.
 
     Nothing is left out while some of the source is not committed: what that does is not known. See `facts.source`.
+    Fits that steps have in common are kept in the cache of this source until no step failed.
     """
     ledger, known = results / f"{NAME}.jsonl", facts()
     lines = {line["name"]: line for line in read_lines(ledger)}
@@ -71,6 +76,8 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
             continue
         begin = time.perf_counter()
         command = [sys.executable, "-m", *step.words, *(("--results", str(results)) if step.results else ())]
+        if step.keeps and committed:
+            command += ["--keep", str(fits_of(before))]
         code, peak_mb = watched(command)
         seconds = time.perf_counter() - begin
         print(f"{step}: {'failed' if code else 'done'} in {seconds:.0f} s", flush=True)
@@ -83,7 +90,14 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
         line = {"benchmark": NAME, "name": str(step), "parameters": {}, "figures": figures, **known}
         lines[str(step)] = line | {"source": made_by}
         write_lines(ledger, list(lines.values()))
+    if not failed:
+        shutil.rmtree(fits_of(source()), ignore_errors=True)
     return failed
+
+
+def fits_of(made_by: str) -> Path:
+    """Return where the fits of one source are kept."""
+    return cache_folder() / "fits" / (made_by or "unknown")
 
 
 def watched(command: Sequence[str]) -> tuple[int, float]:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from benchmarks import facts, quality
-from benchmarks.quality import STEPS, Step, run_steps, table, watched
+from benchmarks.quality import STEPS, Step, fits_of, run_steps, table, watched
 from benchmarks.runner import read_lines
 
 
@@ -22,6 +22,7 @@ def steps(tmp_path, monkeypatch):
         "sys.exit(sys.argv[1] == 'bad')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(quality, "facts", lambda: {"commit": "abc1234", "versions": {}, "hardware": {}, "date": "d"})
     return [Step(("noting", word), False) for word in ("one", "bad", "two")]
 
@@ -114,6 +115,24 @@ def test_what_the_same_source_has_done_is_left_out(steps, tmp_path, repository):
     for _ in range(2):
         run_steps(steps[2:], tmp_path, resume=True)
     assert ran(tmp_path)[6:] == ["two", "two"]
+
+
+def test_fits_are_handed_on_until_no_step_failed(steps, tmp_path, repository):
+    (tmp_path / "keeping.py").write_text(
+        "import sys, pathlib\n"
+        "folder = pathlib.Path(sys.argv[-1])\n"
+        "folder.mkdir(parents=True, exist_ok=True)\n"
+        "(folder / 'fit').open('a').write('x')\n"
+    )
+    keeping = [Step(("keeping", word), False, keeps=True) for word in ("one", "two")]
+    folder = fits_of(facts.source())
+    assert run_steps([*keeping, steps[1]], tmp_path) == 1
+    assert (folder / "fit").read_text() == "xx"
+    assert run_steps([*keeping, steps[0]], tmp_path, resume=True) == 0
+    assert not folder.exists()
+    repository("recsys/a.py", "not committed", commit=False)
+    (tmp_path / "keeping.py").write_text("import sys; sys.exit('--keep' in sys.argv)")
+    assert run_steps(keeping, tmp_path) == 0
 
 
 def test_a_source_that_changed_under_a_step_has_not_done_it(tmp_path, repository, steps):

@@ -175,6 +175,18 @@ def test_evaluations_follow_their_protocol(tmp_path):
     assert line[line.index("--json") + 1] == str(tmp_path / "out.json")
 
 
+def test_sets_of_the_same_data_share_their_fits(tmp_path):
+    def kept(name, *more):
+        line = command(name, tmp_path / "out.json", False, *more)
+        return "--keep" in line and line[line.index("--keep") + 1]
+
+    for name in ("beauty", "direct-beauty", "yelp", "yelp-masked"):
+        assert kept(name, tmp_path / "fits") == str(tmp_path / "fits")
+        assert not kept(name)
+    # Fits of another seed, or of data that only one set has, would never be read back.
+    assert not any(kept(name, tmp_path / "fits") for name in ("beauty-seed-1", "icecat", "shop"))
+
+
 def test_a_set_that_fails_is_counted_and_leaves_nothing(monkeypatch, tmp_path, capfd):
     folder = tmp_path / "s3rec" / "beauty"
     folder.mkdir(parents=True)
