@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from blocks import blocks
+from blocks import ROOT, blocks
 
 FILES = {file: text for _, file, text in blocks("CONTRIBUTING.md") if file}
 
@@ -38,6 +39,16 @@ def run(project: Path, *words: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_the_guide_names_every_package():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| \S", text, re.MULTILINE)
+    folders = {path.parent.name for path in (ROOT / "recsys").glob("*/*") if path.suffix in (".py", ".toml")}
+    assert len(listed) == len(set(listed))
+    assert {*listed, "testing", "tuned"} == folders
+    assert "`testing`" in text
+    assert "`tuned`" in text
 
 
 def test_the_guide_has_every_file():
