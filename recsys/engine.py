@@ -140,14 +140,15 @@ class Engine(Profiling):
             lambda: [back.fold(k, k) for k in EARLIER],
         )  # fmt: skip
         fitted = with_finders(self.config, self.registry, data, fitted, options, progress)
-        for reranker in fitted.rerankers.values():
-            Warmth(reranker).bring(reranker)
+        warm = {name: Warmth(reranker) for name, reranker in fitted.rerankers.items()}
+        for name, reranker in fitted.rerankers.items():
+            warm[name].bring(reranker)
         with self._lock:
             self._journal = self._held = None
             if store is not self.store:
                 self._bind(store)
                 self._suggests = self._profiler = None
-            self._snapshot = self._made(data.items, fitted)
+            self._snapshot = self._made(data.items, fitted, warm=warm)
             self._catch_up(data.items, journal)
         return self
 
@@ -178,24 +179,30 @@ class Engine(Profiling):
                 self._bind(store)
         return store
 
-    def _made(self, items: ItemTable, fitted: Fitted, bundle_id: str = "") -> Snapshot:
-        plans = {name: self._guarded(plan_for(self.config, fitted, v)) for name, v in self.config.variants.items()}
+    def _made(
+        self, items: ItemTable, fitted: Fitted, bundle_id: str = "", warm: Mapping[str, Warmth] | None = None
+    ) -> Snapshot:  # fmt: skip
+        bare = {name: plan_for(self.config, fitted, v) for name, v in self.config.variants.items()}
+        plans = {name: self._guarded(plan, warm or {}) for name, plan in bare.items()}
         funnels = {name: Funnel(plan) for name, plan in plans.items()}
         searches = {name: search_plan(self.config, fitted, funnel) for name, funnel in funnels.items()}
         return Snapshot(items, fitted, funnels, searches, self.store, bundle_id)
 
-    def _guarded(self, plan: Plan) -> Plan:
-        """Return the plan with its reranker under its budget; what is known of its failures outlives snapshots."""
+    def _guarded(self, plan: Plan, warm: Mapping[str, Warmth]) -> Plan:
+        """Return the plan with its reranker under its budget; what is known of its failures outlives snapshots.
+
+        ``warm`` are rerankers that were warmed up already, or could not be: their guards do not do it again.
+        """
         name = plan.reranker_name
         if not name:
             return plan
-        if name in self._guards:
-            guard = self._guards[name].over(plan.reranker)
-        else:
-            guard = self._guards[name] = Guard(
+        if name not in self._guards:
+            self._guards[name] = Guard(
                 plan.reranker, name, self.config.rerank[name].budget_ms, watched=self._erasures.watched
             )
-        return replace(plan, reranker=guard)
+        guard = self._guards[name]
+        guard.warmth = warm.get(name, guard.warmth)
+        return replace(plan, reranker=guard.over(plan.reranker))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -123,3 +123,25 @@ def test_who_serves_is_warmed_up_before_anybody_asks(tmp_path: Path):
     Asking.warmed = 0
     Engine.load(tmp_path / "other", engine.store, registry())
     assert Asking.warmed == 1
+
+
+def test_what_the_fit_warmed_up_is_not_warmed_up_again(tmp_path: Path):
+    (tmp_path / "lm").mkdir()
+    rerank = {"asking": {"max_move": 9, "budget_ms": 60_000}}
+    config = {
+        "variant": "fused", "models": {"lm": {"ref": f"file://{tmp_path / 'lm'}"}}, "rerank": rerank, "rank": {},
+        "candidates": {"popularity": {}}, "variants": {"fused": {}, "asked": {"rerank": "asking"}},
+    }  # fmt: skip
+    Asking.warmed = 0
+    engine = Engine(EngineConfig.of(config), registry=registry())
+    for fits in (1, 2):
+        engine.fit(small_shop())
+        for round in range(2):
+            engine.add_items([Item(item_id=f"late-{fits}-{round}", title="kettle")])
+            assert not engine.recommend(SHOPPERS[3], 5, variant="asked").trace.degraded
+            assert Asking.warmed == fits
+    engine.save(tmp_path / "bundle")
+    loaded = Engine.load(tmp_path / "bundle", engine.store, registry())
+    for _ in range(2):
+        assert not loaded.recommend(SHOPPERS[3], 5, variant="asked").trace.degraded
+    assert Asking.warmed == 3  # by who asked first
