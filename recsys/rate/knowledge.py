@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.dataset import Dataset, ItemTable
 from recsys.rate.biases import Biases, damped_means
 from recsys.rate.factors import Factors
 from recsys.rate.neighbours import by_time, by_vectors
 from recsys.rate.opinions import Opinions
-from recsys.rate.ratings import Asked, Floats, Groups, Ints, Ratings
+from recsys.rate.ratings import Asked, Floats, Groups, Ints, Ratings, Texts
 
 DAY = 86400.0
 USER_DAYS, ITEM_DAYS = (1 / 24, 1.0, 30.0, 365.0), (30.0, 365.0)
@@ -31,7 +33,7 @@ class Knowledge:
     """Everything about items that was learned from ``ratings``, and how to read a shopper's own ratings by it.
 
     ``residuals`` (n,) are what ratings got beyond both biases; ``alike`` (n_items, factors) and ``vectors``
-    (n_items, DIM) are unit rows of item factors and of texts.
+    (n_items, DIM) are unit rows of item factors and of texts; ``words`` are what reviews say of items (`_told`).
     """
 
     ratings: Ratings
@@ -41,6 +43,7 @@ class Knowledge:
     alike: NDArray[np.float32]
     vectors: NDArray[np.float32]
     opinions: Opinions | None
+    words: tuple[Floats, Floats] | None
 
     @classmethod
     def fit(
@@ -49,11 +52,11 @@ class Knowledge:
         """Learn from ``ratings`` alone; ``damping`` is that of `Biases`."""
         biases = Biases.fit(ratings, *damping)
         residuals = _residuals(biases, ratings)
-        told = any(ratings.texts)
         fitted = Factors.fit(ratings, factors, seed)
+        opinions = Opinions.fit(ratings.texts, ratings.values - biases.mean) if any(ratings.texts) else None
         return cls(
             ratings, biases, fitted, residuals, _unit(fitted.items[:, 1:]), _unit(_read(items, ratings, seed)),
-            Opinions.fit(ratings.texts, ratings.values - biases.mean) if told else None,
+            opinions, None if opinions is None else _told(opinions, ratings.texts, ratings.items, ratings.n_items),
         )  # fmt: skip
 
     def features(self, shown: Ratings, asked: Asked) -> dict[str, Floats]:
@@ -88,18 +91,60 @@ class Knowledge:
         return out | self._words(shown, asked)
 
     def _words(self, shown: Ratings, asked: Asked) -> dict[str, Floats]:
-        if self.opinions is None:
+        if self.opinions is None or self.words is None:
             return {}
-        out = {}
-        sides = (("user", shown, shown.users, shown.n_users, asked.users),
-                 ("item", self.ratings, self.ratings.items, shown.n_items, asked.items))  # fmt: skip
-        for name, ratings, owner, n, at in sides:
-            told = np.array([bool(t) for t in ratings.texts], dtype=np.bool_)
-            sounds = self.opinions.read(ratings.texts[told])
-            length = np.log1p([len(t) for t in ratings.texts[told]]) - 6.0  # about the log of a usual length
-            out[f"{name}_opinion"] = damped_means(sounds, owner[told], n, 4.0)[at]
-            out[f"{name}_length"] = damped_means(length, owner[told], n, 2.0)[at]
-        return out
+        said = _told(self.opinions, shown.texts, shown.users, shown.n_users)
+        return {
+            "user_opinion": said[0][asked.users], "user_length": said[1][asked.users],
+            "item_opinion": self.words[0][asked.items], "item_length": self.words[1][asked.items],
+        }  # fmt: skip
+
+    def save(self, folder: Path) -> None:
+        """Write what is known of items: no shopper, no review, and ratings by item, so that no row tells whose it is.
+
+        Of reviews the words stay that at least `recsys.rate.opinions.RARE` of them have.
+        """
+        by_item, opinions = Groups.of(self.ratings.items, self.ratings.n_items).order, self.opinions
+        arrays: dict[str, NDArray[Any]] = {
+            "rated": self.ratings.items[by_item], "values": self.ratings.values[by_item],
+            "times": self.ratings.times[by_item], "residuals": self.residuals[by_item],
+            "biases": self.biases.items, "factors": self.factors.items, "alike": self.alike, "vectors": self.vectors,
+        }  # fmt: skip
+        if opinions is not None and self.words is not None:
+            arrays |= {"idf": opinions.idf, "weights": opinions.weights, "offsets": opinions.offsets}
+            arrays |= {"opinions": self.words[0], "lengths": self.words[1]}
+        for name, array in arrays.items():
+            write_array(folder / f"{name}.npy", array)
+        facts = {"mean": self.biases.mean, "damping": self.biases.damping, "factors": self.factors.config.model_dump()}
+        write_json(folder / "knowledge.json", {**facts, "words": None if opinions is None else [*opinions.columns]})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+        saved = read_json(folder / "knowledge.json")
+
+        def read(name: str) -> NDArray[Any]:
+            return np.asarray(read_array(folder / f"{name}.npy"))  # a plain array, mapped or not: loops are compiled
+
+        rated, biases, mean = read("rated"), read("biases"), saved["mean"]
+        nobody, silence = np.zeros(len(rated), np.int64), np.full(len(rated), "", dtype=object)
+        ratings = Ratings(nobody, rated, read("values"), read("times"), silence, 0, len(biases))
+        opinions = words = None
+        if saved["words"] is not None:
+            columns = {word: c for c, word in enumerate(saved["words"])}
+            opinions = Opinions(columns, read("idf"), read("weights"), read("offsets"))
+            words = (read("opinions"), read("lengths"))
+        factors = Factors(Factors.Config.model_validate(saved["factors"]), mean, read("factors"))
+        known = (read("residuals"), read("alike"), read("vectors"))
+        return cls(ratings, Biases(mean, biases, saved["damping"]), factors, *known, opinions, words)
+
+
+def _told(opinions: Opinions, texts: Texts, owner: Ints, n: int) -> tuple[Floats, Floats]:
+    """Return (n,) how good the texts of each owner sound, and how long they are, damped means beyond the usual ones."""
+    told = np.array([bool(t) for t in texts], dtype=np.bool_)
+    sounds = opinions.read(texts[told])
+    length = np.log1p([len(t) for t in texts[told]]) - 6.0  # about the log of a usual length
+    return damped_means(sounds, owner[told], n, 4.0), damped_means(length, owner[told], n, 2.0)
 
 
 def _residuals(biases: Biases, ratings: Ratings) -> Floats:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.dataset import ItemTable
-from recsys.errors import DataError, NotFittedError
+from recsys.errors import ArtifactDamaged, ArtifactMissing, DataError, NotFittedError, ShapeMismatch
 from recsys.protocols import FitOptions
 from recsys.rate.factors import Factors
 from recsys.rate.knowledge import LINEAR, Knowledge
@@ -33,7 +35,8 @@ class RatingRegressor:
 
     Every training row's features come from `Knowledge` that was fitted without the fold of that row, so no rating is
     among what foretells it; at prediction from all of them (stacked generalisation, Wolpert 1992; library: LightGBM).
-    Shoppers are read from the ratings that they show; what is kept of the ratings learned from is theirs by item.
+    Shoppers are read from the ratings that they show; what is kept of the ratings learned from is theirs by item, and
+    what `save` writes names no shopper.
     """
 
     class Config(BaseModel):
@@ -67,6 +70,7 @@ class RatingRegressor:
         self.rounds = 0
         self._linear: _Linear | None = None
         self._trees: Any = None
+        self._names: tuple[str, ...] = ()
         self._scale = (0.0, 0.0)
 
     def fit(self, ratings: Ratings, items: ItemTable, options: FitOptions) -> Self:
@@ -115,7 +119,7 @@ class RatingRegressor:
         """Learn from what `cross_fitted` returned, and foretell from what `known` did, both of the same ratings."""
         import lightgbm as lgb
 
-        self.knowledge, self._scale = knowledge, knowledge.ratings.scale
+        self.knowledge, self._scale, self._names = knowledge, knowledge.ratings.scale, design.names
         self._linear = _Linear.fit(design, self.config.penalty)
         self.rounds = self._rounds(design, options)
         self._trees = lgb.train(self._parameters(options), lgb.Dataset(design.x, design.y), self.rounds)
@@ -151,15 +155,58 @@ class RatingRegressor:
         """Return (m,) ratings, from the ratings ``shown`` by the shoppers that are asked about.
 
         Raises:
-            NotFittedError: before `fit`.
+            NotFittedError: before `fit` or `load`.
+            ShapeMismatch: it was fitted on other features than this version computes.
         """
-        if self.knowledge is None or self._linear is None:
-            raise NotFittedError("RatingRegressor is not fitted: call fit() first")
+        knowledge, linear = self._fitted()
         if not len(asked):
             return np.empty(0)
-        x = np.stack(list(self.knowledge.features(shown, asked).values()), axis=1)
+        columns = knowledge.features(shown, asked)
+        if tuple(columns) != self._names:
+            raise ShapeMismatch("the regressor was fitted on other features: fit again with this version")
+        x = np.stack(list(columns.values()), axis=1)
         # Errors of both are unlike: few ratings leave trees unsure, many show what no line can follow.
-        out: Floats = np.clip((self._linear.predict(x) + self._trees.predict(x, num_threads=1)) / 2, *self._scale)
+        out: Floats = np.clip((linear.predict(x) + self._trees.predict(x, num_threads=1)) / 2, *self._scale)
+        return out
+
+    def _fitted(self) -> tuple[Knowledge, _Linear]:
+        if self.knowledge is None or self._linear is None:
+            raise NotFittedError("RatingRegressor is not fitted: call fit() or load() first")
+        return self.knowledge, self._linear
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned into ``folder``, made where it is not there: arrays, JSON, LightGBM's text.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        knowledge, linear = self._fitted()
+        folder.mkdir(parents=True, exist_ok=True)
+        knowledge.save(folder)
+        write_array(folder / "linear.npy", np.stack([linear.mean, linear.spread, linear.weights]))
+        (folder / "trees.txt").write_text(self._trees.model_to_string(), encoding="utf-8")
+        facts = {
+            "config": self.config.model_dump(), "scale": self._scale, "rounds": self.rounds, "features": self._names,
+            "columns": linear.columns, "offset": linear.offset,
+        }  # fmt: skip
+        write_json(folder / "regressor.json", facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; it answers as it did. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+        import lightgbm as lgb
+
+        saved = read_json(folder / "regressor.json")
+        out = cls(cls.Config.model_validate(saved["config"]))
+        out.knowledge, out.rounds = Knowledge.load(folder), saved["rounds"]
+        out._scale, out._names = tuple(saved["scale"]), tuple(saved["features"])
+        out._linear = _Linear(saved["columns"], *read_array(folder / "linear.npy"), saved["offset"])
+        if not (folder / "trees.txt").is_file():
+            raise ArtifactMissing(f"trees.txt is missing in {folder}")
+        try:
+            out._trees = lgb.Booster(model_str=(folder / "trees.txt").read_text(encoding="utf-8"))
+        except lgb.basic.LightGBMError as error:
+            raise ArtifactDamaged(f"trees.txt in {folder} is no model of LightGBM: {error}") from error
         return out
 
 

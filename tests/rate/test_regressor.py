@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rating_toys import rated_world
 
-from recsys.errors import DataError, NotFittedError
+from recsys.artifacts import read_json, write_json
+from recsys.errors import ArtifactDamaged, ArtifactMissing, DataError, NotFittedError, ShapeMismatch
 from recsys.protocols import FitOptions
 from recsys.rate.biases import Biases
 from recsys.rate.factors import Factors
@@ -95,6 +96,54 @@ def test_what_cannot_be_done_is_said(world):
         RatingRegressor().predict(ratings, ratings.asked)
     with pytest.raises(DataError, match="too few for 3 folds"):
         RatingRegressor(CONFIG).fit(ratings.take(np.arange(3)), data.items, OPTIONS)
+
+
+def test_what_is_saved_answers_the_same_and_names_nobody(world, fitted, tmp_path):
+    _, ratings = world
+    regressor, train = fitted
+    regressor.save(tmp_path / "new" / "regressor")
+    again = RatingRegressor.load(tmp_path / "new" / "regressor")
+    np.testing.assert_array_equal(again.predict(train, ratings.asked), regressor.predict(train, ratings.asked))
+    assert again.config == regressor.config
+    assert again.rounds == regressor.rounds
+    kept = again.knowledge.ratings
+    assert not kept.users.any()
+    assert not any(kept.texts)
+    assert (np.diff(kept.items) >= 0).all()  # rows of one shopper stood side by side before
+    again.save(tmp_path / "copy")
+    names = sorted(path.name for path in (tmp_path / "copy").iterdir())
+    for name in names:
+        assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "new" / "regressor" / name).read_bytes()
+
+
+def test_without_reviews_it_is_saved_too_and_what_is_damaged_is_said(tmp_path):
+    data = rated_world(reviews=False)
+    ratings = Ratings.of(data)
+    regressor = RatingRegressor(CONFIG).fit(ratings, data.items, OPTIONS)
+    regressor.save(tmp_path)
+    found = RatingRegressor.load(tmp_path).predict(ratings, ratings.asked)
+    np.testing.assert_array_equal(found, regressor.predict(ratings, ratings.asked))
+    (tmp_path / "trees.txt").write_text("no trees")
+    with pytest.raises(ArtifactDamaged, match=r"trees\.txt"):
+        RatingRegressor.load(tmp_path)
+    for name in ("trees.txt", "vectors.npy", "regressor.json"):
+        (tmp_path / name).unlink()
+        with pytest.raises(ArtifactMissing, match=name.replace(".", r"\.")):
+            RatingRegressor.load(tmp_path)
+    facts = read_json(tmp_path / "knowledge.json")
+    assert facts["words"] is None
+
+
+def test_other_features_than_it_learned_from_are_refused(world, fitted, tmp_path):
+    _, ratings = world
+    regressor, train = fitted
+    regressor.save(tmp_path)
+    facts = read_json(tmp_path / "regressor.json")
+    write_json(tmp_path / "regressor.json", facts | {"features": facts["features"][1:]})
+    with pytest.raises(ShapeMismatch, match="fit again"):
+        RatingRegressor.load(tmp_path).predict(train, ratings.asked)
+    with pytest.raises(NotFittedError, match="load"):
+        RatingRegressor(CONFIG).save(tmp_path)
 
 
 def test_without_reviews_and_without_questions():
