@@ -21,6 +21,7 @@ from recsys.errors import QuantisationRefused
 from recsys.fitting import Fitted, Labelled, fit_all, plan_for
 from recsys.fitting_rerank import Lists, head, subset, validation_lists, with_hit
 from recsys.funnel import Funnel
+from recsys.ndcg import labelled
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.rerank.encoder import CrossEncoded, pairs_of
@@ -184,8 +185,7 @@ def gate_of(lists: Labelled, items: ItemTable, reading: CrossEncoded.Config) -> 
 
 def gains(slates: Any, label: str) -> NDArray[np.float32]:
     """Return NDCG@10 (b,) of lists with one choice each, marked in a column."""
-    worth = np.where(slates.places < 10, 1 / np.log2(slates.places + 2.0), 0.0) * (slates.columns[label] > 0)
-    return np.bincount(slates.request_index, weights=worth, minlength=len(slates)).astype(np.float32)
+    return labelled(slates, slates.columns[label]).astype(np.float32)
 
 
 def options_of(case: Mapping[str, Any]) -> EngineConfig | None:

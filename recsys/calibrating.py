@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.ndcg import labelled
 from recsys.paired import paired_randomisation
 from recsys.requests import CHUNK
 from recsys.rerank.base import Reranker, stepped
@@ -18,7 +19,6 @@ from recsys.types import Request, Slates
 R = TypeVar("R", bound=Reranker)
 # From a timid reranker to one that does as it likes.
 MOVES: tuple[int | None, ...] = (1, 2, 3, 5, 8, 12, None)
-DEPTH = 10
 UNBOUNDED = "any"
 
 
@@ -57,9 +57,9 @@ def calibrated(
         moves: the bounds to try, None = no bound.
     """
     scores = np.concatenate([np.empty(0, np.float32), *_judged(reranker, requests, slates)])
-    figures = {"0": _ndcg(slates, labels, slates.places)}
+    figures = {"0": labelled(slates, labels)}
     for most in moves:
-        figures[_name(most)] = _ndcg(slates, labels, placed(slates, stepped(scores), most))
+        figures[_name(most)] = labelled(slates, labels, placed(slates, stepped(scores), most))
     means = {name: float(values.mean()) if len(values) else 0.0 for name, values in figures.items()}
     best = max(moves, key=lambda most: means[_name(most)])
     reached, before = figures[_name(best)], figures["0"]
@@ -79,13 +79,3 @@ def _judged(reranker: Reranker, requests: Sequence[Request], slates: Slates) -> 
 
 def _name(most: int | None) -> str:
     return UNBOUNDED if most is None else str(most)
-
-
-def _ndcg(slates: Slates, labels: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return (b,) NDCG@10 of binary labels; a list without a hit counts 0, whatever its order."""
-    gain = np.where((labels > 0) & (places < DEPTH), 1 / np.log2(places + 2.0), 0.0)
-    reached = np.bincount(slates.request_index, weights=gain, minlength=len(slates))
-    hits = np.bincount(slates.request_index, weights=labels > 0, minlength=len(slates)).astype(np.int64)
-    ideal = np.concatenate([[1.0], np.cumsum(1 / np.log2(np.arange(2, DEPTH + 2)))])
-    found: NDArray[np.float64] = reached / ideal[np.minimum(hits, DEPTH)]
-    return found

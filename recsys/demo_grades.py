@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.demo_variants import PLAIN, variants_of
 from recsys.eval.metrics import per_request
+from recsys.ndcg import DEPTH, discounts
 from recsys.paired import bootstrap_ci, paired_randomisation
 from recsys.requests import compile_filter, seen
 from recsys.result import Result
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from recsys.demo import Demo
 
 POPULARITY = "popularity"
-DEPTH = 10
 TASTES, NEXT = "ndcg@10", "next@10"
 
 Values = NDArray[np.float64]
@@ -115,7 +115,7 @@ def ndcg(lists: Sequence[Sequence[int]], gains: NDArray[np.float32]) -> float:
 
 def foreseen(lists: Sequence[Sequence[int]], chances: NDArray[np.floating[Any]]) -> Values:
     """Return (b,) NDCG@10 of lists of rows on average over one item drawn by ``chances`` (b, n_items)."""
-    discount = 1 / np.log2(np.arange(2, DEPTH + 2))
+    discount = discounts(DEPTH)
     total = np.maximum(chances.sum(axis=1), 1e-30)
     reached = [float(chances[i, rows[:DEPTH]] @ discount[: len(rows[:DEPTH])]) for i, rows in enumerate(lists)]
     return np.asarray(np.array(reached) / total)

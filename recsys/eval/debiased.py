@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ConfigError, ShapeMismatch
+from recsys.ndcg import DEPTH, worth
 from recsys.paired import Values, linearised
 from recsys.targets import Targets
 
 GAMMA = 1.0
-DEPTH = 10
 PREFIX = "debiased_"
 
 
@@ -54,7 +54,7 @@ def debiased(ranks: Values, targets: Targets, weights: Values, k: int = DEPTH) -
     if not len(ranks) == len(weights) == len(targets.rows):
         raise ShapeMismatch(f"{len(targets.rows)} targets, {len(ranks)} ranks, {len(weights)} weights")
     found = ranks <= k
-    gains = {"hr": found.astype(np.float64), "ndcg": np.where(found, 1 / np.log2(1 + ranks), 0.0)}
+    gains = {"hr": found.astype(np.float64), "ndcg": worth(ranks - 1, k)}
     whole = _sums(targets, weights)
     return {f"{PREFIX}{name}@{k}": linearised(_sums(targets, weights * g), whole) for name, g in gains.items()}
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ConfigError, ContractError, DataError
+from recsys.ndcg import worth
 from recsys.targets import Targets
 from recsys.types import Slates, offsets_of
 
@@ -169,8 +170,8 @@ def _average_precision(targets: Targets, ranks: Values, k: int) -> Values:
 def _ndcg(targets: Targets, ranks: Values, k: int, gain: Gain) -> Values:
     grades = np.ones(len(ranks)) if gain == "binary" or targets.gains is None else targets.gains.astype(np.float64)
     gains = np.exp2(grades) - 1 if gain == "exp" else grades
-    found = _sum(targets, np.where(ranks <= k, gains / np.log2(1 + ranks), 0.0))
+    found = _sum(targets, worth(ranks - 1, k, gains))
     order = np.lexsort((-gains, targets.owner))
-    place = np.arange(len(ranks)) - np.repeat(offsets_of(targets.counts)[:-1], targets.counts) + 1
-    ideal = _sum(targets, np.where(place <= k, gains[order] / np.log2(1 + place), 0.0))
+    place = np.arange(len(ranks)) - np.repeat(offsets_of(targets.counts)[:-1], targets.counts)
+    ideal = _sum(targets, worth(place, k, gains[order]))
     return found / ideal

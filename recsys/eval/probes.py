@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import DataError
 from recsys.eval.places import Floats, Places, new_places, rearranged, square
+from recsys.ndcg import worth
 from recsys.paired import bootstrap_ci
 from recsys.protocols import Ranker
 from recsys.types import Events, ItemRows, Request, Slates, offsets_of
@@ -106,11 +107,11 @@ def history_order(
     requests, slates, hit = _part(requests, slates, hit, keep)
     rng = np.random.default_rng(seed)
     places = new_places(ranker, requests, slates)
-    given = _ndcg(places[hit], k)
+    given = worth(places[hit], k)
     shuffled, taus = np.zeros((2, len(requests)))
     for _ in range(shuffles):
         other = new_places(ranker, [_shuffled(r, rng) for r in requests], slates)
-        shuffled += _ndcg(other[hit], k)
+        shuffled += worth(other[hit], k)
         taus += _taus(square(slates, places), square(slates, other))
     shuffled, taus = shuffled / shuffles, taus / shuffles
     lost = np.round(given - shuffled, DIGITS)
@@ -147,7 +148,7 @@ def position_bias(
     slopes = np.round(found @ x / (x @ x), DIGITS)
     return PositionBias(
         len(requests), tuple(positions), tuple(found.mean(axis=0).tolist()),
-        tuple(_ndcg(found, k).mean(axis=0).tolist()), float(slopes.mean()), bootstrap_ci(slopes, seed=seed),
+        tuple(worth(found, k).mean(axis=0).tolist()), float(slopes.mean()), bootstrap_ci(slopes, seed=seed),
     )  # fmt: skip
 
 
@@ -237,11 +238,6 @@ def _with_target_at(slates: Slates, hit: NDArray[np.bool_], others: Floats, posi
     rank[np.lexsort((last, slates.request_index))] = slates.places
     arranged, _ = rearranged(slates, np.where(hit, position - 0.5, rank))
     return arranged, slates.offsets[:-1] + position
-
-
-def _ndcg(places: NDArray[Any], k: int) -> Floats:
-    """Return NDCG@k of lists with one target at ``places``, from 0."""
-    return np.where(places < k, 1 / np.log2(places + 2.0), 0.0)
 
 
 def _taus(a: Floats, b: Floats) -> Floats:

@@ -15,6 +15,7 @@ from recsys.eval.metrics import per_request
 from recsys.eval.search_measure import grades
 from recsys.eval.search_pool import Pool, rows_of
 from recsys.eval.search_study import Finder, SearchStudy, Weights
+from recsys.ndcg import discounts, worth
 from recsys.protocols import FitOptions
 from recsys.types import Slates
 
@@ -62,13 +63,8 @@ def weight_figures(pool: Pool, judgements: Judgements, choices: Sequence[Weights
     for weights in choices:
         total = nothing + sum(np.float32(w) * shares[name] for name, w in weights.items() if w)
         best = np.argsort(-total, axis=1, kind="stable")[:, :10]
-        rows.append((np.take_along_axis(gained, best, axis=1) @ _discounts(best.shape[1])) / ideal)
+        rows.append((np.take_along_axis(gained, best, axis=1) @ discounts(best.shape[1])) / ideal)
     return np.stack(rows).astype(np.float32)
-
-
-def _discounts(n: int) -> NDArray[np.float64]:
-    discounts: NDArray[np.float64] = 1 / np.log2(np.arange(n) + 2)
-    return discounts
 
 
 def _ideal(judgements: Judgements) -> NDArray[np.float64]:
@@ -76,8 +72,8 @@ def _ideal(judgements: Judgements) -> NDArray[np.float64]:
     gains = np.exp2(np.asarray(targets.gains, dtype=np.float64)) - 1
     order = np.lexsort((-gains, targets.owner))
     place = np.arange(len(order)) - np.repeat(targets.offsets[:-1], targets.counts)
-    worth = np.where(place < 10, gains[order] / np.log2(place + 2), 0)
-    return np.bincount(targets.owner, weights=worth, minlength=len(targets)).astype(np.float64)
+    total = np.bincount(targets.owner, weights=worth(place, gains=gains[order]), minlength=len(targets))
+    return total.astype(np.float64)
 
 
 def labels_for(slates: Slates, judgements: Judgements) -> NDArray[np.float32]:

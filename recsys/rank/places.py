@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.ndcg import discounts
 from recsys.types import ItemRows, Slates, offsets_of
 
 Places = NDArray[np.int64]
@@ -58,7 +59,7 @@ def relevance(n: int) -> NDArray[np.float32]:
 
     Scores of rankers have no common scale and may be negative; places say the same for all of them.
     """
-    return (1 / np.log2(np.arange(2, n + 2))).astype(np.float32)
+    return discounts(n).astype(np.float32)
 
 
 def taken(slates: Slates, order: Places, lengths: NDArray[np.int64]) -> Slates:

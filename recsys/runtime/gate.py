@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError, ModelError, QuantisationRefused
+from recsys.ndcg import scored
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.encoder import Encoder
 from recsys.runtime.pairs import CrossEncoder
@@ -116,9 +117,7 @@ def kendall(one: Scores, other: Scores) -> float | None:
 
 def ndcg(scores: Scores, gains: NDArray[np.float32]) -> float:
     """Return NDCG@10 of one list; ties stand in their given order."""
-    discount = 1 / np.log2(np.arange(2, min(len(gains), PLACES) + 2))
-    order = np.argsort(-scores, kind="stable")[:PLACES]
-    return float(gains[order] @ discount) / float(np.sort(gains)[::-1][:PLACES] @ discount)
+    return float(scored(scores[None], gains[None], PLACES)[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from recsys.fitting import (
 )
 from recsys.funnel import Funnel
 from recsys.kept import fit_or_read
+from recsys.ndcg import worth
 from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests, labels_of
@@ -230,7 +231,7 @@ def _first_hit(
     """Return the summed discount of each request's best hit within the first ten: NDCG@10 where there is one target."""
     best = np.maximum.reduceat(np.where(y, scores, -np.inf), starts)
     rank = np.add.reduceat((scores >= best[owner]).astype(np.int32), starts)
-    return float((1.0 / np.log2(1.0 + rank[rank <= 10])).sum())
+    return float(worth(rank[rank <= 10] - 1).sum())
 
 
 def _with_options(config: EngineConfig, section: str, name: str, values: Mapping[str, Any]) -> EngineConfig:

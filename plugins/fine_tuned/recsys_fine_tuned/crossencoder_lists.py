@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import ItemTable
 from recsys.errors import DataError
+from recsys.ndcg import scored
 from recsys.rerank.encoder import CrossEncoded, pairs_of
 from recsys.rerank.mixing import place_prior
 from recsys.runtime.segments import Segments
@@ -135,8 +136,4 @@ def prior_scale(given: Cut) -> float:
 
 def ndcg(scores: Floats, labels: Floats, k: int = 10) -> float:
     """Return the mean NDCG at ``k`` of lists (l, w); places without an entry have a score of `NEVER`, no label."""
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    discount = 1 / np.log2(np.arange(labels.shape[1]) + 2)
-    gain = (np.take_along_axis(labels, order, axis=1) * discount[: order.shape[1]]).sum(axis=1)
-    ideal = (np.sort(labels, axis=1)[:, ::-1][:, :k] * discount[: min(k, labels.shape[1])]).sum(axis=1)
-    return float((gain / ideal).mean())
+    return float(scored(scores, labels, k).mean())

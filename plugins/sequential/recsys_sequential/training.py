@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.dataset import EventLog
 from recsys.errors import DataError
+from recsys.ndcg import DEPTH, worth
 from recsys.protocols import FitOptions
 from recsys.training.loop import TrainSettings
 from recsys.training.modules import arrays
@@ -114,5 +115,4 @@ def validated(module: Any, asked: Sequence[Rows]) -> dict[str, float]:
         last = torch.from_numpy(np.array([r[-1] for r in part])).to(device)[:, None]
         places.append((scores >= scores.gather(1, last)).sum(dim=1).cpu().numpy() - 1)
     place = np.concatenate(places)
-    hit = place < 10
-    return {"ndcg@10": float(np.mean(hit / np.log2(place + 2))), "hr@10": float(hit.mean())}
+    return {"ndcg@10": float(worth(place).mean()), "hr@10": float((place < DEPTH).mean())}
