@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,3 +22,34 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("public data sets are not here: set RECSYS_DATA to their folder")
     return folder
+
+
+Work = Callable[[], object]
+
+
+@pytest.fixture
+def race() -> Callable[[Sequence[Work], Sequence[Work]], None]:
+    """Run writers once and readers again and again beside them, each in a thread; what one of them raises is raised."""
+
+    def run(writers: Sequence[Work], readers: Sequence[Work]) -> None:
+        done = threading.Event()
+
+        def reading(read: Work) -> None:
+            try:
+                while not done.is_set():
+                    read()
+            except BaseException:
+                done.set()
+                raise
+
+        with ThreadPoolExecutor(len(writers) + len(readers)) as pool:
+            reads = [pool.submit(reading, read) for read in readers]
+            writes = [pool.submit(write) for write in writers]
+            found = [write.exception() for write in writes]
+            done.set()
+            found += [read.exception() for read in reads]
+        for error in found:
+            if error is not None:
+                raise error
+
+    return run

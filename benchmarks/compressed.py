@@ -14,12 +14,12 @@ from benchmarks.compressed_lists import DEEPEST, READING, TOP, Shop, TorchPairs,
 from benchmarks.decode import interleaved
 from benchmarks.facts import hardware
 from benchmarks.llmrank import print_progress
+from benchmarks.rows import row_line
 from benchmarks.timing import rounded, timed
 from benchmarks.transfer import QUICK_CONFIG
 from recsys.config import ModelSettings
-from recsys.eval.compare import compare
+from recsys.eval.compare import versus
 from recsys.eval.evaluate import MAIN
-from recsys.eval.results import Row
 from recsys.fitting import Labelled, deps_for
 from recsys.fitting_rerank import head, subset
 from recsys.protocols import Deps
@@ -131,10 +131,8 @@ def quality(models: Mapping[str, Any], lists: Labelled, seed: int = 0) -> list[d
     values = {PRIOR: gains(marked, LABEL)}
     for name in (n for n in models if n not in (TORCH, LONGER)):
         values[name] = gains(models[name].rank(short.requests, marked, TOP), LABEL)
-    against = {base: compare(values, base, seed=seed) for base in (PRIOR, "fp32")}
-    out = []
-    for name, found in values.items():
-        versus = {base: compared[name] for base, compared in against.items() if base != name}
-        row = Row.of(name, {MAIN: found}, versus=versus).model_dump(include={"metrics", "ci95", "p_vs", "effect"})
-        out.append({"name": name, "parameters": {"judged": len(found), "top": TOP}, "figures": row})
-    return out
+    compared = versus(values, dict.fromkeys((PRIOR, "fp32"), values), seed=seed)
+    return [
+        row_line(name, {MAIN: found}, compared[name], {"judged": len(found), "top": TOP})
+        for name, found in values.items()
+    ]

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.llmrank import installed, print_progress
+from benchmarks.rows import row_line
 from recsys.data.given import INFO_KEY, Given
 from recsys.data.splits import split
 from recsys.dataset import Dataset
-from recsys.eval.compare import Comparison, compare
+from recsys.eval.compare import versus
 from recsys.eval.evaluate import MAIN
 from recsys.eval.given import alone, fold_of, given_config, unfitted_rerankers
 from recsys.eval.given_fit import drawn, slates_of
 from recsys.eval.metrics import per_request
-from recsys.eval.results import Row
 from recsys.fitting import deps_for
 from recsys.registry import Registry
 from recsys.requests import fold_requests
@@ -71,8 +71,9 @@ def given_lines(
         "set": name, "data": data.name, "part": "given", "lists": len(fold), "size": given.rows.shape[1],
         "items": len(data.items),
     }  # fmt: skip
-    versus = _versus({row: v[MAIN] for row, v in values.items()}, [*names, PERMUTED], seed)
-    return [_line(row, found, versus[row], about) for row, found in values.items()]
+    main = {row: v[MAIN] for row, v in values.items()}
+    compared = versus(main, dict.fromkeys((*names, PERMUTED), main), seed=seed)
+    return [row_line(row, found, compared[row], about) for row, found in values.items()]
 
 
 def scored(
@@ -89,20 +90,3 @@ def scored(
         out[name] = other.judge(requests, slates).scores
         out[f"{ENCODER}+{name}"] = mine + standardised(out[name], owner, b)
     return out
-
-
-def _versus(
-    main: Mapping[str, NDArray[np.float32]], bases: Sequence[str], seed: int
-) -> dict[str, dict[str, Comparison]]:
-    out: dict[str, dict[str, Comparison]] = {row: {} for row in main}
-    for base in bases:
-        for row, found in compare(main, base, seed=seed).items():
-            out[row][base] = found
-    return out
-
-
-def _line(
-    row: str, values: Mapping[str, NDArray[np.float32]], versus: Mapping[str, Comparison], about: Mapping[str, Any]
-) -> dict[str, Any]:
-    figures = Row.of(row, values, versus=versus).model_dump(include={"metrics", "ci95", "p_vs", "effect"})
-    return {"name": row, "parameters": dict(about), "figures": figures}

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.llmrank import print_progress
+from benchmarks.rows import row_line
 from recsys.calibrating import Calibration, calibrated
 from recsys.candidates.scoring import top
 from recsys.config import EngineConfig, Variant
 from recsys.data.splits import Fold, split
 from recsys.dataset import Dataset, EventLog, ItemTable
-from recsys.eval.compare import Comparison, compare
+from recsys.eval.compare import versus
 from recsys.eval.evaluate import MAIN
-from recsys.eval.measure import CASCADE, DEPTH, RowFigures, Table
-from recsys.eval.results import Row
+from recsys.eval.measure import CASCADE, DEPTH, Table
 from recsys.fitting import Fitted, deps_for, fit_all
 from recsys.fitting_rerank import Lists
 from recsys.protocols import FitOptions
@@ -75,10 +74,13 @@ def target_lines(
         "set": name, "data": data.name, "part": "measured", "requests": len(folds.test),
         "items": len(data.items), "top": TOP, "settings_hash": config.hash,
     }  # fmt: skip
-    versus = _versus({row: f.metrics[MAIN] for row, f in figures.items()}, seed)
+    compared = versus({row: f.metrics[MAIN] for row, f in figures.items()}, _families(figures), seed=seed)
     return [
-        _line(row, f, versus[row], chosen.get(row.removeprefix(f"{CASCADE}+")), about) for row, f in figures.items()
-    ]
+        row_line(
+            row, {m: f.metrics[m] for m in SHOWN}, compared[row], about, chosen.get(row.removeprefix(f"{CASCADE}+"))
+        )
+        for row, f in figures.items()
+    ]  # fmt: skip
 
 
 def brought(
@@ -134,29 +136,10 @@ def everything(model: Any, fold: Fold, part: slice) -> Slates:
     return top(scores, DEPTH, None)
 
 
-def _versus(main: Mapping[str, NDArray[np.float32]], seed: int) -> dict[str, dict[str, Comparison]]:
-    """Return each row's comparisons: with the cascade, with its controls, and of the encoder with what was not taught.
-
-    What is held against one baseline is one family for Holm.
-    """
-    families = {CASCADE: [row for row in main if row.startswith(f"{CASCADE}+")]}
+def _families(rows: Iterable[str]) -> dict[str, list[str]]:
+    """Return what is held against what: all against the cascade, each form against its controls, the encoder alone."""
+    out = {CASCADE: [row for row in rows if row.startswith(f"{CASCADE}+")]}
     for end in ("", HERE):
         for control in ("permuted", "no-text"):
-            families[f"{CASCADE}+transferred-{control}{end}"] = [f"{CASCADE}+transferred{end}"]
-    families |= {base: [ENCODER] for base in UNTAUGHT}
-    out: dict[str, dict[str, Comparison]] = {row: {} for row in main}
-    for base, rows in families.items():
-        if base in main:
-            for row, found in compare({r: main[r] for r in (base, *rows)}, base, seed=seed).items():
-                out[row][base] = found
-    return out
-
-
-def _line(
-    row: str, figures: RowFigures, versus: Mapping[str, Comparison], chosen: Mapping[str, Any] | None,
-    about: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
-    made = Row.of(row, {m: figures.metrics[m] for m in SHOWN}, versus=versus).model_dump(
-        include={"metrics", "ci95", "p_vs", "effect"}
-    )  # fmt: skip
-    return {"name": row, "parameters": dict(about), "figures": {**made, **(chosen or {})}}
+            out[f"{CASCADE}+transferred-{control}{end}"] = [f"{CASCADE}+transferred{end}"]
+    return out | {base: [ENCODER] for base in UNTAUGHT}

@@ -3,9 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -304,34 +305,15 @@ def test_a_second_writer_waits_and_then_says_so(path: Path) -> None:
     assert number_of(open_bundle(path)) == 2
 
 
-def test_writers_and_readers_in_threads(path: Path) -> None:
-    done = threading.Event()
+def test_writers_and_readers_in_threads(path: Path, race: Any) -> None:
     seen: list[int] = []
-    failures: list[BaseException] = []
 
-    def reader() -> None:
-        try:
-            while not done.is_set():
-                bundle = open_bundle(path)
-                seen.append(bundle.meta["number"])
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    def writer(first: int) -> None:
+    def writing(first: int) -> None:
         for number in range(first, first + 8):
             write(path, number)
 
-    readers = [threading.Thread(target=reader) for _ in range(2)]
-    writers = [threading.Thread(target=writer, args=(first,)) for first in (100, 200)]
-    for thread in [*readers, *writers]:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    done.set()
-    for thread in readers:
-        thread.join()
-    assert not failures
+    writers = [partial(writing, first) for first in (100, 200)]
+    race(writers, [lambda: seen.append(open_bundle(path).meta["number"])] * 2)
     assert set(seen) <= {1, *range(100, 108), *range(200, 208)}
     assert len(set(seen)) > 3
     assert len(list((path / "versions").iterdir())) == 2

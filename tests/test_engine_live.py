@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -224,19 +224,16 @@ def test_a_call_keeps_the_snapshot_that_it_began_with():
     assert engine.fitted.generators["attributes"].n_items == 41
 
 
-def test_many_threads_at_once():
+def test_many_threads_at_once(race):
     engine = fitted(CONFIG)
-    errors: list[BaseException] = []
-    stop = threading.Event()
 
     def asking(users: list[str]) -> None:
-        while not stop.is_set():
-            for user in users:
-                for got in (
-                    engine.recommend(user, k=6, strict=True),
-                    engine.rank(user, ["SKU-001", "SKU-002"], strict=True),
-                ):
-                    assert len(got) > 1
+        for user in users:
+            for got in (
+                engine.recommend(user, k=6, strict=True),
+                engine.rank(user, ["SKU-001", "SKU-002"], strict=True),
+            ):
+                assert len(got) > 1
 
     def adding() -> None:
         for n in range(25):
@@ -246,22 +243,7 @@ def test_many_threads_at_once():
                 event(f"crowd-{n}", n % 39, time=NOW + n),
             ])  # fmt: skip
 
-    def guarded(work, *args) -> None:
-        try:
-            work(*args)
-        except BaseException as error:
-            errors.append(error)
-            stop.set()
-
-    askers = [threading.Thread(target=guarded, args=(asking, SHOPPERS[i : i + 4])) for i in (0, 2)]
-    adder = threading.Thread(target=guarded, args=(adding,))
-    for thread in (*askers, adder):
-        thread.start()
-    adder.join()
-    stop.set()
-    for thread in askers:
-        thread.join()
-    assert errors == []
+    race([adding], [partial(asking, SHOPPERS[i : i + 4]) for i in (0, 2)])
     assert len(engine.store.items()) == 65
     assert engine.fitted.generators["attributes"].n_items == 65
 

@@ -6,7 +6,7 @@ metrics); Phipson, Smyth 2010 (the + 1 rule); Holm 1979; Cohen 1988 (d for paire
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -106,3 +106,19 @@ def compare(
         name: Comparison(p[name], adjusted[name], effect(v, base, resamples=resamples, seed=seed))
         for name, v in others.items()
     }
+
+
+def versus(
+    values: Mapping[str, ArrayLike], families: Mapping[str, Iterable[str]], *, seed: int = 0
+) -> dict[str, dict[str, Comparison]]:
+    """Return each system's comparisons with each baseline of ``families`` that was measured.
+
+    ``families`` names, by baseline, what is held against it: one family for Holm.
+    """
+    out: dict[str, dict[str, Comparison]] = {name: {} for name in values}
+    for baseline, among in families.items():
+        if baseline in values:
+            family = {name: values[name] for name in (baseline, *among)}
+            for name, found in compare(family, baseline, seed=seed).items():
+                out[name][baseline] = found
+    return out

@@ -18,7 +18,7 @@ from recsys.data.splits import Fold, Split, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.eval.beyond import beyond_accuracy, category_matrix, heads
-from recsys.eval.compare import Comparison, compare
+from recsys.eval.compare import versus
 from recsys.eval.debiased import debiased, effective_targets, inverse_propensity
 from recsys.eval.measure import CASCADE, CONTROLS, DEPTH, Extra, RowFigures, Table
 from recsys.eval.metrics import CEILING, DEFAULT_METRICS
@@ -198,20 +198,17 @@ def _rows(
         | repeat_slices(fold.targets, *_chosen_before(fold))
     )
     main = {row: f.metrics[MAIN] for row, f in figures.items()}
-    versus: dict[str, dict[str, Comparison]] = {row: {} for row in figures}
     # What rerankers change is small beside what tells generators apart: they are a family of their own.
     reranked = [row for row in main if row.startswith(f"{CASCADE}+")]
-    family = {row: main[row] for row in (CASCADE, *reranked)} if reranked and CASCADE in main else {}
-    for among, baseline in [*((main, b) for b in baselines), *((family, b) for b in family)]:
-        for row, comparison in compare(among, baseline, seed=seed).items():
-            versus[row][baseline] = comparison
+    family = (CASCADE, *reranked) if reranked and CASCADE in main else ()
+    compared = versus(main, dict.fromkeys(baselines, main) | dict.fromkeys(family, family), seed=seed)
     out = []
     for row, f in figures.items():
         beyond = beyond_accuracy(heads(f.top), popularity, reference=fold.targets, categories=categories)
         shown = {m: f.metrics[m] for m in DEFAULT_METRICS} | debiased(f.ranks, fold.targets, weights)
         out.append(
             Row.of(
-                row, shown, versus=versus[row], seed=seed, fit_s=_fit_seconds(row, seconds), latency_ms=f.latency_ms,
+                row, shown, versus=compared[row], seed=seed, fit_s=_fit_seconds(row, seconds), latency_ms=f.latency_ms,
                 peak_rss_mb=f.peak_rss_mb, beyond=beyond,
                 ceiling={f"recall@{n}": float(f.metrics[f"recall@{n}"].mean()) for n in CEILING},
                 slices=slice_means({m: f.metrics[m] for m in SLICE_METRICS}, masks),

@@ -15,7 +15,7 @@ from recsys.data.given import INFO_KEY, Given
 from recsys.data.splits import Fold, split
 from recsys.dataset import Dataset
 from recsys.errors import ConfigError, DataError
-from recsys.eval.compare import Comparison, compare
+from recsys.eval.compare import versus
 from recsys.eval.evaluate import Evaluation
 from recsys.eval.given_fit import drawn, fit_given, slates_of
 from recsys.eval.metrics import per_request
@@ -147,12 +147,12 @@ def _table(
     means = {row: float(values[MAIN].mean()) for row, values in valid.items()}
     best = max(means, key=means.__getitem__)
     base = max((r for r in config.candidates if r in means), key=means.__getitem__, default=RANDOM)
-    versus = _versus(test, [base, FUSION, CASCADE], seed)
+    compared = versus({r: v[MAIN] for r, v in test.items()}, dict.fromkeys((base, FUSION, CASCADE), test), seed=seed)
     return Evaluation(
         Results.of(
             data=full_name(data), split="given candidates", users=len(given.users), items=len(data.items), seed=seed,
             settings_hash=config.hash, best_by_validation=best, metric=MAIN,
-            rows=[Row.of(r, values, versus=versus[r], seed=seed) for r, values in test.items()],
+            rows=[Row.of(r, values, versus=compared[r], seed=seed) for r, values in test.items()],
             protocol={
                 "ranking": f"{given.rows.shape[1]} given items", "ties": "pessimistic", "events": len(data.log),
                 "best_single_by_validation": base, "validation_" + MAIN: round(means[best], 4),
@@ -253,16 +253,6 @@ def _fitted(config: EngineConfig, fitted: Fitted) -> dict[str, Order]:
     out = {name: single(name) for name in fitted.generators}
     beyond = {f"{CASCADE}+{name}": ranked(name) for name in fitted.rerankers}
     return {**out, FUSION: fused, CASCADE: ranked(None), **beyond}
-
-
-def _versus(test: Figures, bases: Sequence[str], seed: int) -> dict[str, dict[str, Comparison]]:
-    """Return each row's paired comparison with each of the ``bases`` that was measured."""
-    out: dict[str, dict[str, Comparison]] = {row: {} for row in test}
-    for base in dict.fromkeys(bases):
-        if base in test:
-            for row, found in compare({r: v[MAIN] for r, v in test.items()}, base, seed=seed).items():
-                out[row][base] = found
-    return out
 
 
 def _as_they_are(slates: Slates) -> Slates:

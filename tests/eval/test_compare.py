@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import ConfigError, DataError
-from recsys.eval.compare import compare, effect, holm
+from recsys.eval.compare import compare, effect, holm, versus
 from recsys.paired import GROUPS, bootstrap_ci, paired_randomisation
 
 
@@ -179,3 +179,13 @@ def test_compare_is_one_holm_family_against_the_baseline():
     assert got["better"].effect.difference == pytest.approx(np.mean(values["better"] - base))
     with pytest.raises(ConfigError, match="baseline 'none' was not measured: choose one of better, base, same"):
         compare(values, "none")
+
+
+def test_what_is_held_against_one_baseline_is_one_family():
+    rng = np.random.default_rng(3)
+    values = {name: rng.random(60) + lift for name, lift in (("a", 0), ("b", 0.05), ("c", 0.1), ("d", 0.02))}
+    found = versus(values, {"a": values, "b": ["d"], "not measured": ["a"]}, seed=4)
+    assert {name: set(one) for name, one in found.items()} == {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"a", "b"}}
+    assert {name: one["a"] for name, one in found.items() if name != "a"} == compare(values, "a", seed=4)
+    assert found["d"]["b"] == compare({"b": values["b"], "d": values["d"]}, "b", seed=4)["d"]
+    assert found["d"]["b"].p_holm == found["d"]["b"].p

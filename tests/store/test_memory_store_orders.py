@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -100,13 +100,11 @@ def test_any_order_of_writes_equals_the_sorted_reference(steps: list[Any], initi
         assert_same(log.history(group), reference.history(user))
 
 
-def test_readers_see_finished_states_while_others_write(small_shop: Dataset) -> None:
+def test_readers_see_finished_states_while_others_write(small_shop: Dataset, race: Any) -> None:
     """Each writer's batch is one event on every item of its own shopper: a reader sees whole batches or none."""
     store = MemoryStore.of(small_shop)
     n, rounds = len(small_shop.items), 30
     users = ["w0", "w1"]
-    done = threading.Event()
-    failures: list[str] = []
 
     def writer(user: str) -> None:
         for r in range(rounds):
@@ -121,31 +119,21 @@ def test_readers_see_finished_states_while_others_write(small_shop: Dataset) -> 
             store.erase(user)
             store.merge(small_shop.log.users[30], small_shop.log.users[31])
 
-    def reader() -> None:
-        seen = dict.fromkeys(users, 0)
-        while not done.is_set():
-            for user in users:
-                history = store.history(user)
-                if len(history) % n or len(history) < seen[user] or (np.diff(history.times) < 0).any():
-                    failures.append(f"{user}: {len(history)} events after {seen[user]}")
-                seen[user] = len(history)
-            table = store.items()
-            if not len(table.vocabulary) == len(table.titles) == len(table.prices) == len(table.available):
-                failures.append("torn catalogue")
-            log = store.log()
-            if int(log.offsets[-1]) != len(log.events) or len(log.offsets) != len(log.users) + 1:
-                failures.append("torn log")
+    def reader(seen: dict[str, int]) -> None:
+        for user in users:
+            history = store.history(user)
+            assert len(history) % n == 0
+            assert len(history) >= seen[user]
+            assert (np.diff(history.times) >= 0).all()
+            seen[user] = len(history)
+        table = store.items()
+        assert len(table.vocabulary) == len(table.titles) == len(table.prices) == len(table.available)
+        log = store.log()
+        assert int(log.offsets[-1]) == len(log.events)
+        assert len(log.offsets) == len(log.users) + 1
 
-    readers = [threading.Thread(target=reader) for _ in range(2)]
-    writers = [threading.Thread(target=writer, args=(user,)) for user in users] + [threading.Thread(target=eraser)]
-    for thread in [*readers, *writers]:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    done.set()
-    for thread in readers:
-        thread.join()
-    assert not failures
+    readers = [partial(reader, dict.fromkeys(users, 0)) for _ in range(2)]
+    race([*(partial(writer, user) for user in users), eraser], readers)
     assert [len(store.history(user)) for user in users] == [n * rounds] * 2
     assert len(store.items()) == n + 2 * 3 * rounds
     assert not set(small_shop.log.users[:20]) & set(store.log().users)
