@@ -321,6 +321,8 @@ def _kept(slates: Slates, keep: NDArray[np.bool_]) -> Slates:
 
 
 def _subset(slates: Slates, wanted: NDArray[np.bool_]) -> Slates:
+    if wanted.all():
+        return slates
     keep = wanted[slates.request_index]
     columns = {name: values[keep] for name, values in slates.columns.items()}
     return Slates(slates.items[keep], slates.scores[keep], offsets_of(slates.lengths[wanted]), columns)

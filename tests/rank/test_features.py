@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset import ItemTable
+from recsys.rank.features import builder as builder_module
 from recsys.rank.features.builder import MISSING, FeatureBuilder
 from recsys.rank.features.facts import Facts
 from recsys.rank.features.pair import LIMIT
@@ -145,3 +147,37 @@ def test_facts_of_an_empty_shop():
     facts = Facts(ItemTable.of([]), np.empty(0, np.float32))
     assert facts.categories.shape == (0, 1)
     assert facts.popularity_level.shape == (0,)
+
+
+def many(count: int, seed: int = 0) -> tuple[list[Request], Slates]:
+    """Requests of the shop, some without history or candidates, with lists of up to a dozen random items."""
+    rng = np.random.default_rng(seed)
+    asked = [*requests_of(SHOP), Request(history=Events.of([]))]
+    requests = [asked[i] for i in rng.integers(len(asked), size=count)]
+    return requests, slates_of([rng.permutation(40)[: rng.integers(13)] for _ in range(count)])
+
+
+def test_few_requests_at_a_time_have_the_features_of_all_at_once(monkeypatch):
+    requests, slates = many(70)
+    made = FeatureBuilder(["one", "two"])
+    every = made.compute(requests, slates, SHOP_FACTS)
+    for together in (1, 7, 69, 70):
+        monkeypatch.setattr(builder_module, "TOGETHER", together)
+        np.testing.assert_array_equal(made.compute(requests, slates, SHOP_FACTS), every)
+    assert made.compute([], slates_of([]), SHOP_FACTS).shape == (0, len(made.names))
+
+
+def test_memory_does_not_grow_with_the_requests_of_a_fit(monkeypatch):
+    monkeypatch.setattr(builder_module, "TOGETHER", 50)
+    made = FeatureBuilder(["one", "two"])
+
+    def beside_the_matrix(count: int) -> float:
+        requests, slates = many(count)
+        made.compute(requests, slates, SHOP_FACTS)  # what is compiled or kept is there now
+        tracemalloc.start()
+        matrix = made.compute(requests, slates, SHOP_FACTS)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak - matrix.nbytes
+
+    assert beside_the_matrix(800) < 2 * beside_the_matrix(100)

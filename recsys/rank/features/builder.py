@@ -18,6 +18,8 @@ from recsys.types import Request, Slates
 
 # NaN is replaced before the model sees it: one missing-value rule that LightGBM and ONNX cannot read differently.
 MISSING = -1000.0
+# Requests that are looked at together: all pairs of candidates and events of a whole fit would fill the memory.
+TOGETHER = 1024
 
 
 class Family(Protocol):
@@ -50,9 +52,13 @@ class FeatureBuilder:
     def compute(self, requests: Sequence[Request], slates: Slates, facts: Facts) -> NDArray[np.float32]:
         """Return ``(m, len(names))`` float32, C-contiguous, without NaN."""
         out = np.empty((len(slates.items), len(self.names)), dtype=np.float32)
-        column = 0
-        for family in self.families:
-            for values in family.compute(requests, slates, facts):
-                out[:, column] = values
-                column += 1
-        return np.nan_to_num(out, copy=False, nan=MISSING, posinf=1e6, neginf=-1e6)
+        for begin in range(0, len(slates), TOGETHER):
+            part = slates.part(begin, begin + TOGETHER)
+            rows = out[int(slates.offsets[begin]) :][: len(part.items)]
+            column = 0
+            for family in self.families:
+                for values in family.compute(requests[begin : begin + TOGETHER], part, facts):
+                    rows[:, column] = values
+                    column += 1
+            np.nan_to_num(rows, copy=False, nan=MISSING, posinf=1e6, neginf=-1e6)
+        return out

@@ -33,7 +33,7 @@ class Pairs:
         count = np.bincount(event_owner, minlength=b)
         ends = np.cumsum(count)
         starts = ends - count
-        # One entry per (candidate, liked event) pair; b x candidates x LIMIT stays small in a funnel chunk.
+        # One entry per (candidate, liked event) pair; b x candidates x LIMIT is small: few requests come together.
         owner = slates.request_index
         pairs = count[owner]
         entry = np.repeat(np.arange(len(owner)), pairs)
