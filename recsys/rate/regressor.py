@@ -200,7 +200,8 @@ class RatingRegressor:
         out = cls(cls.Config.model_validate(saved["config"]))
         out.knowledge, out.rounds = Knowledge.load(folder), saved["rounds"]
         out._scale, out._names = tuple(saved["scale"]), tuple(saved["features"])
-        out._linear = _Linear(saved["columns"], *read_array(folder / "linear.npy"), saved["offset"])
+        mean, spread, weights = read_array(folder / "linear.npy")
+        out._linear = _Linear(saved["columns"], mean, spread, weights, saved["offset"])
         if not (folder / "trees.txt").is_file():
             raise ArtifactMissing(f"trees.txt is missing in {folder}")
         try:
