@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import explain_xrec, llmrank, quality, rating, tables, transfer
 from benchmarks.evaluations import SETS, evaluate_sets
+from benchmarks.peers import command as peers
 from benchmarks.runner import APART, BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
 from benchmarks.xrec_pairs import DOMAINS
 
@@ -26,15 +27,13 @@ def main(argv: list[str] | None = None) -> int:
         "arguments", nargs="*",
         help=f"evaluate: which sets of {', '.join(SETS)}; xrec: which of {', '.join(DOMAINS)}; "
         f"llmrank: which of {', '.join(llmrank.SETS)}; transfer: to which of {', '.join(transfer.SETS)}; "
-        f"rating: which of {', '.join(rating.SETS)} (default: all)",
+        f"rating: which of {', '.join(rating.SETS)}; peers: which of {', '.join(peers.SETS)} (default: all)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
-    parser.add_argument("--models", type=Path, help="xrec, transfer: folder of trained models")
+    parser.add_argument("--models", type=Path, help="xrec, transfer: folder of trained models; peers: of environments")
     parser.add_argument("--keep", type=Path, help="evaluate: folder of fitted generators that sets have in common")
-    parser.add_argument(
-        "--resume", action="store_true", help="quality: leave out the steps that the same code has done"
-    )
+    parser.add_argument("--resume", action="store_true", help="quality, peers: leave out what the same code has done")
     options = parser.parse_args(argv)
     if options.arguments and options.what not in ("evaluate", *APART, "case"):
         parser.error(f"{options.what} takes no further arguments")
@@ -65,6 +64,11 @@ def main(argv: list[str] | None = None) -> int:
         if unknown := [name for name in options.arguments if name not in rating.SETS]:
             parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(rating.SETS)}")
         failed = rating.refresh(options.arguments or rating.SETS, results, quick=options.quick)
+    elif options.what == peers.NAME:
+        if unknown := [name for name in options.arguments if name not in peers.SETS]:
+            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(peers.SETS)}")
+        wanted = options.arguments or list(peers.SETS)
+        failed = peers.refresh(wanted, results, options.models, quick=options.quick, resume=options.resume)
     elif options.what == quality.NAME:
         failed = quality.run_steps(quality.STEPS, results.resolve(), resume=options.resume)
     elif options.what != "tables":

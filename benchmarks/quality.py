@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks import llmrank, rating, speed_tables, transfer
 from benchmarks.evaluations import SETS
 from benchmarks.facts import facts, source
+from benchmarks.peers import command as peers
 from benchmarks.runner import ROOT, read_lines, write_lines
 from benchmarks.xrec_pairs import DOMAINS
 from recsys.data.source import available, data_folder
@@ -53,6 +54,7 @@ STEPS = (
     Step(("benchmarks.shop_search", "--tune")),
     *(Step(("benchmarks.xrec_train", domain, which), False) for domain in DOMAINS for which in ("this", "others")),
     *(Step(("benchmarks", "xrec", domain)) for domain in DOMAINS),
+    *(Step(("benchmarks", peers.NAME, name), data=data) for name, data in peers.SETS.items()),
 )
 
 

@@ -83,7 +83,7 @@ class Table:
             targets = fold.targets.take(np.arange(part.start, part.stop))
             for row, slates in self._answers(requests, part).items():
                 values = per_request(slates, targets, tuple(metrics)) | candidate_recall(slates, targets, CEILING)
-                out[row].append((values, _head(slates), target_ranks(slates, targets)))
+                out[row].append((values, head(slates), target_ranks(slates, targets)))
             if progress is not None:
                 progress(len(requests))
         figures = {}
@@ -162,7 +162,8 @@ class Table:
         return {f"p{q}": round(float(np.percentile(took[3:] or took, q)), 3) for q in (50, 95)}
 
 
-def _head(slates: Slates) -> ItemRows:
+def head(slates: Slates) -> ItemRows:
+    """Return (b, TOP) the first items of each list, -1 pads."""
     out = np.full((len(slates), TOP), -1, dtype=np.int32)
     place = slates.places
     keep = place < TOP
