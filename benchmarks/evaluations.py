@@ -17,7 +17,7 @@ RERANKED = ("--rerank", "zero-shot,fine-tuned,text-permuted,no-text")
 SAMPLED = ("--sampled", "100")
 # Set -> what ``--data`` names, and the protocol.
 SETS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "beauty": ("s3rec:beauty", ("--split", "leave-one-out", *RERANKED)),
+    "beauty": ("s3rec:beauty", ("--split", "leave-one-out", "--ablate", *RERANKED)),
     "sports": ("s3rec:sports", ("--split", "leave-one-out")),
     "toys": ("s3rec:toys", ("--split", "leave-one-out", *RERANKED)),
     "yelp": ("s3rec:yelp", ("--split", "leave-one-out", "--repeats", "shown")),
