@@ -9,6 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A deadline would be a timed test: it fails where the machine is busy, not where the code is wrong.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # OpenMP's waiting threads spin by default: on few cores, several test processes at once, that is most of the time.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
