@@ -17,7 +17,6 @@ from recsys.data.splits import Fold, explicit, split
 from recsys.dataset import Dataset, EventLog
 from recsys.errors import DataError
 from recsys.eval.compare import effect
-from recsys.eval.evaluate import VALIDATION_REQUESTS
 from recsys.eval.measure import TOP, head
 from recsys.eval.metrics import per_request
 from recsys.fitting import deps_for, fit_all, plan_for
@@ -27,6 +26,7 @@ from recsys.protocols import FitOptions
 from recsys.registry import Registry
 from recsys.requests import fold_requests, seen
 from recsys.settings import evaluation_config
+from recsys.tune.stages import REQUESTS
 from recsys.types import NO_ROWS, Slates, offsets_of
 
 MAIN, METRICS = "ndcg@10", ("hr@10", "ndcg@10")
@@ -34,8 +34,8 @@ OURS, CASCADE = "recsys", "cascade"
 DEFAULTS, BEST = "defaults", "best on validation"
 # A model of theirs -> ours of the same kind, where the names differ.
 SAME = {"esasrec": "sasrec"}
-MINUTES = 3.0  # of training for every transformer
-TRIES = {"als": 5, "bpr": 5, "item-knn": 5, "ease": 3, "sasrec": 1, "esasrec": 1}
+MINUTES = 2.0  # of training for every transformer
+TRIES = {"als": 5, "bpr": 5, "item-knn": 3, "ease": 3, "sasrec": 1, "esasrec": 1}
 # Library -> model -> what its settings are drawn from, as its documentation and examples have them; ours are `SPACE`.
 SPACES: Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]] = {
     "implicit": {
@@ -70,7 +70,7 @@ def task_of(data: Dataset, tries: Mapping[str, Sequence[Values]], minutes: float
     which hide nothing, libraries list more than is needed, and what was chosen is taken out here, for all alike.
     """
     folds = split(data.log, "leave-one-out")
-    valid, test = folds.valid.sample(VALIDATION_REQUESTS, seed), folds.test
+    valid, test = folds.valid.sample(REQUESTS, seed), folds.test
     events = test.history.events
     hide = bool(((events.weights > 0) == explicit(events)).all())
     longest = max((len(np.unique(rows)) for rows in _chosen(test)), default=0)

@@ -29,7 +29,7 @@ from recsys.paired import bootstrap_ci, paired_randomisation
 
 MAIN, TRIES, SEED = "ndcg@10", 5, 0
 QUERIES = 2000  # at most: enough for tests, and a few minutes
-STEPS, REREAD = 120, 50  # of the cross-encoder: batches of its training a fold, and candidates that it reads
+STEPS, REREAD = 100, 50  # of the cross-encoder: batches of its training a fold, and candidates that it reads
 RETRIEVER, ENCODER = "bm25s", "sentence_transformers"
 SPACE = {
     "stem": [False, True], "method": ["lucene", "robertson", "bm25+"], "k1": [0.6, 0.9, 1.2, 1.5], "b": [0.4, 0.75],

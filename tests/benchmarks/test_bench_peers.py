@@ -270,9 +270,9 @@ def test_implicit_answers_beside_us(shop, tmp_path):
 
 def searchable(n: int = 60) -> Dataset:
     """A catalogue of numbered things, each asked for by its number."""
-    items = [Item(item_id=f"i{k}", title=f"gadget number {k} in shade {k % 7}") for k in range(n)]
+    items = [Item(item_id=f"i{k}", title=f"gadget number {100 + k} in shade {k % 7}") for k in range(n)]
     data = Dataset.of(items, [])
-    judged = [(f"gadget {k}", f"i{k}", 2.0) for k in range(0, n, 2)]
+    judged = [(f"gadget {100 + k}", f"i{k}", 2.0) for k in range(0, n, 2)]
     data.info[INFO_KEY] = Judgements.of(judged, data.items.vocabulary)
     return data
 
@@ -292,10 +292,20 @@ def test_a_search_comes_through_its_files(tmp_path):
 
 def test_bm25s_answers_every_query(tmp_path):
     about = {"set": "icecat", "side": "bm25s"}
+    cost = {"fit_s": 1.0, "p50": 3.0, "p95": 9.0}
+    (tmp_path / "recsys.json").write_text(json.dumps({"bm25": cost, "hybrid+ranker": {**cost, "fit_s": None}}))
+    halves = np.full(30, 0.5, np.float32)
+    np.savez(tmp_path / "recsys.npz", **{"bm25": halves + 0.5, "hybrid+ranker": halves})
     lines = searched.side_lines(searchable(), "bm25s", tmp_path, tmp_path, about)
     assert [line["parameters"]["settings"] for line in lines] == ["defaults", "best on validation"]
-    assert lines[0]["figures"]["metrics"]["ndcg@10"] == 1  # the number is in one text alone
-    assert lines[0]["figures"]["versus"] == {}
+    figures = lines[0]["figures"]
+    assert figures["metrics"]["ndcg@10"] == 1  # the number is in one text alone
+    assert set(figures["versus"]) == {"bm25", "hybrid+ranker"}
+    assert (figures["versus"]["bm25"]["p"], figures["versus"]["bm25"]["x_ndcg@10"]) == (1, 1)
+    full = figures["versus"]["hybrid+ranker"]
+    assert (full["difference"], full["x_ndcg@10"]) == (-0.5, 0.5)
+    assert full["p"] < 0.001
+    assert full["x_p50"] == pytest.approx(3 / figures["p50_ms"], rel=1e-3)
     with pytest.raises(DataError, match="bm25s"):
         searched.chosen(tmp_path / "elsewhere", searchable())
 
