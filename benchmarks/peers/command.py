@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.facts import commit
+from benchmarks.facts import source
 from benchmarks.peers import recommended, searched
 from benchmarks.peers.environment import run_library
 from benchmarks.peers.handover import Values, answered, load_answers, save_answers
@@ -41,8 +41,8 @@ def refresh(
     """Measure sets, each side a process of its own, and return how many sets have no files plus how many sides failed.
 
     The lines of a side are kept as soon as it is measured; the lines of other sets stay. ``folder`` keeps the
-    environments, tasks and lists (None: beneath the cache). With ``resume`` a side is left out that this commit has
-    measured; nothing is, where the package has changes on top of the commit.
+    environments, tasks and lists (None: beneath the cache). With ``resume`` a side is left out that the same source has
+    measured; nothing is while some of the source is not committed. See `facts.source`.
     """
     here, target, failed = available(data_folder()), results / f"{NAME}.jsonl", 0
     folder = (folder or cache_folder() / NAME).resolve()
@@ -50,8 +50,9 @@ def refresh(
     names = [QUICK_SET] if quick else [n for n in names if n not in missing]
     for name in names:
         for side in QUICK_SIDES if quick else SIDES[name]:
+            before = source()
             # Without its lists nobody could be held against it.
-            if resume and _done(read_lines(target), name, side) and (folder / name / f"{side}.json").is_file():
+            if resume and _done(read_lines(target), name, side, before) and (folder / name / f"{side}.json").is_file():
                 print(f"{NAME}, {name}, {side}: done before", flush=True)
                 continue
             begin = time.perf_counter()
@@ -62,6 +63,8 @@ def refresh(
                 print(f"{NAME}, {name}, {side} failed:\n{error.stderr}", file=sys.stderr)
                 failed += 1
                 continue
+            # A source that changed under a running side made nothing that can be named.
+            lines = [line | {"source": before if source() == before else ""} for line in lines]
             kept = [line for line in read_lines(target) if not _of(line, name, side)]
             write_lines(target, sorted([*kept, *lines], key=_place))
             print(f"{NAME}, {name}, {side}: {time.perf_counter() - begin:.0f} s", flush=True)
@@ -127,9 +130,9 @@ def _of(line: Mapping[str, Any], name: str, side: str) -> bool:
     return bool(line["parameters"]["set"] == name and line["parameters"]["side"] == side)
 
 
-def _done(lines: Sequence[Mapping[str, Any]], name: str, side: str) -> bool:
-    now = commit()
-    return not now.endswith("+") and any(_of(line, name, side) and line["commit"] == now for line in lines)
+def _done(lines: Sequence[Mapping[str, Any]], name: str, side: str, now: str) -> bool:
+    committed = bool(now) and not now.endswith("+")
+    return committed and any(_of(line, name, side) and line.get("source") == now for line in lines)
 
 
 def _place(line: Mapping[str, Any]) -> tuple[int, int]:

@@ -384,7 +384,7 @@ def test_a_side_replaces_its_own_lines_alone(tmp_path, monkeypatch):
         return [line(case["side"], "als", "defaults", 0.02, {}, set=case["set"])]
 
     monkeypatch.setattr(command, "run_case", run)
-    monkeypatch.setattr(command, "commit", lambda: "abc1234")
+    monkeypatch.setattr(command, "source", lambda: "abc1234")
     old = [line("implicit", "als", "defaults", 0.01, {}), line("bm25s", "bm25", "defaults", 0.3, {}, set="icecat")]
     write_lines(tmp_path / "peers.jsonl", old)
     assert command.refresh(["shop", "beauty"], tmp_path, tmp_path) == 2  # one side failed, one set is not there
@@ -403,6 +403,10 @@ def test_a_side_replaces_its_own_lines_alone(tmp_path, monkeypatch):
         (tmp_path / "shop" / f"{side}.json").touch()
     assert command.refresh(["shop"], tmp_path, tmp_path, resume=True) == 1
     assert ran == ["recsys", "rectools"]
+    monkeypatch.setattr(command, "source", lambda: "abc1234+")  # changes that are not committed: nobody knows
+    ran.clear()
+    command.refresh(["shop"], tmp_path, tmp_path, resume=True)
+    assert len(ran) == 5
 
 
 def test_the_command_knows_its_sets(capsys):
