@@ -36,8 +36,12 @@ def versus(row: Row, base: str | None) -> tuple[Cell, Cell]:
     if base is None or base not in row.p_vs:
         return Cell(NONE), Cell(NONE)
     effect = row.effect.get(base)
-    p = p_text(row.p_vs[base]).removeprefix("p ").removeprefix("= ")
-    return Cell(percent(effect.relative if effect else None)), Cell(p)
+    return Cell(percent(effect.relative if effect else None)), Cell(p_value(row.p_vs[base]))
+
+
+def p_value(p: float) -> str:
+    """Return "< 0.001" or "0.012", for a column that says what it is."""
+    return p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def of_set(name: str, folder: Path) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.quality_tables import p_value
 from benchmarks.rating import NAME
 from benchmarks.speed_tables import Line, page, table
 from recsys.eval.rating import MAIN, ROWS
-from recsys.eval.tables import p_text, percent
+from recsys.eval.tables import percent
 
 HEAD = ("Set, split, seed", "Test ratings", *ROWS, "Regressor against mf", "p", "MAE of mf", "MAE of the regressor")
 
@@ -41,7 +42,7 @@ def _cells(key: tuple[str, str, int], rows: dict[str, Line]) -> list[str]:
     low, high = effect["ci95"]
     return [
         *cells, f"{percent(effect['relative'])} ({low:+.4f} to {high:+.4f})",
-        p_text(mine["p_vs"]["mf"]).removeprefix("p ").removeprefix("= "),
+        p_value(mine["p_vs"]["mf"]),
         f"{rows['mf']['figures']['metrics']['mae']:.4f}", f"{mine['metrics']['mae']:.4f}",
     ]  # fmt: skip
 

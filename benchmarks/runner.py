@@ -36,7 +36,7 @@ BENCHMARKS = {
 # What needs the data of RECSYS_DATA and more time: run when named, never among all.
 APART = {
     "xrec": "benchmarks.explain_xrec", "llmrank": "benchmarks.llmrank", "transfer": "benchmarks.transfer",
-    "rating": "benchmarks.rating", "peers": "benchmarks.peers.command",
+    "rating": "benchmarks.rating", "summary": "benchmarks.summary", "peers": "benchmarks.peers.command",
 }  # fmt: skip
 
 

@@ -78,13 +78,13 @@ class Generation:
         if len(texts) != len(self.references):
             raise DataError(f"{len(texts)} texts for {len(self.references)} references")
         per_text = {
-            **_overlap(texts, self.references),
+            **overlap(texts, self.references),
             "similarity": self._similarity(texts),
             "support": np.array([self.words.support(t, i) for t, i in zip(texts, self.inputs, strict=True)]),
             "checked": np.array([checked(t, i[0], i[1:]) for t, i in zip(texts, self.inputs, strict=True)]),
             "aspects": np.array([self.words.agreement(t, r) for t, r in zip(texts, self.references, strict=True)]),
         }
-        return Measured(per_text, {**_corpus_bleu(texts, self.references), **variety(texts)})
+        return Measured(per_text, {**corpus_bleu(texts, self.references), **variety(texts)})
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
@@ -101,7 +101,7 @@ def taken(measured: Measured, texts: Sequence[str], references: Sequence[str], r
     some, wanted = [texts[i] for i in rows.tolist()], [references[i] for i in rows.tolist()]
     return Measured(
         {name: values[rows] for name, values in measured.per_text.items()},
-        {**_corpus_bleu(some, wanted), **variety(some)},
+        {**corpus_bleu(some, wanted), **variety(some)},
     )
 
 
@@ -133,7 +133,12 @@ def variety(texts: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _overlap(texts: Sequence[str], references: Sequence[str]) -> dict[str, Values]:
+def overlap(texts: Sequence[str], references: Sequence[str]) -> dict[str, Values]:
+    """Return "bleu", "rouge-1", "rouge-2" and "rouge-l" of each text (n,), as `Measured.per_text` has them.
+
+    Raises:
+        PluginUnavailable: the extra "report" is not installed.
+    """
     bleu = import_optional("sacrebleu.metrics").BLEU(effective_order=True)
     kinds = [name.replace("rouge-l", "rougeL").replace("-", "") for name in ROUGE]
     rouge = import_optional("rouge_score.rouge_scorer").RougeScorer(kinds, use_stemmer=True)
@@ -146,11 +151,16 @@ def _overlap(texts: Sequence[str], references: Sequence[str]) -> dict[str, Value
     return {name: np.array(values, dtype=np.float64) for name, values in out.items()}
 
 
-def _corpus_bleu(texts: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+def corpus_bleu(texts: Sequence[str], references: Sequence[str], orders: Sequence[int] = (1, 4)) -> dict[str, float]:
+    """Return "bleu-N" of all texts (n,) together for each of ``orders``, in percent.
+
+    Raises:
+        PluginUnavailable: the extra "report" is not installed.
+    """
     metrics = import_optional("sacrebleu.metrics")
     return {
         f"bleu-{order}": float(metrics.BLEU(max_ngram_order=order).corpus_score(list(texts), [list(references)]).score)
-        for order in (1, 4)
+        for order in orders
     }
 
 
