@@ -6,28 +6,52 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import explain_xrec, llmrank, quality, rating, tables, transfer
+from benchmarks import explain_xrec, llmrank, quality, rating, realism, summary, tables, transfer
 from benchmarks.evaluations import SETS, evaluate_sets
 from benchmarks.peers import command as peers
-from benchmarks.runner import APART, BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
+from benchmarks.runner import BENCHMARKS, RESULTS, ROOT, module_of, run_benchmarks
 from benchmarks.xrec_pairs import DOMAINS
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of quality: what its arguments are called, which there are, and what runs some of them."""
+
+    noun: str
+    choices: Sequence[str]
+    run: Callable[[Sequence[str], Path, argparse.Namespace], int]
+
+
+QUALITY = {
+    "evaluate": Part("set", list(SETS), lambda n, r, o: evaluate_sets(n, r, quick=o.quick, keep=o.keep)),
+    explain_xrec.NAME: Part("domain", DOMAINS, lambda n, r, o: explain_xrec.refresh(n, r, o.models, quick=o.quick)),
+    llmrank.NAME: Part("set", list(llmrank.SETS), lambda n, r, o: llmrank.refresh(n, r, quick=o.quick)),
+    transfer.NAME: Part("set", transfer.SETS, lambda n, r, o: transfer.refresh(n, r, o.models, quick=o.quick)),
+    rating.NAME: Part("set", rating.SETS, lambda n, r, o: rating.refresh(n, r, quick=o.quick)),
+    summary.NAME: Part("set", summary.SETS, lambda n, r, o: summary.refresh(n, r, quick=o.quick)),
+    realism.NAME: Part("study", list(realism.STUDIES), lambda n, r, o: realism.refresh(n, r, quick=o.quick)),
+    peers.NAME: Part(
+        "set", list(peers.SETS), lambda n, r, o: peers.refresh(n, r, o.models, quick=o.quick, resume=o.resume)
+    ),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "what", nargs="?", default="all",
-        choices=["all", *BENCHMARKS, "evaluate", *APART, quality.NAME, "tables", "case"],
-        help=f"all = every speed benchmark, then the tables; evaluate, {', '.join(APART)} = quality, on RECSYS_DATA; "
+        choices=["all", *BENCHMARKS, *QUALITY, quality.NAME, "tables", "case"],
+        help=f"all = every speed benchmark, then the tables; {', '.join(QUALITY)} = quality, on RECSYS_DATA; "
         f"{quality.NAME} = all of these, one after the other",
     )  # fmt: skip
     parser.add_argument(
         "arguments", nargs="*",
-        help=f"evaluate: which sets of {', '.join(SETS)}; xrec: which of {', '.join(DOMAINS)}; "
-        f"llmrank: which of {', '.join(llmrank.SETS)}; transfer: to which of {', '.join(transfer.SETS)}; "
-        f"rating: which of {', '.join(rating.SETS)}; peers: which of {', '.join(peers.SETS)} (default: all)",
+        help="; ".join(f"{name}: which of {', '.join(part.choices)}" for name, part in QUALITY.items())
+        + " (default: all)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--results", type=Path, help="folder of the results (default: benchmarks/results)")
@@ -35,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="evaluate: folder of fitted generators that sets have in common")
     parser.add_argument("--resume", action="store_true", help="quality, peers: leave out what the same code has done")
     options = parser.parse_args(argv)
-    if options.arguments and options.what not in ("evaluate", *APART, "case"):
+    if options.arguments and options.what not in (*QUALITY, "case"):
         parser.error(f"{options.what} takes no further arguments")
     if options.what == "case":  # one measurement, in the process that the runner started for it
         benchmark, case, folder = options.arguments
@@ -44,31 +68,10 @@ def main(argv: list[str] | None = None) -> int:
     results = options.results or (ROOT / "benchmarks" / "results-quick" if options.quick else RESULTS)
     results.mkdir(parents=True, exist_ok=True)
     failed = 0
-    if options.what == "evaluate":
-        if unknown := [name for name in options.arguments if name not in SETS]:
-            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(SETS)}")
-        failed = evaluate_sets(options.arguments or list(SETS), results, quick=options.quick, keep=options.keep)
-    elif options.what == "xrec":
-        if unknown := [name for name in options.arguments if name not in DOMAINS]:
-            parser.error(f"no domain {', '.join(unknown)}: choose among {', '.join(DOMAINS)}")
-        failed = explain_xrec.refresh(options.arguments or DOMAINS, results, options.models, quick=options.quick)
-    elif options.what == "llmrank":
-        if unknown := [name for name in options.arguments if name not in llmrank.SETS]:
-            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(llmrank.SETS)}")
-        failed = llmrank.refresh(options.arguments or list(llmrank.SETS), results, quick=options.quick)
-    elif options.what == transfer.NAME:
-        if unknown := [name for name in options.arguments if name not in transfer.SETS]:
-            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(transfer.SETS)}")
-        failed = transfer.refresh(options.arguments or transfer.SETS, results, options.models, quick=options.quick)
-    elif options.what == rating.NAME:
-        if unknown := [name for name in options.arguments if name not in rating.SETS]:
-            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(rating.SETS)}")
-        failed = rating.refresh(options.arguments or rating.SETS, results, quick=options.quick)
-    elif options.what == peers.NAME:
-        if unknown := [name for name in options.arguments if name not in peers.SETS]:
-            parser.error(f"no set {', '.join(unknown)}: choose among {', '.join(peers.SETS)}")
-        wanted = options.arguments or list(peers.SETS)
-        failed = peers.refresh(wanted, results, options.models, quick=options.quick, resume=options.resume)
+    if (part := QUALITY.get(options.what)) is not None:
+        if unknown := [name for name in options.arguments if name not in part.choices]:
+            parser.error(f"no {part.noun} {', '.join(unknown)}: choose among {', '.join(part.choices)}")
+        failed = part.run(options.arguments or part.choices, results, options)
     elif options.what == quality.NAME:
         failed = quality.run_steps(quality.STEPS, results.resolve(), resume=options.resume)
     elif options.what != "tables":

@@ -58,35 +58,29 @@ def evaluate_sets(names: Sequence[str], results: Path, quick: bool = False, keep
             print(f"{name}: skipped, {SETS[name][0]} is not in the folder that RECSYS_DATA names")
             continue
         print(f"{name}:", flush=True)
-        final = results / f"evaluate-{name}.json"
-        fresh = final.with_suffix(".part")
-        done = subprocess.run(command(name, fresh, quick, keep), cwd=ROOT, check=False)
-        if done.returncode:
-            fresh.unlink(missing_ok=True)
-            failed += 1
-        else:
-            fresh.replace(final)
+        failed += not written(words(name, quick, keep), results / f"evaluate-{name}.json")
     return failed
 
 
-def command(name: str, target: Path, quick: bool = False, keep: Path | None = None) -> list[str]:
-    """Return the command line of one set."""
+def written(arguments: Sequence[str], final: Path) -> bool:
+    """Run ``recsys`` with ``--json`` and return whether it did well; what was in ``final`` stays if not."""
+    fresh = final.with_suffix(".part")
+    line = [sys.executable, "-m", "recsys", *arguments, "--json", str(fresh.resolve())]
+    done = subprocess.run(line, cwd=ROOT, check=False)
+    if done.returncode:
+        fresh.unlink(missing_ok=True)
+        return False
+    fresh.replace(final)
+    return True
+
+
+def words(name: str, quick: bool = False, keep: Path | None = None) -> tuple[str, ...]:
+    """Return the words behind ``recsys`` of one set."""
     data, protocol = SETS[name]
     few = ["--rows", "text"] if name in SEARCHES else ["--rows", "popularity,transitions"]
     few += [] if name in SEARCHES + DIRECT else ["--no-refit"]
     if quick:
         protocol = tuple(p for p in protocol if p not in RERANKED)
-    shared = keep is not None and data in SHARED and "--seed" not in protocol
-    return [
-        sys.executable,
-        "-m",
-        "recsys",
-        "evaluate",
-        "--data",
-        data,
-        *protocol,
-        *(few if quick else []),
-        *(["--keep", str(keep)] if shared else []),
-        "--json",
-        str(target.resolve()),
-    ]
+    shared = data in SHARED and "--seed" not in protocol
+    kept = ("--keep", str(keep)) if keep is not None and shared else ()
+    return ("evaluate", "--data", data, *protocol, *(few if quick else ()), *kept)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import llmrank, rating, speed_tables, transfer
+from benchmarks import llmrank, rating, realism, speed_tables, summary, transfer
 from benchmarks.evaluations import SETS
 from benchmarks.facts import facts, source
 from benchmarks.peers import command as peers
@@ -50,6 +50,10 @@ STEPS = (
     *(Step(("benchmarks", "evaluate", name), data=data, keeps=True) for name, (data, _) in SETS.items()),
     *(Step(("benchmarks", "llmrank", name), data=data) for name, data in llmrank.SETS.items()),
     *(Step(("benchmarks", "rating", name), data=name) for name in rating.SETS),
+    *(Step(("benchmarks", "summary", name), data=name) for name in summary.SETS),
+    Step(("benchmarks", "realism", *realism.TIES), data=realism.TIED),
+    *(Step(("benchmarks", "realism", name), data=realism.STUDIES[name].data) for name in realism.NAMES),
+    Step(("benchmarks", "realism", *realism.TESTS)),
     Step(("benchmarks", "transfer"), data=transfer.DATA[transfer.SOURCE]),
     Step(("benchmarks.shop_search", "--tune")),
     *(Step(("benchmarks.xrec_train", domain, which), False) for domain in DOMAINS for which in ("this", "others")),
