@@ -13,13 +13,17 @@ from benchmarks import (
     decode_tables,
     direct_tables,
     llmrank_tables,
+    minute_tables,
     peer_tables,
+    published,
     quality,
     quality_tables,
     rating_tables,
+    realism_tables,
     reason_tables,
     sequential_tables,
     speed_tables,
+    summary_tables,
     transfer_tables,
     xrec_tables,
 )
@@ -32,8 +36,19 @@ REGION = re.compile(r"(<!-- table:([a-z0-9-]+) -->\n).*?(<!-- /table -->)", re.D
 
 # Sets with a table of their own.
 ONCE = [name for name in SETS if name not in DIRECT and not any(name in others for others in SEEDS.values())]
+LOGS = [name for name in ONCE if name not in SEARCHES]
 # Region -> what makes its text from the folder of results.
 TABLES: Mapping[str, Callable[[Path], str]] = {
+    "minute": minute_tables.minute,
+    "published": published.sequential,
+    "published-above": published.above,
+    "summary": summary_tables.summaries,
+    "realism-ties": realism_tables.ties,
+    "realism-names": realism_tables.names,
+    "realism-tests": realism_tables.tests,
+    "realism-slices": partial(realism_tables.slices, LOGS),
+    "realism-debiased": partial(realism_tables.debiased, LOGS),
+    "realism-refit": partial(realism_tables.refitted, LOGS),
     "bm25": speed_tables.bm25,
     "implicit": speed_tables.implicit,
     "sequential": sequential_tables.answered,
