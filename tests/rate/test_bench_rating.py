@@ -45,6 +45,12 @@ def test_the_table_has_a_line_a_split(measured, tmp_path):
     assert "python -m benchmarks rating" in ratings(tmp_path)
     refresh(["gift-cards"], tmp_path)
     text = ratings(tmp_path)
-    assert text.count("| gift-cards, ") == len(PROTOCOLS)
+    assert text.count("| gift-cards, ") == len(PROTOCOLS) + 1  # and the mean of the random ones
+    drawn = [
+        line["figures"]["metrics"]["rmse"] for line in read_lines(tmp_path / "rating.jsonl")
+        if line["name"] == "biases" and line["parameters"]["split"] == "random"
+    ]  # fmt: skip
+    [mean] = [line for line in text.splitlines() if "random, mean of 3" in line]
+    assert f"| {sum(drawn) / 3:.4f} |" in mean
     found = read_lines(tmp_path / "rating.jsonl")[1]["figures"]["metrics"]["rmse"]
     assert f"{found:.4f}" in text
