@@ -124,7 +124,7 @@ def test_ratings_count_the_splits(tmp_path):
     write_lines(tmp_path / "rating.jsonl", [*lines("random", 0, -0.02), *lines("random", 1, 0.01)])
     text = minute(tmp_path).replace("\u00a0", " ")
     assert "| Gift Cards | RMSE ↓ | 0.8800 ± 0.0800 | 0.9000 MF ⁴ | -2.2 % | **ahead**, p 0.03" in text
-    assert "; 1 of 2 splits |" in text
+    assert "; lower on 1 of 2 splits, -2.2 % over the random ones |" in text
 
 
 def test_every_line_has_every_cell_and_a_command_that_exists():
