@@ -47,7 +47,8 @@ def fit(case: Mapping[str, Any], data: Dataset, scratch: Path) -> dict[str, Any]
     from recsys_sequential.sasrec import SASRec
 
     # So many epochs, whatever they bring: what one takes is the question.
-    config = SASRec.Config(epochs=case["epochs"], patience=case["epochs"], minutes=600)
+    # Of short histories, too, the state is kept here, to see from where on that pays.
+    config = SASRec.Config(epochs=case["epochs"], patience=case["epochs"], minutes=600, short=0)
     options = FitOptions(seed=0, threads=hardware()["cores"])
     model, fit_s = timed(lambda: SASRec.from_config(config, Deps()).fit(data, options))
     if model.report["stopped"] != "done":

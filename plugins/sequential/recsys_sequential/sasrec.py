@@ -47,7 +47,7 @@ class SASRec(Factors):
         validations (one an epoch, on ``held_out`` shoppers' latest choices) bring nothing, or when ``minutes`` are
         over. ``dislike``: how far what is wanted is turned away from what was disliked, as a share of its length.
         ``blank``: how often an item is known by its text alone while training. ``checkpoints`` is a folder in
-        which a training that was cut goes on.
+        which a training that was cut goes on. ``keep_mb`` of states are kept, of histories longer than ``short``.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +72,7 @@ class SASRec(Factors):
         dislike: float = Field(0.3, ge=0)
         checkpoints: str | None = None
         keep_mb: float = Field(64.0, ge=0)
+        short: int = Field(24, ge=0)
 
         @model_validator(mode="after")
         def _fits(self) -> Self:
@@ -93,7 +94,7 @@ class SASRec(Factors):
         self.rare = 0.0
         self.report: dict[str, Any] = {}
         self._session: OnnxSession | None = None
-        self._states = States(config.keep_mb)
+        self._states = States(config.keep_mb, config.short)
 
     @classmethod
     def from_config(cls, config: Any, deps: Deps) -> Self:
@@ -114,7 +115,7 @@ class SASRec(Factors):
         self.rare = float(bias[count == count[count > 0].min()].mean())
         self.weights = weights
         self._session = OnnxSession(state_graph(weights, heads=self.config.heads))
-        self._states = States(self.config.keep_mb)
+        self._states = States(self.config.keep_mb, self.config.short)
         bias = np.where(count > 0, bias, self.rare).astype(np.float32)
         self.item_factors = np.concatenate([self._codes(features, self.own), bias[:, None]], axis=1)
         self.known = (count > 0) | features.any(axis=1)
@@ -175,7 +176,7 @@ class SASRec(Factors):
         known[changed] = features.any(axis=1) | twin.own[changed].any(axis=1)
         twin.item_factors, twin.known = factors, known
         # Codes of changed items are others now: what was read of them has to be read again.
-        twin._states = States(self.config.keep_mb)
+        twin._states = States(self.config.keep_mb, self.config.short)
         return twin
 
     def forget(self, user: str) -> int:

@@ -16,9 +16,13 @@ LATELY = 8
 
 
 class States:
-    """States of the histories of known shoppers within ``megabytes``; 0 keeps none. Many threads may use it."""
+    """States of the histories of known shoppers within ``megabytes``; 0 keeps none. Many threads may use it.
 
-    def __init__(self, megabytes: float) -> None:
+    Histories of at most ``short`` events are read anew: that costs less than to look for what was kept of them.
+    """
+
+    def __init__(self, megabytes: float, short: int = 0) -> None:
+        self._short = short
         self._cache = PrefixCache(int(megabytes * 2**20))
         self._keeps = megabytes > 0
 
@@ -29,7 +33,7 @@ class States:
         self, session: OnnxSession, codes: NDArray[np.float32], read: Sequence[Rows], users: Sequence[str | None]
     ) -> NDArray[np.float32]:
         """Return (b, width) what follows each history of at least one row; ``codes`` (n, width) are the items'."""
-        if len(read) == 1 and users[0] and self._keeps:
+        if len(read) == 1 and users[0] and self._keeps and len(read[0]) > self._short:
             return self._one(session, codes, read[0], users[0])
         lengths = np.array([len(rows) for rows in read])
         events = np.zeros((len(read), int(lengths.max()), codes.shape[1]), np.float32)

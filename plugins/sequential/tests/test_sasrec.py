@@ -27,7 +27,7 @@ from recsys.types import Event, Events, Item, Request
 
 TINY = SASRec.Config(
     width=16, heads=2, layers=1, reach=8, projected=8, negatives=64, events=200, epochs=12, rate=1e-2, held_out=20,
-    dropout=0.0, options={"lsa": {"dim": 16}},
+    dropout=0.0, options={"lsa": {"dim": 16}}, short=2,
 )  # fmt: skip
 OPTIONS = FitOptions(seed=0, threads=1)
 
@@ -122,6 +122,13 @@ def test_only_new_events_are_read(fitted: SASRec, monkeypatch: pytest.MonkeyPatc
         fitted.user_factors([asks(*rows, user="u2")])
     assert read == [3, 1, 2]
     fitted.forget("u2")
+
+
+def test_short_histories_are_read_anew(fitted: SASRec) -> None:
+    fitted.user_factors([asks(1, 2, user="u9")])
+    assert fitted.forget("u9") == 0
+    fitted.user_factors([asks(1, 2, 3, user="u9")])
+    assert fitted.forget("u9") == 1
 
 
 def test_a_changed_item_has_another_code_and_states_are_read_anew(data: Dataset, fitted: SASRec) -> None:
