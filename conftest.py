@@ -43,7 +43,7 @@ def race() -> Callable[[Sequence[Work], Sequence[Work]], None]:
             try:
                 while not done.is_set():
                     read()
-            except BaseException:
+            except BaseException:  # the other readers end, and it is raised again: the test fails by it
                 done.set()
                 raise
 

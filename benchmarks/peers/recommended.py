@@ -171,16 +171,21 @@ def measured(lists: Rows, fold: Fold, n_items: int) -> dict[str, NDArray[np.floa
     Raises:
         DataError: another number of lists than of requests, an item that there is not, or one twice in a list.
     """
-    if lists.ndim != 2 or len(lists) != len(fold):
-        raise DataError(f"lists must be ({len(fold)}, n), one a request; got shape {lists.shape}")
-    if lists.size and (lists.max() >= n_items or lists.min() < -1):
-        raise DataError(f"lists must hold item rows below {n_items}, -1 pads; got {lists.min()} to {lists.max()}")
+    require_lists(lists, len(fold), n_items)
     chosen = list(_chosen(fold))
     owner = np.repeat(np.arange(len(chosen)), [len(rows) for rows in chosen])
     hidden = owner * n_items + np.concatenate([NO_ROWS, *chosen])
     keep = (lists >= 0) & ~np.isin(np.arange(len(lists))[:, None] * n_items + lists, hidden)
     keep &= np.cumsum(keep, axis=1) <= TOP
     return per_request(as_listed(lists, keep), fold.targets, METRICS)
+
+
+def require_lists(lists: Rows, count: int, n_items: int) -> None:
+    """Raise `DataError` unless ``lists`` are (count, n), one a request, of rows below ``n_items``; -1 pads."""
+    if lists.ndim != 2 or len(lists) != count:
+        raise DataError(f"lists must be ({count}, n), one a request; got shape {lists.shape}")
+    if lists.size and (lists.max() >= n_items or lists.min() < -1):
+        raise DataError(f"lists must hold item rows below {n_items}, -1 pads; got {lists.min()} to {lists.max()}")
 
 
 def as_listed(lists: Rows, keep: NDArray[np.bool_]) -> Slates:

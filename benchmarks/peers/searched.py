@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.peers.environment import run_library
 from benchmarks.peers.handover import Answer, Rows, load_answers
 from benchmarks.peers.handover_search import Search
-from benchmarks.peers.recommended import BEST, DEFAULTS, OURS, as_listed, drawn
+from benchmarks.peers.recommended import BEST, DEFAULTS, OURS, as_listed, drawn, require_lists
 from benchmarks.timing import rounded
 from recsys.data.search.judgements import INFO_KEY, Judgements, judgements_of
 from recsys.dataset import Dataset
@@ -76,10 +76,7 @@ def measured(lists: Rows, judged: Judgements, n_items: int) -> NDArray[np.float3
     Raises:
         DataError: another number of lists than of queries, an item that there is not, or one twice in a list.
     """
-    if lists.ndim != 2 or len(lists) != len(judged):
-        raise DataError(f"lists must be ({len(judged)}, n), one a query; got shape {lists.shape}")
-    if lists.size and (lists.max() >= n_items or lists.min() < -1):
-        raise DataError(f"lists must hold item rows below {n_items}, -1 pads; got {lists.min()} to {lists.max()}")
+    require_lists(lists, len(judged), n_items)
     return ndcg(as_listed(lists, lists >= 0), judged)
 
 
