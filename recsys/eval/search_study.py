@@ -30,6 +30,12 @@ def _text_choices() -> list[Finder]:
     return [{"scheme": s, "k1": k1} for s in ("bm25f", "sum") for k1 in (0.6, 1.2)]
 
 
+def _ranker() -> Finder:
+    # Judged queries are few and of several grades: all that was judged is learned from, with the top in view.
+    learns = {"negatives": None, "truncation": 10, "feature_fraction": 0.7}
+    return {"use": "lightgbm", "min_data_in_leaf": 30, "learning_rate": 0.08, **learns}
+
+
 def _ranker_choices() -> list[Finder]:
     return [{"num_leaves": 15, "prior": 0.3}, {"num_leaves": 31, "prior": 0.0}]
 
@@ -48,7 +54,7 @@ class SearchStudy(BaseModel):
     finders: dict[str, Finder] = Field(default_factory=_finders)
     text_choices: list[Finder] = Field(default_factory=_text_choices, min_length=1)
     weight_choices: list[float] = Field(default_factory=lambda: [0.0, 0.25, 0.5, 1.0, 2.0], min_length=1)
-    ranker: Finder = Field(default_factory=lambda: {"use": "lightgbm", "min_data_in_leaf": 30, "learning_rate": 0.08})
+    ranker: Finder = Field(default_factory=_ranker)
     ranker_choices: list[Finder] = Field(default_factory=_ranker_choices, min_length=1)
     many: Finder = Field(default_factory=lambda: {"negatives": 30, "max_bin": 63, "learning_rate": 0.1, "patience": 30})
     folds: int = Field(5, ge=2)

@@ -36,7 +36,9 @@ class LightGBMRanker:
 
         ``later`` > 0 finds the number of trees on that share of the requests instead, the latest by `Request.now`.
         Of each request about ``negatives`` candidates that were not chosen are learned from, drawn at random; None
-        learns from all. Features are those of the whole list in either case.
+        learns from all. Features are those of the whole list in either case. ``truncation`` is how far down pairs
+        count: where it is small beside the list, a chosen item that stands low teaches little, and with fewer
+        ``negatives`` more of the list lies within it.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,19 +47,19 @@ class LightGBMRanker:
         num_leaves: int = Field(15, ge=2)
         min_data_in_leaf: int = Field(100, ge=1)
         lambda_l2: float = Field(5.0, ge=0)
-        feature_fraction: float = Field(0.7, gt=0, le=1)
+        feature_fraction: float = Field(0.4, gt=0, le=1)
         bagging_fraction: float = Field(0.8, gt=0, le=1)
-        truncation: int = Field(10, ge=1)
+        truncation: int = Field(30, ge=1)
         max_rounds: int = Field(600, ge=1)
         patience: int = Field(100, ge=1)
         folds: int = Field(3, ge=2)
         later: float = Field(0.0, ge=0, lt=1)
-        negatives: int | None = Field(None, ge=1)
+        negatives: int | None = Field(50, ge=1)
         max_bin: int = Field(255, ge=2)
-        prior: float = Field(0.3, ge=0)
+        prior: float = Field(0.1, ge=0)
         threads: int | None = None
 
-    SPACE = {"num_leaves": [7, 31], "truncation": [30], "prior": [0.0, 0.1, 1.0]}
+    SPACE = {"num_leaves": [7, 15, 31], "truncation": [10, 30, 50], "negatives": [20, 50, 100], "prior": [0.0, 0.1, 0.3, 1.0]}
 
     def __init__(self, config: Config | None, facts: Facts) -> None:
         self.config = config or self.Config()
