@@ -84,7 +84,7 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
         command = [sys.executable, "-m", *step.words, *(("--results", str(results)) if step.results else ())]
         if step.keeps and committed:
             command += ["--keep", str(fits_of(before))]
-        code, peak_mb = watched(command)
+        code, cpu_seconds, peak_mb = watched(command)
         seconds = time.perf_counter() - begin
         print(f"{step}: {'failed' if code else 'done'} in {seconds:.0f} s", flush=True)
         if code:
@@ -92,7 +92,7 @@ def run_steps(steps: Sequence[Step], results: Path, resume: bool = False) -> int
             continue
         # A source that changed under a running step made nothing that can be named.
         made_by = before if source() == before else ""
-        figures = {"seconds": round(seconds), "peak_mb": round(peak_mb)}
+        figures = {"seconds": round(seconds), "cpu_seconds": round(cpu_seconds), "peak_mb": round(peak_mb)}
         line = {"benchmark": NAME, "name": str(step), "parameters": {}, "figures": figures, **known}
         lines[str(step)] = line | {"source": made_by}
         write_lines(ledger, list(lines.values()))
@@ -106,8 +106,10 @@ def fits_of(made_by: str) -> Path:
     return cache_folder() / "fits" / (made_by or "unknown")
 
 
-def watched(command: Sequence[str]) -> tuple[int, float]:
-    """Run a command; return its exit code, and the most memory that it or a process of its own held, in MiB."""
+def watched(command: Sequence[str]) -> tuple[int, float, float]:
+    """Run a command; return its exit code, the seconds of processor time that it and processes of its own took, and
+    the most memory that one of them held, in MiB.
+    """
     # The threads of a step must not spin while they wait, as in the command line of recsys.
     process = subprocess.Popen(command, cwd=ROOT, env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ})
     try:
@@ -117,7 +119,7 @@ def watched(command: Sequence[str]) -> tuple[int, float]:
         process.wait()
         raise
     process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, peak_rss_mb(usage)
+    return process.returncode, usage.ru_utime + usage.ru_stime, peak_rss_mb(usage)
 
 
 def table(results: Path) -> str:
@@ -128,9 +130,10 @@ def table(results: Path) -> str:
         return f"Not measured yet: `python -m benchmarks {NAME}`."
     rows = [(f"python -m {line['name']}", *_spent([line])) for line in found]
     rows.append((f"all {len(found)}", *_spent(found)))
-    return speed_tables.table(("Step", "Minutes", "Peak memory, MiB"), rows)
+    return speed_tables.table(("Step", "Minutes", "Minutes of one core", "Peak memory, MiB"), rows)
 
 
-def _spent(lines: Sequence[speed_tables.Line]) -> tuple[str, str]:
-    minutes = sum(line["figures"]["seconds"] for line in lines) / 60
-    return f"{minutes:.1f}", f"{max(line['figures']['peak_mb'] for line in lines):,}"
+def _spent(lines: Sequence[speed_tables.Line]) -> tuple[str, str, str]:
+    figures = [line["figures"] for line in lines]
+    minutes = (sum(one[name] for one in figures) / 60 for name in ("seconds", "cpu_seconds"))
+    return *(f"{m:.1f}" for m in minutes), f"{max(one['peak_mb'] for one in figures):,}"

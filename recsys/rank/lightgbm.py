@@ -59,7 +59,12 @@ class LightGBMRanker:
         prior: float = Field(0.1, ge=0)
         threads: int | None = None
 
-    SPACE = {"num_leaves": [7, 15, 31], "truncation": [10, 30, 50], "negatives": [20, 50, 100], "prior": [0.0, 0.1, 0.3, 1.0]}
+    SPACE = {
+        "num_leaves": [7, 15, 31],
+        "truncation": [10, 30, 50],
+        "negatives": [20, 50, 100],
+        "prior": [0.0, 0.1, 0.3, 1.0],
+    }
 
     def __init__(self, config: Config | None, facts: Facts) -> None:
         self.config = config or self.Config()

@@ -37,6 +37,7 @@ def test_steps_that_failed_are_counted_and_the_others_go_on(steps, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "quality.jsonl").read_text().splitlines()]
     assert [line["name"] for line in lines] == ["noting one", "noting two"]
     assert all(line["figures"]["peak_mb"] > 1 for line in lines)
+    assert all("cpu_seconds" in line["figures"] for line in lines)
 
 
 @pytest.fixture
@@ -155,23 +156,30 @@ def test_memory_is_that_of_the_hungriest_process():
     hungry = "import numpy; numpy.ones(40_000_000)"
     nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hungry!r}], check=True)"
     for code in (hungry, nested):
-        status, peak = watched([sys.executable, "-c", code])
+        status, _, peak = watched([sys.executable, "-c", code])
         assert status == 0
         assert 320 < peak < 2_000
     assert watched([sys.executable, "-c", "import sys; sys.exit(3)"])[0] == 3
     assert watched([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])[0] == -9
 
 
+def test_processor_time_is_that_of_all_processes_of_a_step():
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}], check=True)"
+    assert watched([sys.executable, "-c", nested])[1] >= 0.3
+
+
 def test_the_table_adds_up(tmp_path):
     assert table(tmp_path).startswith("Not measured yet")
     some = [STEPS[0], STEPS[-1]]
     lines = [
-        {"name": str(step), "figures": {"seconds": 90 * (i + 1), "peak_mb": 1000 + i}} for i, step in enumerate(some)
+        {"name": str(step), "figures": {"seconds": 90 * (i + 1), "cpu_seconds": 150 * (i + 1), "peak_mb": 1000 + i}}
+        for i, step in enumerate(some)
     ]
     (tmp_path / "quality.jsonl").write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
     made = table(tmp_path).splitlines()
-    assert made[2].startswith(f"| python -m {STEPS[0]} | 1.5 | 1,000 |")
-    assert made[-1] == "| all 2 | 4.5 | 1,001 |"
+    assert made[2].startswith(f"| python -m {STEPS[0]} | 1.5 | 2.5 | 1,000 |")
+    assert made[-1] == "| all 2 | 4.5 | 7.5 | 1,001 |"
 
 
 def test_every_step_is_a_command_that_exists(monkeypatch):
