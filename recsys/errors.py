@@ -17,6 +17,7 @@
     │   ├── ArtifactDamaged      a file of it is not the one that was written
     │   ├── ShapeMismatch        arrays of it do not fit together
     │   └── QuantisationRefused  it loses more than the stated bounds allow
+    ├── StoreDown            the database cannot be used now: asked again later, it may be
     └── StageError           a stage failed while it served a request (strict mode)
         └── BudgetExceeded       the time that a request had for it is over
 """
@@ -82,6 +83,15 @@ class ShapeMismatch(ModelError):
 
 class QuantisationRefused(ModelError):
     """A quantised model loses more than the stated bounds allow; the message gives bounds and figures."""
+
+
+class StoreDown(RecsysError):
+    """The database is not reached, full, read-only or locked for too long; of the call that failed nothing is stored.
+
+    It may be sent again: events with an ``event_id`` are never stored twice.
+    """
+
+    retryable = True
 
 
 class StageError(RecsysError):
