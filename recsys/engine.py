@@ -213,6 +213,11 @@ class Engine(Profiling):
         return (*fitted.warnings, *gone)
 
     @property
+    def bundle_id(self) -> str:
+        """The id of the bundle that was loaded; "" for what was fitted here."""
+        return self._current().bundle_id
+
+    @property
     def fitted(self) -> Fitted:
         """The fitted components by name: for inspection, evaluation and explanations."""
         return self._current().fitted

@@ -1,0 +1,53 @@
+"""``/v1/items``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+
+from recsys.serving import ingest
+from recsys.serving.calls import told
+from recsys.serving.keys import Caller
+from recsys.serving.problems import not_found
+from recsys.serving.service import Shared, needs
+from recsys.serving.shapes.base import Id
+from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemOut, ItemsIn, ItemsOut
+
+router = APIRouter(prefix="/v1", tags=["items"])
+Sends = Annotated[Caller, needs("ingest")]
+Asks = Annotated[Caller, needs("query")]
+
+
+@router.post("/items:batch", response_model=ItemsOut)
+async def put_many(body: ItemsIn, caller: Sends, service: Shared) -> Any:
+    """Add or replace at most 1,000 items, each judged by itself. They are found and recommended at once."""
+    return await told(service, caller, ingest.put_items, body)
+
+
+@router.put("/items/{item_id}", response_model=ItemOut)
+async def put(item_id: Id, body: ItemFields, caller: Sends, service: Shared) -> Any:
+    """Add an item, or replace what was known of it; one that was taken off the shelf is back."""
+    return await told(service, caller, ingest.put_item, item_id, body)
+
+
+@router.patch("/items/{item_id}", response_model=ItemOut)
+async def patch(item_id: Id, body: ItemChanges, caller: Sends, service: Shared) -> Any:
+    """Change the fields that are given and leave the others; null takes a value away."""
+    return await told(service, caller, ingest.change_item, item_id, body)
+
+
+@router.delete("/items/{item_id}", status_code=204)
+async def withdraw(item_id: Id, caller: Sends, service: Shared) -> Response:
+    """Take an item off the shelf: it is shown no more, and events on it still count."""
+    await told(service, caller, ingest.withdraw, item_id)
+    return Response(status_code=204)
+
+
+@router.get("/items/{item_id}", response_model=ItemOut)
+async def get(item_id: Id, caller: Asks, service: Shared) -> Any:
+    """Return what is known of an item."""
+    found = await told(service, caller, ingest.item, item_id)
+    if found is None:
+        raise not_found("item")
+    return found

@@ -1,0 +1,111 @@
+"""People: consent, attributes, profiles, merging, what is known, forgetting."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from recsys.serving.shapes.base import Id, Moment, Shape, UserId
+from recsys.serving.shapes.lists import EvidenceOut
+
+Value = bool | float | Annotated[str, Field(max_length=1_000)]
+
+
+class UserIn(Shape):
+    """What a shop says of a shopper. Without ``consent`` nothing is stored, nor used beyond the session."""
+
+    consent: bool | None = None
+    attributes: (
+        Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Value], Field(max_length=100)] | None
+    ) = None
+
+
+class UserOut(Shape):
+    """What is known of a shopper as such."""
+
+    user_id: str
+    consent: bool
+    attributes: dict[str, Any]
+    events: int
+
+
+class MergeIn(Shape):
+    """The visitor that a customer turned out to be."""
+
+    anonymous_id: Id
+
+
+class MergeOut(Shape):
+    """How many events have moved."""
+
+    user_id: str
+    moved: int
+
+
+class ErasedOut(Shape):
+    """The proof of an erasure: a record without the id, which only who knows the id can recognise."""
+
+    proof_id: str
+    at: str
+    subject_digest: str
+    removed: dict[str, int]
+
+
+class ExportOut(Shape):
+    """All that is known of a shopper."""
+
+    user_id: str
+    consent: bool
+    attributes: dict[str, Any]
+    records: list[dict[str, Any]]
+
+
+class LineOut(Shape):
+    """One line of a profile, with what it rests on."""
+
+    line_id: str
+    kind: str
+    text: str
+    weight: float
+    edited: bool
+    evidence: list[EvidenceOut]
+
+
+class ProfileOut(Shape):
+    """What the shop believes about a shopper; ``hidden`` are lines that they had forgotten."""
+
+    user_id: str
+    text: str
+    lines: list[LineOut]
+    hidden: list[str]
+
+
+class ProfileEdit(Shape):
+    """A change of one line: other words, or forgetting it, or undoing either."""
+
+    line_id: Annotated[str, Field(min_length=1, max_length=256)]
+    action: Literal["edit", "forget", "restore"] = "edit"
+    text: Annotated[str, Field(min_length=1, max_length=160)] | None = None
+
+
+class ProfileIn(Shape):
+    """Changes of a profile, in order."""
+
+    edits: Annotated[list[ProfileEdit], Field(min_length=1, max_length=50)]
+    now: Moment | None = None
+
+
+class FeedbackIn(Shape):
+    """What a shopper says of a row: not interested, have it already, or that a reason is to count no more."""
+
+    user_id: UserId
+    item_id: Id
+    action: Literal["not_interested", "already_have", "remove_reason"]
+    now: Moment | None = None
+
+
+class FeedbackOut(Shape):
+    """The items whose events count no more, or that are hidden."""
+
+    item_ids: list[str]
