@@ -118,6 +118,14 @@ class Dense(WholeCatalogue):
         scores[:, self._silent] = np.nan
         return scores
 
+    def texts_scores(self, requests: Sequence[Request], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return ``(b, n)`` cosines of texts that are no items, in the space of the items; NaN as above."""
+        users, others = self.users(requests), self._centred(self.embedder.embed(texts, "item"))
+        scores = users @ others.T
+        scores[~_filled(users)] = np.nan
+        scores[:, ~_filled(others)] = np.nan
+        return scores
+
     def score(self, requests: Sequence[Request], slates: Slates) -> Slates:
         """Return the cosine of each given item; a pass over the catalogue only where that is less work."""
         if len(slates.items) > self.n_items:

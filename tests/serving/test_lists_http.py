@@ -160,3 +160,16 @@ def test_lists_are_kept_with_what_made_them(shop):
 def test_events_of_the_engine_show_over_http(shop):
     shop.engine.add_events([Event(user_id="direct", item_id="SKU-018", kind="purchase", time=NOW)])
     assert "SKU-018" not in ids(shop.ask("/v1/recommend", {"user_id": "direct", "now": NOW + 1, "limit": 50}))
+
+
+def test_rerank_in_the_shape_of_others(shop):
+    texts = ["a frying pan of iron", "running shoe for trails", {"text": "trail running shoe, waterproof"}]
+    body = shop.ask("/v1/rerank", {"model": "bm25", "query": "waterproof running shoe", "documents": texts, "top_n": 2})
+    assert [one["index"] for one in body["results"]] == [2, 1]
+    scores = [one["relevance_score"] for one in body["results"]]
+    assert scores[0] > scores[1] > 0
+    assert "document" not in body["results"][0]
+    whole = shop.ask("/v1/rerank", {"query": "pan", "documents": texts, "return_documents": True, "user_id": WHO})
+    assert whole["results"][0]["document"] == {"text": texts[0]}
+    assert len(whole["results"]) == 3
+    assert "bm25" in shop.ask("/v1/rerank", {"model": "gpt", "query": "x", "documents": ["y"]}, status=422)["detail"]

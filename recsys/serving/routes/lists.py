@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from recsys.serving import asking
+from recsys.serving import asking, documents
 from recsys.serving.calls import asked
 from recsys.serving.keys import Caller
 from recsys.serving.service import Shared, needs
@@ -18,6 +18,8 @@ from recsys.serving.shapes.lists import (
     NextIn,
     RankIn,
     RecommendIn,
+    RerankIn,
+    RerankOut,
     SearchIn,
     SearchOut,
     SimilarIn,
@@ -74,6 +76,15 @@ async def suggest(
 async def rank(body: RankIn, caller: Asks, service: Shared) -> dict[str, Any]:
     """Return the shop's own candidates in the shopper's order; unknown ids are named in ``missing_ids``."""
     return await asked(service, caller, asking.rank, body, timeout_ms=body.timeout_ms)
+
+
+@router.post("/rerank", response_model=RerankOut, response_model_exclude_none=True)
+async def rerank(body: RerankIn, caller: Asks, service: Shared) -> dict[str, Any]:
+    """Return texts in the order in which they answer a query: the shape of Jina's and Cohere's rerankers.
+
+    ``model`` "dense" compares vectors, "bm25" words; any other name is a reranker of the settings.
+    """
+    return await asked(service, caller, documents.rerank, body)
 
 
 @router.post("/explain", response_model=ExplainOut)
