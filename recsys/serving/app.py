@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from recsys import __version__
 from recsys.serving import openapi, problems, routes
-from recsys.serving.front import REQUEST_ID, Front
+from recsys.serving.front import REQUEST_ID, Caught, Front
 from recsys.serving.intake import Bodies, Upload
 from recsys.serving.keys import KeyStore
 from recsys.serving.service import Lives, Service
@@ -49,6 +49,7 @@ def create_app(
 
     app = FastAPI(
         title="recsys", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
+        redirect_slashes=False,  # the redirect would name the host that the client claims to have asked
         description=openapi.DESCRIPTION, separate_input_output_schemas=False,
         responses=openapi.PROBLEMS,
     )  # fmt: skip
@@ -56,6 +57,8 @@ def create_app(
     problems.install(app)
     for router in (*_routers(config), *routers):
         app.include_router(router)
+    # The last one added is the outermost.
+    app.add_middleware(Caught, bodies=Bodies(config.limits, uploads))
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(config.cors_origins),
@@ -63,7 +66,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", REQUEST_ID],
             expose_headers=[REQUEST_ID, "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"],
         )  # fmt: skip
-    app.add_middleware(Front, bodies=Bodies(config.limits, uploads), metrics=service.metrics, traces=service.traces)
+    app.add_middleware(Front, metrics=service.metrics, traces=service.traces)
     openapi.install(app)
     return app
 

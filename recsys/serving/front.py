@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recsys.serving import logs
 from recsys.serving.intake import Bodies
 from recsys.serving.metrics import Metrics
-from recsys.serving.problems import Problem, problem_of
-from recsys.serving.traces import NoTraces, Traces
+from recsys.serving.problems import problem_of
+from recsys.serving.traces import Traces
 
 REQUEST_ID = "X-Request-Id"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -32,11 +32,10 @@ SECURITY = {
 
 
 class Front:
-    """ASGI middleware, outermost. An error that nobody foresaw ends here, as a problem and a line with its place."""
+    """ASGI middleware, outermost: what is true of every request and answer."""
 
-    def __init__(self, app: ASGIApp, bodies: Bodies, metrics: Metrics, traces: Traces | None = None) -> None:
-        self.app, self.bodies, self.metrics = app, bodies, metrics
-        self.traces: Traces = traces or NoTraces()
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces) -> None:
+        self.app, self.metrics, self.traces = app, metrics, traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,12 +59,7 @@ class Front:
 
         with self.traces.request(scope) as span:
             try:
-                await self._served(scope, receive, answer, state)
-            except Exception as error:
-                state["problem"] = error
-                if status:  # half an answer is out: the server has to cut the connection
-                    raise
-                await problem_of(error).response(request_id)(scope, receive, answer)
+                await self.app(scope, receive, answer)
             finally:
                 route = route_of(scope)
                 span.end(route, status)
@@ -73,13 +67,35 @@ class Front:
                 self.metrics.request(scope["method"], route, status, took)
                 _log(scope, state, route, status, took)
 
-    async def _served(self, scope: Scope, receive: Receive, send: Send, state: dict[str, Any]) -> None:
-        try:
-            receive = await self.bodies.read(scope, receive)
-        except Problem as problem:
-            await problem.response(state["request_id"])(scope, receive, send)
+
+class Caught:
+    """ASGI middleware, innermost: reads bodies within bounds, and makes a problem of every error that comes so far.
+
+    Inside that of CORS, so that a page of an allowed origin can read what went wrong.
+    """
+
+    def __init__(self, app: ASGIApp, bodies: Bodies) -> None:
+        self.app, self.bodies = app, bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, await self.bodies.read(scope, receive), answer)
+        except Exception as error:
+            scope["state"]["problem"] = error
+            if begun:  # half an answer is out: the server has to cut the connection
+                raise
+            await problem_of(error).response(scope["state"]["request_id"])(scope, receive, send)
 
 
 def _request_id(given: str | None) -> str:

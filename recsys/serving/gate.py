@@ -45,7 +45,9 @@ class Gate:
 
     Work is let in while fewer than ``waiting`` wait and while its expected end lies within its budget, and always where
     a thread is free: what has become slow is measured again that way. What was let in is done, also when the gate is
-    closing; only work whose budget ran out while it waited, or whose client is gone, is dropped unbegun.
+    closing; only what could not end in time any more when its turn comes, or whose client is gone, is dropped unbegun.
+
+    The estimate counts what runs as if it had just begun, and is a mean: it errs to the side of refusing.
 
     Args:
         threads: how many run at a time. waiting: how many may wait. budget_ms: where a call names none.
@@ -102,7 +104,8 @@ class Gate:
 
         def work() -> T:
             begun = self.clock()
-            if begun >= deadline:
+            # What always takes longer than its budget may still begin in the first half of it.
+            if begun > deadline - min(cost, budget_s / 2):
                 raise self._refused("too-late", 0.0)
             try:
                 return context.run(call, budget_ms=(deadline - begun) * 1000) if tells else context.run(call)

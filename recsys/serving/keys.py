@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ConfigError, DataError, StoreDown
 from recsys.filters import parse
 
 Scope = Literal["ingest", "query", "admin"]
@@ -67,12 +68,12 @@ class KeyStore(Protocol):
         """Keep a new key."""
         ...
 
-    def revoke(self, key_id: str, at: int) -> bool:
-        """Let the key end at ``at``, if it does not end before; return whether there is such a key."""
+    def revoke(self, tenant: str, key_id: str, at: int) -> bool:
+        """Let a key of a tenant end at ``at``; return False where there is none, or it ends before that anyway."""
         ...
 
-    def every(self, tenant: str | None = None) -> Sequence[KeyRecord]:
-        """Return the keys of a tenant, or all; oldest first."""
+    def every(self, tenant: str) -> Sequence[KeyRecord]:
+        """Return the keys of a tenant, oldest first."""
         ...
 
 
@@ -94,19 +95,18 @@ class MemoryKeys:
                 raise DataError("there is a key of this id")
             self._records[record.key_id] = record
 
-    def revoke(self, key_id: str, at: int) -> bool:
+    def revoke(self, tenant: str, key_id: str, at: int) -> bool:
         """See `KeyStore`."""
         with self._lock:
             record = self._records.get(key_id)
-            if record is None:
+            if record is None or record.tenant != tenant or (record.revoked_at or math.inf) <= at:
                 return False
-            ends = at if record.revoked_at is None else min(at, record.revoked_at)
-            self._records[key_id] = replace(record, revoked_at=ends)
+            self._records[key_id] = replace(record, revoked_at=at)
             return True
 
-    def every(self, tenant: str | None = None) -> list[KeyRecord]:
+    def every(self, tenant: str) -> list[KeyRecord]:
         """See `KeyStore`."""
-        return [record for record in list(self._records.values()) if tenant in (None, record.tenant)]
+        return [record for record in list(self._records.values()) if record.tenant == tenant]
 
 
 def make_key(
@@ -177,14 +177,16 @@ class Caller:
 class KeyRing:
     """Remembers keys for a moment: a request does not ask the database for what the one before it asked.
 
-    A key that another process revokes is refused here ``keep_s`` seconds later at the latest. Unknown ids are
-    remembered as well, within the same bound of ``most`` ids.
+    A key that another process revokes is refused here ``keep_s`` seconds later at the latest; while the database is
+    down, what was known of a key stays good for ``down_s`` seconds. Unknown ids are remembered as well, within the same
+    bound of ``most`` ids.
     """
 
     def __init__(
-        self, keys: KeyStore, keep_s: float = 5.0, most: int = 10_000, clock: Callable[[], float] = time.monotonic
+        self, keys: KeyStore, keep_s: float = 5.0, down_s: float = 900.0, most: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self.keys, self.keep_s, self.most, self.clock = keys, keep_s, most, clock
+        self.keys, self.keep_s, self.down_s, self.most, self.clock = keys, keep_s, down_s, most, clock
         self._held: OrderedDict[str, tuple[float, KeyRecord | None]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -194,8 +196,14 @@ class KeyRing:
         return None if found is None or found[0] < self.clock() else (found[1],)
 
     def look_up(self, key_id: str) -> KeyRecord | None:
-        """Ask the store, and remember."""
-        record = self.keys.find(key_id)
+        """Ask the store, and remember. Raises `StoreDown` where it cannot be asked and nothing is known."""
+        try:
+            record = self.keys.find(key_id)
+        except StoreDown:
+            known = self._held.get(key_id)
+            if known is None or known[0] + self.down_s < self.clock():
+                raise
+            return known[1]
         with self._lock:
             self._held[key_id] = (self.clock() + self.keep_s, record)
             self._held.move_to_end(key_id)

@@ -99,7 +99,7 @@ async def rotate(key_id: KeyId, body: Rotation, caller: Admin, service: Shared) 
         burst=old.burst, expires_at=old.expires_at, now=now,
     )  # fmt: skip
     await service.writes.run(service.keys.add, record)
-    await _revoked(service, key_id, now + body.overlap_s)
+    await _revoked(service, old, now + body.overlap_s)
     await _noted(service, caller, "key.rotate", key_id, {"new": record.key_id, "overlap_s": body.overlap_s})
     return KeyMade(key=text, **_shown(record))
 
@@ -107,8 +107,7 @@ async def rotate(key_id: KeyId, body: Rotation, caller: Admin, service: Shared) 
 @router.delete("/{key_id}")
 async def revoke(key_id: KeyId, caller: Admin, service: Shared) -> KeyOut:
     """Revoke a key: this process refuses it at once, others a few seconds later."""
-    await _known(service, caller, key_id)
-    await _revoked(service, key_id, int(service.clock()))
+    await _revoked(service, await _known(service, caller, key_id), int(service.clock()))
     await _noted(service, caller, "key.revoke", key_id, {})
     return KeyOut(**_shown(await _known(service, caller, key_id)))
 
@@ -121,9 +120,9 @@ async def _known(service: Service, caller: Caller, key_id: str) -> KeyRecord:
     return record
 
 
-async def _revoked(service: Service, key_id: str, at: int) -> None:
-    await service.writes.run(service.keys.revoke, key_id, at)
-    service.ring.forget(key_id)
+async def _revoked(service: Service, record: KeyRecord, at: int) -> None:
+    await service.writes.run(service.keys.revoke, record.tenant, record.key_id, at)
+    service.ring.forget(record.key_id)
 
 
 async def _noted(service: Service, caller: Caller, action: str, subject: str, detail: Mapping[str, Any]) -> None:
