@@ -15,6 +15,7 @@ from recsys.funnel import Plan, Stopwatch
 from recsys.result import Recommendation, Result, Trace
 from recsys.searching import Answer
 from recsys.types import Slates
+from recsys.workings import Workings
 
 MAX_TITLE = 300  # characters of a title that is shown, whatever a supplier wrote
 
@@ -68,6 +69,14 @@ def with_matches(result: Result, found: Answer, items: ItemTable, price: str = "
         refound=tuple(i for i in ids(np.array(found.refound, dtype=np.int32)) if i in shown),
         facets={} if facets is None else facets.to_dict(), price=price,
     )  # fmt: skip
+
+
+def with_workings(lists: Sequence[Result], workings: Sequence[Sequence[Workings]]) -> list[Result]:
+    """Return the results with the way of each row through the stages; one list of workings for each."""
+    return [
+        replace(one, items=tuple(replace(row, workings=w) for row, w in zip(one.items, way, strict=True)))
+        for one, way in zip(lists, workings, strict=True)
+    ]
 
 
 def with_reasons(lists: Sequence[Result], said: Said) -> list[Result]:

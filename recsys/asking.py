@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recsys import explaining
-from recsys.answers import results, with_reasons
+from recsys.answers import results, with_reasons, with_workings
 from recsys.candidates.fuse import FOUND
 from recsys.dataset import ItemTable
 from recsys.erasing import watched
@@ -26,6 +26,7 @@ from recsys.result import Result
 from recsys.rules import Page, Rules, apply
 from recsys.rules.trace import with_shown
 from recsys.search.fold import Parents, fold
+from recsys.showing import Show
 from recsys.snapshot import Snapshot
 from recsys.store.histories import join
 from recsys.store.searches import SearchLog
@@ -48,7 +49,7 @@ class Asking(Reasoning):
         self, user: str | None = None, k: int = 10, *, where: Where = None, context: Sequence[str] = (),
         exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
         explain: bool | str = False, variant: str | None = None, now: Any = None, budget_ms: float | None = None,
-        strict: bool = False,
+        strict: bool = False, workings: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that ``user`` is most likely to want next; a stranger or None gets what is popular.
 
@@ -67,10 +68,11 @@ class Asking(Reasoning):
             now: of the request, an aware datetime or epoch seconds; None is now.
             budget_ms: how long the list may take; a reranker that would take longer is left out, and the trace says so.
             strict: whether a stage that fails raises, instead of being left out and named in the trace.
+            workings: whether each item tells how it came to its place: `recsys.workings.Workings`.
         """
         return self.recommend_batch(
             [user], k, where=where, context=context, exclude=exclude, rules=rules, page=page, explain=explain,
-            variant=variant, now=now, budget_ms=budget_ms, strict=strict,
+            variant=variant, now=now, budget_ms=budget_ms, strict=strict, workings=workings,
         )[0]  # fmt: skip
 
     @watched
@@ -78,7 +80,7 @@ class Asking(Reasoning):
         self, users: Sequence[str | None], k: int = 10, *, where: Where = None, context: Sequence[str] = (),
         exclude: Exclusions | None = None, rules: Rules | None = None, page: Page | None = None,
         explain: bool | str = False, variant: str | None = None, now: Any = None, budget_ms: float | None = None,
-        strict: bool = False,
+        strict: bool = False, workings: bool = False,
     ) -> list[Result]:  # fmt: skip
         """Return one list per user; the same answers as one by one, in less time. ``budget_ms`` is of the whole batch.
 
@@ -100,13 +102,13 @@ class Asking(Reasoning):
         hider = None if exclude is None else exclude.over(items)
         requests = [self._request(snapshot, user, base, seeds, k, now, hider, deadline) for user in users]
         funnel = self._funnel(snapshot, variant, strict)
-        watch = Stopwatch()
+        watch = Stopwatch.keeping(workings)
         if not explain:
             ranked = funnel.run(requests, asked.pool(k), watch)
             slates = with_shown(
                 self._ruled(asked, ranked, requests, items, k, page, watch, snapshot=snapshot), len(shown)
             )
-            return results(slates, items, funnel.plan, watch, snapshot.bundle_id)
+            return self._listed(slates, requests, items, funnel, watch, snapshot)
         # The reasons are measured against all candidates, so that none is cut away yet.
         candidates = funnel.candidates(requests, watch)
         preranked = funnel.prerank(requests, candidates, max(1, len(candidates.items)), watch)
@@ -119,7 +121,18 @@ class Asking(Reasoning):
             snapshot, requests, slates, ranked, explaining.rescorer(measured), watch, use=explain,
             plan=funnel.plan, strict=strict,
         )  # fmt: skip
-        return with_reasons(results(slates, items, funnel.plan, watch, snapshot.bundle_id), said)
+        return with_reasons(self._listed(slates, requests, items, funnel, watch, snapshot), said)
+
+    @staticmethod
+    def _listed(
+        slates: Slates, requests: Sequence[Request], items: ItemTable, funnel: Funnel, watch: Stopwatch,
+        snapshot: Snapshot,
+    ) -> list[Result]:  # fmt: skip
+        """Return the lists as results, with the workings where ``watch`` kept what they are made of."""
+        found = results(slates, items, funnel.plan, watch, snapshot.bundle_id)
+        if watch.kept is None:
+            return found
+        return with_workings(found, Show.of(funnel.plan).workings(requests, slates, watch))
 
     @watched
     def explain(
@@ -173,13 +186,17 @@ class Asking(Reasoning):
         that of the call. With ``parents`` a list shows one variant of each product.
         """
         if rules.idle and page is None:
-            return (slates if parents is None else fold(slates, parents)[0]).head(k)
+            if parents is not None:
+                slates = fold(slates, parents)[0]
+                watch.keep("fold", slates)
+            return slates.head(k)
         dense = snapshot.fitted.generators.get("dense")
         vectors = dense.vectors if rules.diversity and dense is not None else None
         out = watch.time(
             "rules", "rules", len(slates.items),
             lambda: apply(
-                rules, slates, requests, items, k, page=page, vectors=vectors, in_order=in_order, parents=parents
+                rules, slates, requests, items, k, page=page, vectors=vectors, in_order=in_order, parents=parents,
+                named=watch.kept is not None,
             ),
         )  # fmt: skip
         if page is not None:
@@ -220,9 +237,11 @@ class Asking(Reasoning):
     @watched
     def rank(
         self, user: str | None, item_ids: Sequence[str], k: int | None = None, *, variant: str | None = None,
-        now: Any = None, budget_ms: float | None = None, strict: bool = False,
+        now: Any = None, budget_ms: float | None = None, strict: bool = False, workings: bool = False,
     ) -> Result:  # fmt: skip
         """Return the given items in the order in which ``user`` would want them; none is added, filtered or lost.
+
+        ``workings`` as in `recommend`.
 
         Raises:
             DataError: an unknown item, or one that is named twice.
@@ -234,10 +253,10 @@ class Asking(Reasoning):
         request = self._request(snapshot, user, everything, NO_ROWS, size, now, deadline=deadline)
         given = _unfound(rows)
         funnel = self._funnel(snapshot, variant, strict)
-        watch = Stopwatch()
+        watch = Stopwatch.keeping(workings)
         scored = funnel.score_given([request], given, watch)
         ranked = funnel.rank([request], scored, request.k, watch)
-        return results(ranked, items, funnel.plan, watch, snapshot.bundle_id)[0]
+        return self._listed(ranked, [request], items, funnel, watch, snapshot)[0]
 
     def _distinct(self, snapshot: Snapshot, items: ItemTable, item_ids: Sequence[str]) -> ItemRows:
         rows = self._rows(snapshot, items, item_ids)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.answers import results, with_matches, with_reasons
+from recsys.answers import results, with_matches, with_reasons, with_workings
 from recsys.asking import Asking, deadline_of
 from recsys.candidates.popularity import DecayedCounts, Popularity
 from recsys.dataset import ItemTable
@@ -25,6 +25,7 @@ from recsys.search.fold import below
 from recsys.search.prices import Priced, priced
 from recsys.search.sort import Order
 from recsys.searching import TEXT, Asked, SearchPlan, rescorer, search
+from recsys.showing import Show
 from recsys.snapshot import Snapshot
 from recsys.suggest.keeper import Keeper
 from recsys.suggest.suggester import Suggester, Suggestion
@@ -41,7 +42,7 @@ class Finding(Asking):
         self, text: str, user: str | None = None, k: int = 10, *, where: Where = None, sort: Order = "relevance",
         fold: bool = True, facets: bool = False, rules: Rules | None = None, page: Page | None = None,
         explain: bool | str = False, variant: str | None = None, now: Any = None, budget_ms: float | None = None,
-        strict: bool = False,
+        strict: bool = False, workings: bool = False,
     ) -> Result:  # fmt: skip
         """Return the ``k`` items that answer ``text`` best, in the order in which ``user`` would want them.
 
@@ -50,7 +51,7 @@ class Finding(Asking):
         product, the pinned or most boosted one where rules speak of variants, and names the others, ``facets`` counts
         what matches by brand, category, attribute and price. Misspelt words are read as what they were meant to be, and
         where nothing has all the words, `Result.relaxed` says what was given up. "under 50" and the like are bounds of
-        the price, named in `Result.price`.
+        the price, named in `Result.price`. ``workings`` as in `recommend`.
 
         Raises:
             DataError: an empty text. ConfigError: an unknown order. NotFittedError: nothing was fitted that finds
@@ -63,7 +64,10 @@ class Finding(Asking):
         funnel = self._funnel(snapshot, variant, strict)
         ruled = self._merged(rules)
         # The funnel of this call: strict where the call is.
-        plan, watch = replace(snapshot.searches[variant or self.config.variant], personal=funnel), Stopwatch()
+        plan, watch = (
+            replace(snapshot.searches[variant or self.config.variant], personal=funnel),
+            Stopwatch.keeping(workings),
+        )
         base = self._base(items, where, ruled, self._now(now), text)
         read = self._priced(plan, text)
         request = self._request(snapshot, user, base & read.mask(items.prices) if read else base, NO_ROWS, k, now)
@@ -75,6 +79,7 @@ class Finding(Asking):
         )  # fmt: skip
         found = search(plan, request, items, asked, watch)
         if read and not found.matches.totals[0]:  # at any price, rather than nothing
+            watch.kept = {} if workings else None
             request = replace(self._request(snapshot, user, base, NO_ROWS, k, now), text=text, deadline=deadline)
             found, read = search(plan, request, items, asked, watch), Priced(text)
         by_relevance = sort == "relevance"
@@ -94,6 +99,8 @@ class Finding(Asking):
             )  # fmt: skip
         listed = replace(funnel.plan, generators=plan.finders)
         result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
+        if workings:
+            result = with_workings([result], Show.of_search(plan).workings([request], slates, watch))[0]
         return result if said is None else with_reasons([result], said)[0]
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -39,9 +39,15 @@ class Plan:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Collects what each stage of a call took."""
+    """Collects what each stage of a call took; with ``kept``, the lists that each gave, too: the last of a name."""
 
     stages: list[StageTrace] = field(default_factory=list)
+    kept: dict[str, Slates] | None = None
+
+    @classmethod
+    def keeping(cls, lists: bool) -> Self:
+        """Return one that keeps the ``lists`` of the stages, or does not."""
+        return cls(kept={} if lists else None)
 
     def time(self, stage: str, plugin: str, n_in: int, work: Callable[[], Slates]) -> Slates:
         """Run ``work`` and note its time and the size of its answer."""
@@ -49,7 +55,13 @@ class Stopwatch:
         out = work()
         took_ms = (time.perf_counter() - begin) * 1000
         self.stages.append(StageTrace(stage, plugin, took_ms, n_in, len(out.items)))
+        self.keep(stage, out)
         return out
+
+    def keep(self, stage: str, slates: Slates) -> None:
+        """Keep the lists of a stage for `recsys.showing`, if this call is to show its workings."""
+        if self.kept is not None:
+            self.kept[stage] = slates
 
 
 class Funnel:
@@ -119,6 +131,7 @@ class Funnel:
         scored = watch.time("score", ", ".join(alive), len(slates.items), lambda: score_all(requests, slates, scorers))
         if failed and len(failed) == len(alive):
             raise StageError("score", ", ".join(alive), "every generator failed") from next(iter(failed.values()))
+        watch.keep("scored", scored)
         fused = watch.time(
             "fuse", "fusion", len(slates.items), lambda: plan.fusion.fuse(scored, list(plan.generators), n)
         )

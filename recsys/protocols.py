@@ -96,6 +96,37 @@ class Ranker(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What the scores of some entries are made of: each is ``expected`` + the sum of its row of ``amounts``.
+
+    Attributes:
+        names: (f,) of the features. labels: (f,) what they are in words.
+        values: (w, f) float32 as they were read, NaN = unknown.
+        amounts: (w, f) float64, signed: by how much each raised the score or lowered it.
+        expected: the score of an item that nothing is known of.
+    """
+
+    names: Sequence[str]
+    labels: Sequence[str]
+    values: NDArray[np.float32]
+    amounts: NDArray[np.float64]
+    expected: float
+
+
+@runtime_checkable
+class Decomposable(Protocol):
+    """Declared ability of a ranker: its scores are sums of what each feature contributed."""
+
+    def contributions(self, requests: Sequence[Request], slates: Slates, wanted: NDArray[np.bool_]) -> Contributions:
+        """Return what the scores of the entries ``wanted`` (m,) are made of, in their order.
+
+        ``slates`` are what `Ranker.rank` was given: the score of an entry may depend on the others. The sums equal
+        the scores that `rank` gives these entries, but for the rounding of float32.
+        """
+        ...
+
+
 @runtime_checkable
 class Attributor(Protocol):
     """Declared ability: the exact share of each history event in each item's score."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recsys.explanation import Explanation
+from recsys.workings import Workings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Recommendation:
     """One row of a `Result`.
 
     ``sources`` are the generators whose own list held the item, strongest first; ``variants`` the ids of the other
-    matching variants that are folded under this one.
+    matching variants that are folded under this one; ``workings`` how the item came to its place, where the call asked.
     """
 
     rank: int
@@ -57,6 +58,7 @@ class Recommendation:
     stock: int | None = None
     explanation: Explanation | None = None
     variants: tuple[str, ...] = ()
+    workings: Workings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Result:
                 row["variants"] = list(r.variants)
             if r.explanation is not None:
                 row["explanation"] = r.explanation.to_dict()
+            if r.workings is not None:
+                row["workings"] = r.workings.to_dict()
         return rows
 
     def to_pandas(self) -> Any:

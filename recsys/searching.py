@@ -108,6 +108,7 @@ def scored(
     columns = {**found.columns, **more}
     found = _noted(Slates(found.items, found.scores, found.offsets, columns, found.notes), degraded)
     fusion = Fusion(plan.settings.weights, default=0.0)
+    watch.keep("scored", found)
     parts = [name for name in (*plan.finders, PERSONAL) if f"{name}_score" in columns]
     return watch.time("fuse", "fusion", len(slates.items), lambda: fusion.fuse(found, parts, n))
 
@@ -241,6 +242,8 @@ def search(plan: SearchPlan, request: Request, items: ItemTable, asked: Asked, w
     else:
         ranked = order(plan, [request], find(plan, [request], {TEXT: matches.slates}, watch), watch)
         slates, back = _refound_first(reranked(plan, [request], ranked, watch), items, request, asked.refound)
+        if back:
+            watch.keep("refound", slates)
     parents = text.parents if asked.folded else None
     slates = slates.head(asked.k) if parents is None else first_products(slates, parents, asked.k)
     there = set(slates.items.tolist())

@@ -17,7 +17,7 @@ ROOT = Path(recsys.__file__).parent
 # Each name may import from its own row and the rows above it.
 LEVELS = [
     ("types", "errors", "ids", "background"),
-    ("explanation",),
+    ("explanation", "workings"),
     (
         "result",
         "signal",
@@ -51,6 +51,7 @@ LEVELS = [
         "answers",
         "searching",
         "explaining",
+        "showing",
         "snapshot",
         "reasoning",
         "writing",

@@ -13,13 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from recsys.artifacts import read_array, read_json, write_array, write_json
 from recsys.dataset import ItemTable
 from recsys.errors import ArtifactMissing, DataError, NotFittedError, ShapeMismatch
-from recsys.protocols import Delta, Deps, FitOptions
-from recsys.rank.features.builder import FeatureBuilder
+from recsys.protocols import Contributions, Delta, Deps, FitOptions
+from recsys.rank.features.builder import MISSING, FeatureBuilder
 from recsys.rank.features.facts import Facts
+from recsys.rank.features.labels import label
 from recsys.rank.features.query import Queries
+from recsys.rank.lightgbm_native import Native
 from recsys.runtime.onnx import OnnxSession
 from recsys.types import Request, Scores, Slates, offsets_of
 
+PRIOR = "prior"  # what the fused score adds to the model's, among contributions
 POSITION = "position"  # column: where the item was shown when the label was observed, 0 = not logged
 
 
@@ -71,7 +74,7 @@ class LightGBMRanker:
         self.facts = facts
         self.builder: FeatureBuilder | None = None
         self.figures: dict[str, Any] = {}
-        self._text = ""
+        self._native = Native("")
         self._session: OnnxSession | None = None
         self._onnx = b""
 
@@ -201,7 +204,7 @@ class LightGBMRanker:
         }  # fmt: skip
 
     def _use(self, text: str, onnx: bytes) -> None:
-        self._text, self._onnx = text, onnx
+        self._native, self._onnx = Native(text), onnx
         self._session = OnnxSession(onnx, threads=self.config.threads)
 
     def fitted(self) -> tuple[FeatureBuilder, OnnxSession]:
@@ -227,18 +230,29 @@ class LightGBMRanker:
 
     def native_scores(self, requests: Sequence[Request], slates: Slates) -> Scores:
         """Return what LightGBM itself predicts, ``(m,)``: the reference for the ONNX graph."""
-        import lightgbm as lgb
-
         builder, _ = self.fitted()
-        model = lgb.Booster(model_str=self._text)
+        model = self._native.booster
         return np.asarray(model.predict(builder.compute(requests, slates, self.facts)), dtype=np.float32)
+
+    def contributions(self, requests: Sequence[Request], slates: Slates, wanted: NDArray[np.bool_]) -> Contributions:
+        """Return what the scores of the entries ``wanted`` (m,) are made of, see `recsys.protocols.Decomposable`.
+
+        The feature "prior" is what the fused score adds to that of the model.
+        """
+        builder, _ = self.fitted()
+        # What a feature is depends on the whole list, what it contributes on its own row alone.
+        x = builder.compute(requests, slates, self.facts)[wanted]
+        said = self._native.contributions(x, self.config.threads or 1)
+        names, labels = [*builder.names, PRIOR], [*builder.labels, label(PRIOR)]
+        fused = np.nan_to_num(slates.columns["fused_score"][wanted], nan=0.0)
+        values = np.column_stack([np.where(x == MISSING, np.nan, x), fused]).astype(np.float32)
+        amounts = np.column_stack([said[:, :-1], np.float32(self.config.prior) * fused])
+        return Contributions(names, labels, values, amounts, float(said[0, -1]) if len(said) else 0.0)
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the total gain."""
-        import lightgbm as lgb
-
         builder, _ = self.fitted()
-        gain = lgb.Booster(model_str=self._text).feature_importance("gain")
+        gain = self._native.booster.feature_importance("gain")
         return dict(zip(builder.names, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
 
     def on_snapshot(self, deps: Deps) -> Self:
@@ -248,7 +262,7 @@ class LightGBMRanker:
     def _on(self, facts: Facts) -> Self:
         out = type(self)(self.config, facts)
         out.builder, out.figures = self.builder, self.figures
-        out._text, out._onnx, out._session = self._text, self._onnx, self._session
+        out._native, out._onnx, out._session = self._native, self._onnx, self._session
         return out
 
     def apply(self, delta: Delta) -> Self:
@@ -263,7 +277,7 @@ class LightGBMRanker:
     def save(self, folder: Path) -> None:
         """Write the native model as text, the ONNX graph, the popularity counts and what they need."""
         builder, _ = self.fitted()
-        (folder / "model.txt").write_text(self._text, encoding="utf-8")
+        (folder / "model.txt").write_text(self._native.text, encoding="utf-8")
         (folder / "model.onnx").write_bytes(self._onnx)
         write_array(folder / "popularity.npy", self.facts.popularity)
         write_json(

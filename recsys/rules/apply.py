@@ -29,11 +29,12 @@ from recsys.rules.extra import allowed_entries, draw, extra, widened
 from recsys.rules.fill import Filled, Wishes, fill
 from recsys.rules.model import Aimed, Rules
 from recsys.rules.page import Page
-from recsys.rules.trace import Met, Work, notes_of
+from recsys.rules.trace import RULED, Met, Work, names_of, notes_of
 from recsys.search.fold import Parents
 from recsys.types import NO_ROWS, Request, Slates, Vectors
 
 _ADDED = "_added"  # a column while the work is under way: items that were no candidates
+_MOVED = "_moved"  # True where diversity or calibration gave the item another place
 _OWN = "_own"  # the score that an item has in the order that was asked for
 MOST = 1e9  # all boosts of an item together; what is buried deeper than one part of it comes last
 DAY = 86_400
@@ -42,7 +43,7 @@ DAY = 86_400
 def apply(
     rules: Rules, slates: Slates, requests: Sequence[Request], items: ItemTable, k: int, *,
     page: Page | Iterable[str] | None = None, vectors: Vectors | None = None, in_order: bool = False,
-    parents: Parents | None = None,
+    parents: Parents | None = None, named: bool = False,
 ) -> Slates:  # fmt: skip
     """Return lists of at most ``k`` that obey the rules; ``notes[i].applied`` names those that had a part in list i.
 
@@ -62,11 +63,12 @@ def apply(
             brought in, only what may not be shown and what caps forbid is left out, and scores stay as they are.
         parents: of which products items are variants, if a list shows one variant of each: then the page's variants
             stand for their products too, and of two pinned variants the one that is pinned higher is shown.
+        named: whether the column `RULED` is to hold a tuple of the names of the rules about each entry.
     """
     if in_order:
         place = -np.arange(len(slates.items), dtype=np.float32)
         placed = replace(slates, scores=place, columns={**slates.columns, _OWN: slates.scores})
-        out = apply(rules.limits(), placed, requests, items, k, page=page, parents=parents)
+        out = apply(rules.limits(), placed, requests, items, k, page=page, parents=parents, named=named)
         columns = {name: values for name, values in out.columns.items() if name not in (_OWN, "ranked_score")}
         return replace(out, scores=out.columns[_OWN], columns=columns)
     work = _met(rules, requests, items)
@@ -80,7 +82,10 @@ def apply(
     wishes = _wishes(work, pool, k)
     filled = fill(wishes, rules.caps, items)
     out = _listed(pool, filled)
-    return replace(out, notes=notes_of(work, wishes.rows, filled, out.notes))
+    columns = {name: values for name, values in out.columns.items() if name not in (_ADDED, _MOVED)}
+    if named:
+        columns[RULED] = names_of(work, out, filled, out.columns.get(_MOVED))
+    return replace(out, columns=columns, notes=notes_of(work, wishes.rows, filled, out.notes))
 
 
 def _met(rules: Rules, requests: Sequence[Request], items: ItemTable) -> Work:
@@ -166,7 +171,9 @@ def _diverse(work: Work, slates: Slates, k: int, vectors: Vectors | None) -> Sla
         picks = varied(work.items, rows, rules.diversity, n, vectors)
     else:
         picks = calibrated(work.items, work.requests, rows, rules.calibration, n)
-    return taken(slates, pool.order(picks), slates.lengths)
+    order = pool.order(picks)
+    out = taken(slates, order, slates.lengths)
+    return replace(out, columns={**out.columns, _MOVED: order != np.arange(len(order))})
 
 
 def _wishes(work: Work, pool: Pool, k: int) -> Wishes:
@@ -212,5 +219,4 @@ def _listed(pool: Pool, filled: Filled) -> Slates:
     last = np.maximum(out.offsets[:-1] + scored - 1, 0)
     scores = out.scores.copy()
     scores[missing] = np.where(scored > 0, out.scores[last] if len(scores) else 0, 0)[owner[missing]]
-    columns = {name: values for name, values in out.columns.items() if name != _ADDED}
-    return Slates(out.items, scores, out.offsets, columns, out.notes)
+    return replace(out, scores=scores)

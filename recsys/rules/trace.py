@@ -18,6 +18,7 @@ from recsys.types import ItemRows, Notes, Request, Slates
 Bools = NDArray[np.bool_]
 MAX_VALUES = 5  # of a cap that the trace names
 SHOWN = "shown already"
+RULED = "ruled"  # column: a tuple of the names of the rules that are about an entry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +80,29 @@ def traces(work: Work, rows: ItemRows, filled: Filled) -> list[tuple[str, ...]]:
     for n in np.unique(explored[explored > 0]).tolist():
         _say(out, f"explore:{n}", explored == n)
     return [tuple(one) for one in out]
+
+
+def names_of(work: Work, out: Slates, filled: Filled, moved: Bools | None) -> NDArray[np.object_]:
+    """Return (m,) a tuple of the names of the rules that are about each entry of the lists ``out``, as in `traces`.
+
+    ``moved`` (m,) is True where diversity or calibration gave an entry another place; None without either.
+    """
+    owner, rows = out.request_index, out.items
+    told: list[list[str]] = [[] for _ in rows]
+    for sort, rules in (("boost", work.lifted), ("bury", work.lowered)):
+        for met in rules:
+            _say(told, f"{sort}:{met.label}", met.mask[rows] & met.holds[owner])
+    for name in ("diversity", "calibration"):
+        if moved is not None and (strength := getattr(work.rules, name)):
+            _say(told, f"{name}:{strength:g}", moved)
+    for pin in work.rules.pin:
+        here = (rows == work.items.vocabulary.row(pin.item_id)) & pin.applies(work.requests)[owner]
+        if pin.position <= filled.picks.shape[1]:
+            _say(told, f"pin:{pin.name or pin.item_id}@{pin.position}", here)
+    _say(told, "explore", filled.explored[owner, out.places])
+    names = np.empty(len(rows), dtype=object)
+    names[:] = [tuple(one) for one in told]
+    return names
 
 
 def listed_rows(rows: ItemRows, filled: Filled) -> ItemRows:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.rank.features.facts import Facts
 from recsys.rank.features.item import Items
+from recsys.rank.features.labels import label
 from recsys.rank.features.pair import Pairs
 from recsys.rank.features.query import Queries
 from recsys.rank.features.sources import Sources
@@ -48,6 +49,11 @@ class FeatureBuilder:
     def names(self) -> list[str]:
         """All feature names in column order."""
         return [name for family in self.families for name in family.names]
+
+    @property
+    def labels(self) -> list[str]:
+        """What each of `names` is, in words."""
+        return [label(name) for name in self.names]
 
     def compute(self, requests: Sequence[Request], slates: Slates, facts: Facts) -> NDArray[np.float32]:
         """Return ``(m, len(names))`` float32, C-contiguous, without NaN."""
