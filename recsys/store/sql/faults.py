@@ -1,0 +1,43 @@
+"""What a database says when it cannot do its work, in words of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from recsys.errors import RecsysError, StoreDown
+
+# Of a database that is there and whole, such errors would be ours.
+_DOWN = (OperationalError, InterfaceError, InternalError, PoolTimeoutError, TimeoutError, OSError)
+_DAMAGED = ("malformed", "not a database")
+
+
+@contextmanager
+def faults(url: str) -> Iterator[None]:
+    """Run a block and raise `StoreDown` where the database fails in it.
+
+    What the database says is cut to its first line: no value of a row is in that.
+    """
+    try:
+        yield
+    except RecsysError:
+        raise
+    except StatementError as error:
+        if isinstance(error.orig, RecsysError):  # a value that could not be written, found while it was bound
+            raise error.orig from None
+        if isinstance(error, _DOWN) or (isinstance(error, DBAPIError) and _lost(error)):
+            raise StoreDown(f"the database {url} cannot be used: {_first_line(error.orig)}") from error
+        raise
+    except _DOWN as error:
+        raise StoreDown(f"the database {url} cannot be used: {_first_line(error)}") from error
+
+
+def _lost(error: DBAPIError) -> bool:
+    return error.connection_invalidated or any(word in str(error.orig) for word in _DAMAGED)
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
