@@ -14,7 +14,7 @@ from scipy import sparse
 
 from recsys.errors import ArtifactDamaged, ArtifactMissing
 
-MMAP_BYTES = 8 << 20
+MMAP_BYTES = 1 << 20
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -38,15 +38,28 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """Read one ``.npy``; memory-mapped from 8 MiB on. Raises `ArtifactMissing` or `ArtifactDamaged`."""
+    """Read one ``.npy``, read-only; from 1 MiB on memory-mapped, so that all processes of a machine share its pages.
+
+    Raises:
+        ArtifactMissing, ArtifactDamaged: it is not there, or no array.
+    """
     try:
         large = path.stat().st_size >= MMAP_BYTES
-        loaded: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
+        # Copy on write: a library that takes writeable memory alone (see `unlocked`) needs no copy of its own.
+        loaded: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
+        loaded.flags.writeable = False
         return loaded
     except FileNotFoundError as error:
         raise ArtifactMissing(f"{path.name} is missing in {path.parent}") from error
     except (ValueError, EOFError) as error:
         raise ArtifactDamaged(f"{path.name} in {path.parent} is not an array: {error}") from error
+
+
+def unlocked(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a writeable view of what `read_array` gave, for libraries that take nothing else; nobody may write."""
+    view = array.view()
+    view.flags.writeable = True
+    return view
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -80,11 +93,14 @@ def write_sparse(folder: Path, name: str, matrix: sparse.csr_array) -> None:
 
 
 def read_sparse(folder: Path, name: str) -> sparse.csr_array:
-    """Read what `write_sparse` wrote."""
+    """Read what `write_sparse` wrote; its arrays stay mapped."""
     shape = tuple(read_json(folder / f"{name}.json")["shape"])
-    parts = [read_array(folder / f"{name}.{part}.npy") for part in ("data", "indices", "indptr")]
+    data, indices, indptr = (read_array(folder / f"{name}.{part}.npy") for part in ("data", "indices", "indptr"))
     try:
-        return sparse.csr_array((parts[0], parts[1], parts[2]), shape=shape)
+        if len(data) <= np.iinfo(np.int32).max:
+            # Both index arrays get the wider type of the two: a long one would cost a copy of the columns.
+            indptr = indptr.astype(np.int32)
+        return sparse.csr_array((data, indices, indptr), shape=shape)
     except ValueError as error:
         raise ArtifactDamaged(f"{name} in {folder} is no sparse matrix: {error}") from error
 

@@ -75,12 +75,12 @@ def profile(
     """
     h = stack(requests, limit, n_items)
     values = h.weights * np.float32(decay) ** h.age.astype(np.float32)
-    owner = h.owner
     if normalise:
+        owner = h.owner
         total = np.bincount(owner, weights=np.abs(values), minlength=len(requests))
         values = values / total[owner]
-    shape = (len(requests), n_items)
-    out = sparse.csr_array((values.astype(np.float32), (owner, h.rows)), shape=shape)
+    index = h.offsets.astype(np.int32)  # the type of the rows, as in `recsys.artifacts.read_sparse`
+    out = sparse.csr_array((values.astype(np.float32), h.rows.copy(), index), shape=(len(requests), n_items))
     out.sum_duplicates()
     return out
 

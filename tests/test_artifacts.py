@@ -1,9 +1,11 @@
+from mmap import mmap
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from recsys import artifacts
-from recsys.artifacts import read_array, read_json, read_sparse, write_array, write_json, write_sparse
+from recsys.artifacts import read_array, read_json, read_sparse, unlocked, write_array, write_json, write_sparse
 from recsys.errors import ArtifactDamaged, ArtifactMissing
 
 
@@ -80,6 +82,36 @@ def test_sparse_there_and_back(tmp_path):
     assert isinstance(got, sparse.csr_array)
     assert got.dtype == np.float32
     assert np.array_equal(got.toarray(), matrix.toarray())
+
+
+def is_mapped(array) -> bool:
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, mmap)
+
+
+def test_large_sparse_matrices_stay_mapped(tmp_path, monkeypatch):
+    matrix = sparse.random_array((60, 50), density=0.4, format="csr", dtype=np.float32, random_state=0)
+    write_sparse(tmp_path, "m", matrix)
+    monkeypatch.setattr(artifacts, "MMAP_BYTES", 1000)
+    got = read_sparse(tmp_path, "m")
+    assert is_mapped(got.data)
+    assert is_mapped(got.indices)
+    # One type of index for both arrays: the loops that read them want it, and else every call would convert them.
+    assert got.indices.dtype == got.indptr.dtype == np.int32
+    assert np.array_equal(got.toarray(), matrix.toarray())
+
+
+def test_a_library_that_wants_writeable_memory_gets_it_without_a_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "MMAP_BYTES", 1000)
+    write_array(tmp_path / "v.npy", np.arange(1000.0))
+    mapped = read_array(tmp_path / "v.npy")
+    free = unlocked(mapped)
+    assert free.flags.writeable
+    assert np.shares_memory(free, mapped)
+    assert not mapped.flags.writeable
+    free[0] = 7  # whoever does it all the same changes no file
+    assert read_array(tmp_path / "v.npy")[0] == 0
 
 
 def test_sparse_parts_that_do_not_fit_are_refused(tmp_path):

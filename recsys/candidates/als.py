@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
+from recsys.artifacts import unlocked
 from recsys.candidates.factors import Factors
 from recsys.candidates.matrix import user_items
 from recsys.dataset import Dataset
@@ -76,7 +77,7 @@ class ALS(Factors):
         factors = self.fitted()
         if self._model is None:
             model = self._new_model(0, 1)
-            model.item_factors = np.array(factors)
+            model.item_factors = unlocked(factors)
             # implicit caches Y'Y on first use: fill the cache here so that threads only read it.
             _ = model.YtY
             self._model = model

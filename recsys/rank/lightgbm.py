@@ -267,12 +267,7 @@ class LightGBMRanker:
 
     def apply(self, delta: Delta) -> Self:
         """Return the same model over the catalogue as it is now."""
-        counts = np.zeros(len(delta.items), dtype=np.float32)
-        counts[: len(self.facts.popularity)] = self.facts.popularity
-        liked = delta.events.rows[delta.events.weights > 0]
-        counts += np.bincount(liked, minlength=len(counts)).astype(np.float32)
-        counts -= np.bincount(delta.taken.rows, minlength=len(counts)).astype(np.float32)
-        return self._on(Facts(delta.items, np.maximum(counts, 0)))
+        return self._on(self.facts.after(delta))
 
     def save(self, folder: Path) -> None:
         """Write the native model as text, the ONNX graph, the popularity counts and what they need."""

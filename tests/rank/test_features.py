@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.dataset import ItemTable
+from recsys.protocols import Delta
 from recsys.rank.features import builder as builder_module
 from recsys.rank.features.builder import MISSING, FeatureBuilder
 from recsys.rank.features.facts import Facts
 from recsys.rank.features.pair import LIMIT
+from recsys.rank.features.query import numbers_of
 from recsys.testing import strategies
 from recsys.testing.worlds import requests_of, small_shop
 from recsys.types import Events, Item, Request, Slates
@@ -146,7 +149,57 @@ def test_facts_are_the_same_in_any_order_of_a_set():
 def test_facts_of_an_empty_shop():
     facts = Facts(ItemTable.of([]), np.empty(0, np.float32))
     assert facts.categories.shape == (0, 1)
-    assert facts.popularity_level.shape == (0,)
+    assert facts.level(facts.items.vocabulary.rows([])).shape == (0,)
+
+
+def changed(items: ItemTable, more: list[Item], rows=(), taken=()) -> Delta:
+    after = items.put(more)
+    new = Events.of(np.array(rows, np.int32))
+    return Delta(items=after, changed=np.empty(0, np.int32), events=new, taken=Events.of(np.array(taken, np.int32)))
+
+
+def seen(facts: Facts) -> dict[str, np.ndarray]:
+    every = np.arange(len(facts.items), dtype=np.int32)
+    return {
+        "level": facts.level(every), "brands": facts.brands, "categories": facts.categories.toarray(),
+        "prices": facts.log_prices, "votes": numbers_of(facts, "votes"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        [Item(item_id="c", brand="Ash", categories=("Garden",), price=2.0)],
+        [Item(item_id="c", brand="Elm", categories=("Home", "Pots"))],
+        [Item(item_id="b", brand="Oak", categories=("Home", "Tables"), attributes={"votes": 3})],
+        [Item(item_id="new", brand="Oak", categories=("Chairs",), price=7.0)],
+    ],
+)
+def test_facts_after_a_change_are_those_made_anew(more):
+    before = Facts(TABLE, np.array([5, 2, 2, 0, 9], dtype=np.float32))
+    seen(before)
+    delta = changed(TABLE, more, rows=[3, 3, 0], taken=[1, 1, 1])
+    counts = np.zeros(len(delta.items), np.float32)
+    counts[:5] = [6, 0, 2, 2, 9]
+    after, anew = before.after(delta), Facts(delta.items, counts)
+    for name, values in seen(anew).items():
+        np.testing.assert_array_equal(seen(after)[name], values, err_msg=name)
+    np.testing.assert_array_equal(before.popularity, [5, 2, 2, 0, 9])
+
+
+def test_an_event_leaves_what_is_known_of_the_catalogue_as_it_is():
+    before = Facts(TABLE, np.zeros(5, np.float32))
+    seen(before)
+    event = Delta(items=TABLE, changed=np.empty(0, np.int32), events=Events.of([2]))
+    after = before.after(event)
+    assert after.categories is before.categories
+    assert after.brands is before.brands
+    assert after.log_prices is before.log_prices
+    assert after.numbers is before.numbers
+    dearer = before.after(changed(TABLE, [replace(TABLE.item(0), price=99.0)]))
+    assert dearer.categories is before.categories
+    assert dearer.log_prices[0] == pytest.approx(np.log1p(99))
 
 
 def many(count: int, seed: int = 0) -> tuple[list[Request], Slates]:

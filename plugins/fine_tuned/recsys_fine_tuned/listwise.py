@@ -281,11 +281,7 @@ class Listwise(Reranker):
 
     def apply(self, delta: Delta) -> Self:
         """Return the same model over the catalogue as it is now; new and changed texts are read."""
-        counts = np.zeros(len(delta.items), np.float32)
-        counts[: len(self.facts.popularity)] = self.facts.popularity
-        counts += np.bincount(delta.events.rows[delta.events.weights > 0], minlength=len(counts)).astype(np.float32)
-        counts -= np.bincount(delta.taken.rows, minlength=len(counts)).astype(np.float32)
-        return self._over(Facts(delta.items, np.maximum(counts, 0)), np.asarray(delta.changed, np.int64))
+        return self._over(self.facts.after(delta), np.asarray(delta.changed, np.int64))
 
     def over(
         self, items: ItemTable, popularity: NDArray[np.float32] | None = None, text: TextUse = "items"

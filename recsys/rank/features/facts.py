@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.dataset import ItemTable
+from recsys.protocols import Delta
+from recsys.types import ItemRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,11 +23,31 @@ class Facts:
     popularity: NDArray[np.float32]
     numbers: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # numeric attributes, as they are asked for
 
+    def after(self, delta: Delta) -> Self:
+        """Return the facts of the shop as it is now; what the change has left as it was is not made again."""
+        counts = np.zeros(len(delta.items), dtype=np.float32)
+        counts[: len(self.popularity)] = self.popularity
+        np.add.at(counts, delta.events.rows[delta.events.weights > 0], 1)
+        np.subtract.at(counts, delta.taken.rows, 1)
+        out = type(self)(delta.items, np.maximum(counts, 0))
+        old, new = self.items, delta.items
+        # Lists of one shop that differ hold the same texts elsewhere: they are compared by identity, in no time.
+        same = {
+            "brands": new.brands == old.brands, "categories": new.categories == old.categories,
+            "log_prices": new.prices is old.prices,
+        }  # fmt: skip
+        out.__dict__.update({name: self.__dict__[name] for name in same if same[name] and name in self.__dict__})
+        if new.attributes == old.attributes:
+            out.__dict__["numbers"] = self.numbers
+        return out
+
+    def level(self, rows: ItemRows) -> NDArray[np.float32]:
+        """Return (len(rows),) the share of items that are less popular: the same scale however long the log is."""
+        return (np.searchsorted(self._order, self.popularity[rows]) / max(1, len(self._order))).astype(np.float32)
+
     @cached_property
-    def popularity_level(self) -> NDArray[np.float32]:
-        """(n,) share of items that are less popular: the same scale however long the log is."""
-        order = np.sort(self.popularity)
-        return (np.searchsorted(order, self.popularity) / max(1, len(order))).astype(np.float32)
+    def _order(self) -> NDArray[np.float32]:
+        return np.sort(self.popularity)
 
     @cached_property
     def brands(self) -> NDArray[np.int32]:

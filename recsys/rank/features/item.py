@@ -26,5 +26,5 @@ class Items:
         created = facts.items.created[rows]
         age = np.where(created > 0, (now - created) / DAY, np.nan)
         return [
-            facts.popularity_level[rows], age, facts.log_prices[rows], np.diff(facts.categories.indptr)[rows],
+            facts.level(rows), age, facts.log_prices[rows], np.diff(facts.categories.indptr)[rows],
         ]  # fmt: skip

@@ -26,7 +26,7 @@ class Users:
         b = len(requests)
         count = np.bincount(h.owner, minlength=b).astype(np.float32)
         empty = count == 0
-        level = facts.popularity_level[h.rows]
+        level = facts.level(h.rows)
         last = np.maximum(h.offsets[1:] - 1, 0)
         now = np.array([r.now for r in requests], dtype=np.int64)
 
