@@ -10,6 +10,7 @@ import typer
 
 from recsys.cli.output import Json, console, print_json, table
 from recsys.cli.reasons import reason_cell
+from recsys.cli.workings import ShowWorkings, workings_table
 from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def recommend(
     sold_out: SoldOut = False,
     where: Where = None,
     reasons: Explain = False,
+    workings: ShowWorkings = False,
     variant: Variant = None,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +76,9 @@ def recommend(
     allowed = shown(brand, category, min_price, max_price, sold_out, where)
     result = worded(
         engine,
-        lambda: engine.recommend(user, k, where=allowed, context=context or (), explain=reasons, variant=variant),
+        lambda: engine.recommend(
+            user, k, where=allowed, context=context or (), explain=reasons, variant=variant, workings=workings
+        ),
     )
     give(result, f"for {user}" if user is not None else "for a stranger", {"user_id": user}, as_json)
 
@@ -195,6 +199,8 @@ def give(result: Result, title: str, who: dict[str, Any], as_json: bool) -> None
     reasons = [(str(r.rank), reason_cell(r.explanation.to_dict())) for r in result if r.explanation is not None]
     if reasons:
         out.print(table("", ("#", "reason, and what shows it"), reasons, numbers=(0,)))
+    if any(r.workings is not None for r in result):
+        out.print(workings_table(result))
     typer.echo(f"{trace.took_ms:.1f} ms" + (f", degraded: {', '.join(trace.degraded)}" if trace.degraded else ""))
 
 

@@ -27,6 +27,7 @@ from recsys.cli.lists import (
     worded,
 )
 from recsys.cli.output import Json, console, print_json
+from recsys.cli.workings import ShowWorkings
 
 if TYPE_CHECKING:
     from recsys.result import Result
@@ -55,6 +56,7 @@ def search(
     where: Where = None,
     facets: Annotated[bool, typer.Option("--facets", help="Count what matches by brand, category, value.")] = False,
     reasons: Explain = False,
+    workings: ShowWorkings = False,
     variant: Variant = None,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +66,9 @@ def search(
     engine = opened(bundle, store, data)
     result = worded(
         engine,
-        lambda: engine.search(text, user, k, where=allowed, facets=facets, explain=reasons, variant=variant),
+        lambda: engine.search(
+            text, user, k, where=allowed, facets=facets, explain=reasons, variant=variant, workings=workings
+        ),
     )
     give(result, f"of {result.total} for {text!r}", {"text": text, "user_id": user}, as_json)
     if not as_json:

@@ -54,6 +54,22 @@ def test_similar(call, answer, bundle):
     assert "like i4" in call("similar", "--bundle", bundle, "--item", "i4").stdout
 
 
+def test_workings_are_printed_and_in_the_json(call, answer, bundle, dump):
+    words = ("recommend", "--bundle", bundle, "--user", "u2", "--store", dump, "-k", 3, "--workings")
+    found = answer(*words, "--json")["items"]
+    first = found[0]["workings"]
+    assert first["fused"]["rank"] == 1
+    assert first["sources"]["transitions"]["rank"] >= 1
+    assert set(first) == {"sources", "fused", "prerank", "rerank", "rules", "moves"}
+    said = call(*words).stdout
+    assert "workings" in said
+    assert all(f"fused {r['workings']['fused']['rank']}, " in said for r in found)
+    assert "workings" not in answer(*words[:-1], "--json")["items"][0]
+    searched = ("search", "thing", "--bundle", bundle, "-k", 2, "--workings")
+    assert "text" in answer(*searched, "--json")["items"][0]["workings"]["sources"]
+    assert "sources: place" in call(*searched).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
