@@ -174,6 +174,13 @@ class Caller:
     operator: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    record: KeyRecord | None
+    asked: float  # when the store said so
+    until: float  # when it is to be asked again
+
+
 class KeyRing:
     """Remembers keys for a moment: a request does not ask the database for what the one before it asked.
 
@@ -187,29 +194,31 @@ class KeyRing:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.keys, self.keep_s, self.down_s, self.most, self.clock = keys, keep_s, down_s, most, clock
-        self._held: OrderedDict[str, tuple[float, KeyRecord | None]] = OrderedDict()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
         self._lock = threading.Lock()
 
     def held(self, key_id: str) -> tuple[KeyRecord | None] | None:
         """Return what is remembered of an id, in a tuple; None where it has to be looked up. Never blocks for long."""
         found = self._held.get(key_id)
-        return None if found is None or found[0] < self.clock() else (found[1],)
+        return None if found is None or found.until < self.clock() else (found.record,)
 
     def look_up(self, key_id: str) -> KeyRecord | None:
         """Ask the store, and remember. Raises `StoreDown` where it cannot be asked and nothing is known."""
+        now = self.clock()
         try:
-            record = self.keys.find(key_id)
+            found = _Held(self.keys.find(key_id), asked=now, until=now + self.keep_s)
         except StoreDown:
             known = self._held.get(key_id)
-            if known is None or known[0] + self.down_s < self.clock():
+            if known is None or known.asked + self.down_s < now:
                 raise
-            return known[1]
+            # Not asked again by the very next request: a database that is down takes its time to say so.
+            found = replace(known, until=self.clock() + self.keep_s)
         with self._lock:
-            self._held[key_id] = (self.clock() + self.keep_s, record)
+            self._held[key_id] = found
             self._held.move_to_end(key_id)
             while len(self._held) > self.most:
                 self._held.popitem(last=False)
-        return record
+        return found.record
 
     def forget(self, key_id: str) -> None:
         """Ask again next time: the key was changed here."""
