@@ -55,13 +55,19 @@ def places(trace: TracebackType | None, most: int = 12) -> list[str]:
 
 
 def configure(level: str = "info", stream: Any = None) -> None:
-    """Write the log of this process as JSON lines to stderr. Only `recsys serve` does this; a library must not."""
+    """Write the log of this process as JSON lines to stderr. Only `recsys serve` does this; a library must not.
+
+    ``level`` is of recsys and of the server. Of all other libraries only warnings are written: clients of HTTP, say,
+    log every URL.
+    """
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    root.setLevel(logging.WARNING)
+    logging.getLogger("recsys").setLevel(level.upper())
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(level.upper())
         logger.propagate = name != "uvicorn.access"  # its lines have whole paths, with ids of shoppers in them

@@ -20,8 +20,6 @@ REFERENCE = "#/components/schemas/Problem"
 # What any route may answer.
 EVERYWHERE = {
     400: "The request cannot be read.",
-    413: "The body is too large.",
-    415: "The body is no JSON.",
     422: "The request can be read and makes no sense; `field` says where.",
     500: "Something went wrong here; the log has more under `request_id`.",
     503: "The service cannot answer now; `Retry-After` says when to ask again.",
@@ -31,8 +29,8 @@ KEYED = {
     403: "The key may not do this.",
     429: "The key made too many requests; `Retry-After` says when to go on.",
 }
-BODYLESS = {"get", "delete", "head"}
-PROBLEMS: dict[int | str, dict[str, Any]] = {}
+WITH_BODY = {408: "The body did not arrive.", 413: "The body is too large.", 415: "The body is no JSON."}
+WITH_IDS = {404: "There is no such thing."}
 
 
 def problem(description: str) -> dict[str, Any]:
@@ -67,12 +65,11 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = {**whole, "title": "Problem"}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for _, method, operation in operations(document):
+    for path, _, operation in operations(document):
         answers = operation["responses"]
         wanted = {**EVERYWHERE, **(KEYED if operation.get("security") else {})}
+        wanted |= (WITH_BODY if "requestBody" in operation else {}) | (WITH_IDS if "{" in path else {})
         for status, description in wanted.items():
-            if method in BODYLESS and status in (413, 415):
-                continue
             answers[str(status)] = problem(answers.get(str(status), {}).get("description") or description)
         for code, answer in answers.items():
             if code.startswith(("4", "5")):

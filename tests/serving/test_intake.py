@@ -90,9 +90,7 @@ def test_other_types_are_refused(client, media):
     assert response.headers["accept"] == "application/json"
 
 
-@pytest.mark.parametrize(
-    "media", ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"]
-)
+@pytest.mark.parametrize("media", ["application/json; charset=utf-8", "Application/JSON", "application/a+json"])
 def test_json_by_any_name(client, media):
     response = client.post("/toys/lines", content=b'{"items": []}', headers={**QUERY, "Content-Type": media})
     assert response.json() == 0
