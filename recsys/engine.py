@@ -213,6 +213,11 @@ class Engine(Profiling):
         return (*fitted.warnings, *gone)
 
     @property
+    def is_fitted(self) -> bool:
+        """Whether there is something to make lists with."""
+        return self._snapshot is not None
+
+    @property
     def bundle_id(self) -> str:
         """The id of the bundle that was loaded; "" for what was fitted here."""
         return self._current().bundle_id

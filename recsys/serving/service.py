@@ -30,6 +30,7 @@ from recsys.serving.keys import (
 from recsys.serving.metrics import Metrics
 from recsys.serving.problems import Problem
 from recsys.serving.rates import Buckets
+from recsys.serving.refit import Running
 from recsys.serving.settings import ServiceConfig
 from recsys.serving.tokens import Signer
 from recsys.serving.traces import Traces, traces_of
@@ -60,6 +61,7 @@ class Service:
 
     Attributes:
         gate: for calls of engines. writes: for what waits for a disk: events, items, keys.
+        refits: fits that run beside the service.
         draining: whether the service is about to stop; it is not ready any more, and still serves.
         audit: is told what an administrator did: (tenant, key id, action, subject, detail).
     """
@@ -74,6 +76,7 @@ class Service:
     gate: Gate
     writes: Gate
     buckets: Buckets = field(default_factory=Buckets)
+    refits: Running = field(default_factory=Running)
     audit: Callable[[str, str, str, str, Mapping[str, Any]], None] | None = None
     draining: bool = False
     clock: Callable[[], float] = time.time

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from recsys.errors import ConfigError
 from recsys.registry import validation_text
+from recsys.serving.experiments import Experiment
 
 SECTION = "service"
 PREFIX = "RECSYS__SERVICE__"
@@ -81,7 +82,9 @@ class ServiceConfig(_Section):
         secret_file: a file that holds the secret.
         drain_s: how long the service answers "not ready" and still serves, before it stops to accept connections.
         stop_s: how long accepted requests may take to finish after that.
+        engine: settings of engines, for what is yet to be fitted and for every fit; None = those of the active bundle.
         consent: whether shoppers who said nothing are remembered.
+        experiments: by name; which shopper gets which variant.
         demo: whether the page is served, with a key of its own.
     """
 
@@ -91,6 +94,7 @@ class ServiceConfig(_Section):
     threads: int = Field(2, ge=1, le=256)
     database: str = ""
     bundles: Path | None = None
+    engine: Path | None = None
     secret: SecretStr | None = None
     secret_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
@@ -103,6 +107,7 @@ class ServiceConfig(_Section):
     drain_s: float = Field(0.0, ge=0)
     stop_s: float = Field(30.0, ge=0)
     consent: bool = True
+    experiments: dict[str, Experiment] = Field(default_factory=dict)
     demo: bool = False
 
     @field_validator("secret")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from recsys.engine import Engine
 from recsys.filters import Expr
@@ -15,6 +16,10 @@ from recsys.serving.attribution import Tokens
 from recsys.serving.experiments import Experiment
 from recsys.serving.listlog import ListLog
 
+if TYPE_CHECKING:
+    from recsys.serving.shadow import Shadow
+    from recsys.serving.shelf import Shelf
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
@@ -24,7 +29,7 @@ class Generation:
     """
 
     engine: Engine
-    shadow: Engine | None = None
+    shadow: Shadow | None = None
 
 
 class Tenant:
@@ -32,12 +37,13 @@ class Tenant:
 
     def __init__(
         self, name: str, engine: Engine, tokens: Tokens, *, lists: ListLog | None = None,
-        experiments: Mapping[str, Experiment] | None = None,
+        experiments: Mapping[str, Experiment] | None = None, shelf: Shelf | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.tokens = tokens
         self.lists = lists or ListLog()
         self.experiments = dict(experiments or {})
+        self.shelf = shelf
         self._generation = Generation(engine)
         self._swapping = threading.Lock()
         self.changing = threading.Lock()  # of what is read, changed and written back
@@ -57,13 +63,16 @@ class Tenant:
         with self._swapping:
             self._generation = replace(self._generation, engine=engine)
 
-    def shade(self, engine: Engine | None) -> None:
+    def shade(self, shadow: Shadow | None) -> None:
         """Let another engine answer beside the one that serves; None ends that."""
         with self._swapping:
-            self._generation = replace(self._generation, shadow=engine)
+            old, self._generation = self._generation.shadow, replace(self._generation, shadow=shadow)
+        if old is not None:
+            old.close()
 
     def close(self) -> None:
         """Write what waits."""
+        self.shade(None)
         self.lists.close()
 
 

@@ -75,6 +75,10 @@ class Tenants:
         for one in gone:
             one.close()
 
+    def bring(self, tenant: Tenant) -> None:
+        """Take in now what was written to the database: a bundle that was activated, say."""
+        self._watched(tenant)
+
     def every(self) -> list[Tenant]:
         """Return the open tenants."""
         with self._lock:

@@ -62,6 +62,11 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def example(**body: Any) -> ConfigDict:
+    """Return the settings of a body with an example of it for the OpenAPI document."""
+    return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [body]})
+
+
 class Someone(Shape):
     """Who it is about: a known ``user_id``, or a visitor by ``anonymous_id``; neither is nobody in particular.
 

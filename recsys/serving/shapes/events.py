@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from recsys.serving.shapes.base import Id, Ids, Moment, Shape, Somebody, Text
+from recsys.serving.shapes.base import Id, Ids, Moment, Shape, Somebody, Text, example
 from recsys.types import KINDS
 
 MAX_BATCH = 1_000
@@ -96,6 +96,8 @@ class EventIn(Somebody):
 
 class EventsIn(Shape):
     """A batch; each event is judged by itself: wrong ones are named in the answer and hold up none of the others."""
+
+    model_config = example(events=[{"event_id": "e17", "type": "purchase", "user_id": "u_42", "item_id": "B01"}])
 
     events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
     validate_only: bool = Field(False, description="Say what would happen, and log nothing.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from recsys.serving.shapes.base import Id, Moment, Shape
+from recsys.serving.shapes.base import Id, Moment, Shape, example
 from recsys.types import Item, utc
 
 MAX_BATCH = 1_000
@@ -51,6 +51,8 @@ class ItemFields(Shape):
 class ItemChanges(Shape):
     """Changes of an item: what is not given stays, null takes a value away."""
 
+    model_config = example(price=69.5, stock=3)
+
     title: Title | None = None
     text: Body | None = None
     brand: Words | None = None
@@ -78,6 +80,8 @@ class ItemIn(ItemFields):
 
 class ItemsIn(Shape):
     """A batch of items; each replaces what was known of it."""
+
+    model_config = example(items=[{"item_id": "B01", "title": "Trail shoe", "brand": "Acme", "price": 79.5}])
 
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
 

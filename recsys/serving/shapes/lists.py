@@ -11,7 +11,7 @@ from recsys.filters import Expr, parse
 from recsys.filters.exclusions import Exclusions
 from recsys.rules import Rules
 from recsys.search.sort import Order
-from recsys.serving.shapes.base import MAX_K, Id, Ids, Moment, Name, Shape, Someone
+from recsys.serving.shapes.base import MAX_K, Id, Ids, Moment, Name, Shape, Someone, example
 
 MAX_FILTER_CHARS = 5_000
 FIELDS = ("title", "text", "brand", "categories", "price", "stock", "parent_id", "attributes")
@@ -110,12 +110,16 @@ class RecommendIn(Asked):
 class NextIn(Shape):
     """The cursor of the list's last answer."""
 
+    model_config = example(cursor="at_...", limit=12)
+
     cursor: Annotated[str, Field(min_length=1, max_length=2_000)]
     limit: int | None = Field(None, ge=1, le=MAX_K)
 
 
 class SimilarIn(Asked):
     """A list of what goes with an item."""
+
+    model_config = example(limit=6, filter="price <= 80")
 
 
 class SearchIn(Asked):
@@ -135,6 +139,8 @@ class SearchIn(Asked):
 
 class RankIn(Someone):
     """The shop's own candidates, to be put into the shopper's order; none is added, filtered or lost."""
+
+    model_config = example(user_id="u_42", item_ids=["B01", "B07"])
 
     item_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=1_000)]
     placement: Name = "rank"
@@ -237,6 +243,8 @@ class SuggestOut(Shape):
 
 class ExplainIn(Someone):
     """Which reason is asked for: that of an item in a list (``attribution_token``), or of items for a shopper."""
+
+    model_config = example(user_id="u_42", item_ids=["B07"])
 
     item_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_K)]
     attribution_token: Annotated[str, Field(max_length=2_000)] | None = None

@@ -6,13 +6,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from recsys.serving.shapes.base import Shape
+from recsys.serving.shapes.base import Shape, example
 
 BundleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$")]
 
 
+class VersionIn(Shape):
+    """The bundle to serve."""
+
+    model_config = example(version="0123456789abcdef")
+
+    version: BundleId
+
+
 class ActivateIn(Shape):
-    """The bundle to serve, or to run in the shadow (none ends it)."""
+    """The bundle to run in the shadow; none ends it."""
+
+    model_config = example(version="0123456789abcdef")
 
     version: BundleId | None = None
 
@@ -33,6 +43,7 @@ class ShadowOut(Shape):
     version: str
     compared: int
     failed: int
+    skipped: int
     overlap_at_10: float | None
     rbo: float | None
     kendall_tau: float | None
@@ -45,6 +56,7 @@ class JobOut(Shape):
     job_id: str
     state: Literal["queued", "running", "done", "failed"]
     progress: list[str]
+    version: str | None
     started_at: str | None
     ended_at: str | None
 
@@ -60,6 +72,8 @@ class ModelsOut(Shape):
 
 class RefitIn(Shape):
     """How a fit is to go on."""
+
+    model_config = example(activate=True)
 
     activate: bool = Field(True, description="Serve the new bundle as soon as it is written.")
 

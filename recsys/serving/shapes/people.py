@@ -6,14 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from recsys.serving.shapes.base import Id, Moment, Shape, UserId
+from recsys.serving.shapes.base import Id, Moment, Shape, Somebody, example
 from recsys.serving.shapes.lists import EvidenceOut
 
-Value = bool | float | Annotated[str, Field(max_length=1_000)]
+Value = bool | float | Annotated[str, Field(max_length=1_000)] | None
 
 
 class UserIn(Shape):
     """What a shop says of a shopper. Without ``consent`` nothing is stored, nor used beyond the session."""
+
+    model_config = example(consent=True, attributes={"language": "en"})
 
     consent: bool | None = None
     attributes: (
@@ -33,6 +35,8 @@ class UserOut(Shape):
 class MergeIn(Shape):
     """The visitor that a customer turned out to be."""
 
+    model_config = example(anonymous_id="a_9")
+
     anonymous_id: Id
 
 
@@ -44,11 +48,11 @@ class MergeOut(Shape):
 
 
 class ErasedOut(Shape):
-    """The proof of an erasure: a record without the id, which only who knows the id can recognise."""
+    """The proof of an erasure: a record that names nobody. Who keeps ``receipt`` can show later whose it was."""
 
-    proof_id: str
-    at: str
-    subject_digest: str
+    proof_id: str | None
+    receipt: str | None
+    at: str | None
     removed: dict[str, int]
 
 
@@ -92,14 +96,20 @@ class ProfileEdit(Shape):
 class ProfileIn(Shape):
     """Changes of a profile, in order."""
 
+    model_config = example(edits=[{"line_id": "brand:acme", "action": "forget"}])
+
     edits: Annotated[list[ProfileEdit], Field(min_length=1, max_length=50)]
     now: Moment | None = None
 
 
-class FeedbackIn(Shape):
-    """What a shopper says of a row: not interested, have it already, or that a reason is to count no more."""
+class FeedbackIn(Somebody):
+    """What a shopper says of a row: not interested, have it already, or that a reason is to count no more.
 
-    user_id: UserId
+    ``item_id`` is the item of the row; of "remove_reason" it is the item of the history that the reason cites.
+    """
+
+    model_config = example(user_id="u_42", item_id="B07", action="not_interested")
+
     item_id: Id
     action: Literal["not_interested", "already_have", "remove_reason"]
     now: Moment | None = None
