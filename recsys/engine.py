@@ -21,7 +21,7 @@ from recsys.fitting_rerank import with_rerankers
 from recsys.fitting_search import with_finders
 from recsys.funnel import Funnel, Plan, updated
 from recsys.profiling import Profiling
-from recsys.protocols import Delta, FitOptions, Store
+from recsys.protocols import Delta, FitOptions, Shared, Store
 from recsys.registry import Registry
 from recsys.reranking import Absent
 from recsys.rules import Rules
@@ -45,6 +45,8 @@ from recsys.types import (
 
 # Choices before the last of each shopper that a reranker learns from, too.
 EARLIER = (2, 3)
+# Before a fit: others may write faster than a shop can read, and the fit must begin.
+MOST_REFRESHES = 1000
 
 
 class Engine(Profiling):
@@ -129,6 +131,10 @@ class Engine(Profiling):
         store = self.store if data is None else self._filled(data)
         with self._lock:
             searches = self.searches if store is self.store else store.searches
+            if store is self.store:
+                for _ in range(MOST_REFRESHES):  # what is in the data is not to be learned a second time
+                    if not self.refresh():
+                        break
             data = replace(store.dataset(), searches=searches.every())
             journal.reads(store, self)
         if not len(data.items) or not len(data.log):
@@ -271,6 +277,24 @@ class Engine(Profiling):
                 self._recount(before.values(), [self.store.history(user) for user in by_user])
             self._note("add_events", fresh)
             return count
+
+    def refresh(self) -> int:
+        """Take in what other processes wrote to a shared store; return how many items and events: 0 = up to date.
+
+        Histories, stock and prices are read from the store at every call. What this brings is the rest: new items can
+        be found and recommended, and popularity counts the events of all processes. A store that is not
+        `recsys.protocols.Shared` has no other writers, and nothing is done. How many shoppers chose an item, as
+        reasons say it, counts the events of other processes from the next fit on.
+        """
+        if not isinstance(self.store, Shared):
+            return 0
+        with self._lock:
+            found = self.store.changes()
+            if len(found):
+                self._apply(found.events, found.items, found.taken)
+                if self._journal is not None:
+                    self._journal.learn(self, found.events, found.taken)
+            return len(found)
 
     def _note(self, verb: str, *given: Any) -> None:
         if self._journal is not None:

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from recsys.dataset import Dataset, ItemTable
 from recsys.explanation import Case, Explanation
-from recsys.types import NO_EVENTS, Event, Events, Item, ItemRows, Request, RowMask, Scores, Slates, Vectors
+from recsys.types import NO_EVENTS, NO_ROWS, Event, Events, Item, ItemRows, Request, RowMask, Scores, Slates, Vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,37 @@ class Delta:
     changed: ItemRows
     events: Events
     taken: Events = NO_EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What other processes wrote to a shared store, weighed as the store weighs it; events have no ids.
+
+    Attributes:
+        items: rows that are new, changed or withdrawn; `Store.items` holds them already.
+        events: new events of all shoppers, in any order.
+        taken: earlier liked events that count no more, see `Delta`.
+    """
+
+    items: ItemRows = field(default_factory=lambda: NO_ROWS)
+    events: Events = NO_EVENTS
+    taken: Events = NO_EVENTS
+
+    def __len__(self) -> int:
+        """How many items and events there are."""
+        return len(self.items) + len(self.events) + len(self.taken)
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """Declared ability of a store: other processes write to it, too, and it tells what."""
+
+    def changes(self) -> Changes:
+        """Return what others wrote since the last call, nothing at the first; what this process wrote is not in it.
+
+        The work of a call is bounded: of a long absence only a part comes, and the rest with the calls that follow.
+        """
+        ...
 
 
 @runtime_checkable
