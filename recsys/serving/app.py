@@ -51,7 +51,7 @@ def create_app(
         title="recsys", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,  # the redirect would name the host that the client claims to have asked
         description=openapi.DESCRIPTION, separate_input_output_schemas=False,
-        generate_unique_id_function=lambda route: "_".join([*map(str, route.tags[:1]), route.name]),
+        generate_unique_id_function=openapi.operation_id,
     )  # fmt: skip
     service = app.state.service = Service.of(config, tenants, keys, audit=audit)
     problems.install(app)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
+from recsys.serving.examples import EXAMPLES
 from recsys.serving.problems import MEDIA_TYPE, ProblemBody
 
 DESCRIPTION = """\
@@ -51,6 +53,13 @@ def install(app: FastAPI) -> None:
     app.openapi = described  # type: ignore[method-assign]
 
 
+def operation_id(route: APIRoute) -> str:
+    """Return what clients that are made from the document call an operation: "lists_recommend", "items_put"."""
+    (method,) = route.methods
+    name = route.name if method in ("GET", "POST", route.name.upper()) else f"{route.name}_{method.lower()}"
+    return "_".join([*map(str, route.tags[:1]), name])
+
+
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield path, method and operation."""
     for path, methods in document.get("paths", {}).items():
@@ -65,6 +74,9 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = {**whole, "title": "Problem"}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    for name, example in EXAMPLES.items():
+        if name in schemas and not {"example", "examples"} & set(schemas[name]):
+            schemas[name]["examples"] = [example]
     for path, _, operation in operations(document):
         answers = operation["responses"]
         wanted = {**EVERYWHERE, **(KEYED if operation.get("security") else {})}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import pytest
 from fastapi.routing import APIRoute
 from http_toys import KEYS, Quiet, bearer, checked
 from starlette.testclient import TestClient
 
 from recsys.serving import app as app_module
+from recsys.serving import shapes as shapes_package
 from recsys.serving.app import create_app
+from recsys.serving.examples import EXAMPLES
 from recsys.serving.keys import SCOPES, MemoryKeys
 from recsys.serving.openapi import operations
 from recsys.serving.settings import ServiceConfig
@@ -105,6 +110,19 @@ def test_every_body_has_an_example_and_every_operation_its_words(document):
             schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
             assert {"example", "examples"} & {*schema, *content}, (path, method)
     assert len(names) == len(list(operations(document)))
+
+
+def test_examples_are_valid():
+    """Every example of `recsys.serving.examples` is one that the shape of its name takes."""
+    shapes = {}
+    for module in iter_modules(shapes_package.__path__):
+        shapes |= vars(import_module(f"{shapes_package.__name__}.{module.name}"))
+    for name, example in EXAMPLES.items():
+        shapes[name].model_validate(example)
+    entries = {"EventsIn": ("events", "EventIn"), "ItemsIn": ("items", "ItemIn")}
+    for name, (field, entry) in entries.items():
+        for one in EXAMPLES[name][field]:
+            shapes[entry].model_validate(one)
 
 
 def test_references_lead_somewhere(document):
