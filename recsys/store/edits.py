@@ -6,7 +6,7 @@ It lives in memory beside the events of a store: all about a shopper goes with `
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,53 @@ class Edit:
     user_id: str
     line_id: str
     text: str | None = None
+
+
+def said(text: str) -> str:
+    """Return the words of a shopper as they are kept.
+
+    Raises:
+        DataError: none, or more than `MAX_TEXT_CHARS`.
+    """
+    out = clean_text(text, MAX_TEXT_CHARS + 1)
+    if not out or len(out) > MAX_TEXT_CHARS:
+        raise DataError(_LENGTH)
+    return out
+
+
+def checked_edit(edit: Edit) -> Edit:
+    """Return a change that was accepted before; it is not cleaned once more: it stays as it is.
+
+    Raises:
+        DataError: its text could not have been accepted.
+    """
+    if edit.text is not None and not 0 < len(edit.text) <= MAX_TEXT_CHARS:
+        raise DataError(f"line {edit.line_id!r}: {_LENGTH}")
+    return edit
+
+
+def check_room(line_id: str, mine: Collection[str]) -> None:
+    """Check that a line may be changed by who has changed the lines ``mine`` already.
+
+    Raises:
+        DataError: they are too many.
+    """
+    if line_id not in mine and len(mine) >= MAX_EDITS:
+        raise DataError(f"a profile holds at most {MAX_EDITS} changes: restore some lines first")
+
+
+def merged_edits(guest: Mapping[str, Edit], customer: Mapping[str, Edit], user: str) -> dict[str, Edit]:
+    """Return the changes of two as those of ``user``, the customer's own ones last and for sure."""
+    both = {**{line: replace(edit, user_id=user) for line, edit in guest.items()}, **customer}
+    return dict(list(both.items())[-MAX_EDITS:])
+
+
+def exported_edits(edits: Mapping[str, Edit]) -> list[dict[str, Any]]:
+    """Return changes as plain dicts ready for JSON."""
+    return [
+        {"type": "profile-edit", "line_id": line_id, "text": edit.text, "hidden": edit.text is None}
+        for line_id, edit in edits.items()
+    ]
 
 
 class Edits:
@@ -51,10 +98,7 @@ class Edits:
         """
         n = 0
         for edit in edits:
-            # Not cleaned once more: what was accepted stays as it is.
-            if edit.text is not None and not 0 < len(edit.text) <= MAX_TEXT_CHARS:
-                raise DataError(f"line {edit.line_id!r}: {_LENGTH}")
-            self._put(edit)
+            self._put(checked_edit(edit))
             n += 1
         return n
 
@@ -64,10 +108,7 @@ class Edits:
         Raises:
             DataError: no text, one of more than `MAX_TEXT_CHARS`, or too many changed lines.
         """
-        said = clean_text(text, MAX_TEXT_CHARS + 1)
-        if not said or len(said) > MAX_TEXT_CHARS:
-            raise DataError(_LENGTH)
-        self._put(Edit(user_id=user, line_id=line_id, text=said))
+        self._put(Edit(user_id=user, line_id=line_id, text=said(text)))
 
     def hide(self, user: str, line_id: str) -> None:
         """Take a line out for good, whatever speaks for it later."""
@@ -79,8 +120,7 @@ class Edits:
         check_id(line_id, "line_id")
         with self._lock:
             mine = dict(self._by_user.get(user, {}))
-            if line_id not in mine and len(mine) >= MAX_EDITS:
-                raise DataError(f"a profile holds at most {MAX_EDITS} changes: restore some lines first")
+            check_room(line_id, mine)
             mine[line_id] = edit
             self._by_user[user] = mine
 
@@ -110,14 +150,9 @@ class Edits:
         with self._lock:
             moved = self._by_user.pop(guest, {}) if guest != customer else {}
             if moved:
-                theirs = {line: replace(edit, user_id=customer) for line, edit in moved.items()}
-                both = {**theirs, **self._by_user.get(customer, {})}
-                self._by_user[customer] = dict(list(both.items())[-MAX_EDITS:])
+                self._by_user[customer] = merged_edits(moved, self._by_user.get(customer, {}), customer)
             return len(moved)
 
     def export(self, user: str) -> list[dict[str, Any]]:
         """Return all changes of a shopper as plain dicts ready for JSON."""
-        return [
-            {"type": "profile-edit", "line_id": line_id, "text": edit.text, "hidden": edit.text is None}
-            for line_id, edit in self.of_user(user).items()
-        ]
+        return exported_edits(self.of_user(user))

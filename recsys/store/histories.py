@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
@@ -58,6 +59,18 @@ def difference(before: Events, after: Events, fresh: Sequence[Event], vocabulary
     return replace(after.take(is_new), ids=()), replace(before.take(gone), ids=())
 
 
+def as_known(events: Events, weights: Mapping[str, float]) -> Events:
+    """Return events of one shopper, in time order, weighed in the light of one another; nobody can write into them."""
+    return read_only(weighed(events, np.zeros(len(events), dtype=np.int64), weights))
+
+
+def since(log: EventLog, time: datetime | int) -> Events:
+    """Return the events of all shoppers from ``time`` on, oldest first, without ids."""
+    events = log.events
+    chosen = np.flatnonzero(events.times >= utc(time, "since"))
+    return replace(events, ids=()).take(chosen[np.argsort(events.times[chosen], kind="stable")])
+
+
 class Histories:
     """The events of every shopper, in time order; equal times keep the order of arrival.
 
@@ -88,7 +101,7 @@ class Histories:
         begin = 0 if limit is None else max(0, end - limit)
         # A dislike before the cut cannot take back a like after it: cutting first gives the same weights.
         events = events.take(slice(begin, end))
-        return read_only(weighed(events, np.zeros(len(events), dtype=np.int64), self._weights))
+        return as_known(events, self._weights)
 
     def insert(self, user: str, fresh: Events) -> None:
         """Add events of one shopper, given in time order; late ones go to their place, after those of equal time."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recsys.dataset import FIRST_SECOND, LAST_SECOND, Dataset, EventLog, ItemTable, event_columns, weighed
@@ -17,8 +16,8 @@ from recsys.ids import check_id
 from recsys.protocols import Deps
 from recsys.signal import check_weights
 from recsys.store.edits import Edits
-from recsys.store.histories import Histories
-from recsys.store.records import event_records, review_record
+from recsys.store.histories import Histories, since
+from recsys.store.incoming import check_limit, exported, fresh, rows_of_known
 from recsys.store.searches import SearchLog
 from recsys.types import Event, Events, Item, ItemRows, Review, now_seconds, utc
 
@@ -99,7 +98,7 @@ class MemoryStore:
             DataError: an unknown item_id; then none is withdrawn.
         """
         with self._lock:
-            rows = self._rows_of_known(item_ids)
+            rows = rows_of_known(self._items.vocabulary, item_ids)
             self._items = self._items.without(rows)
             return rows
 
@@ -117,13 +116,13 @@ class MemoryStore:
                 The message names it, and no event of the batch is added.
         """
         with self._lock:
-            fresh = self._unknown(events)
-            columns = event_columns(fresh, self._items.vocabulary, now=self._clock())
-            log = EventLog.of([e.user_id for e in fresh], columns)
+            new = self._unknown(events)
+            columns = event_columns(new, self._items.vocabulary, now=self._clock())
+            log = EventLog.of([e.user_id for e in new], columns)
             for group, user in enumerate(log.users):
                 self._histories.insert(user, log.history(group))
-            self._event_ids.update(e.event_id for e in fresh if e.event_id)
-            return len(fresh)
+            self._event_ids.update(e.event_id for e in new if e.event_id)
+            return len(new)
 
     def unknown(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that `put_events` would add: those without an id, and the first of each new id."""
@@ -131,25 +130,14 @@ class MemoryStore:
             return self._unknown(events)
 
     def _unknown(self, events: Sequence[Event]) -> list[Event]:
-        fresh: list[Event] = []
-        seen: set[str] = set()
-        for event in events:
-            check_id(event.user_id, "user_id")
-            if event.event_id:
-                check_id(event.event_id, "event_id")
-                if event.event_id in self._event_ids or event.event_id in seen:
-                    continue
-                seen.add(event.event_id)
-            fresh.append(event)
-        return fresh
+        return fresh(events, "event_id", self._event_ids.__contains__)
 
     def history(self, user: str, before: datetime | int | None = None, limit: int | None = None) -> Events:
         """Return the latest ``limit`` events of a user before ``before``, oldest first; none for a stranger.
 
         Weights are those known at ``before``: a return that comes later takes nothing back. Arrays are read-only.
         """
-        if limit is not None and limit < 0:
-            raise DataError(f"limit must not be negative, got {limit}")
+        check_limit(limit)
         return self._histories.history(user, None if before is None else utc(before, "before"), limit)
 
     def log(self) -> EventLog:
@@ -159,9 +147,7 @@ class MemoryStore:
 
     def since(self, time: datetime | int) -> Events:
         """Return the events of all shoppers from ``time`` on, oldest first, without ids: for counters and trends."""
-        events = self.log().events
-        chosen = np.flatnonzero(events.times >= utc(time, "since"))
-        return replace(events, ids=()).take(chosen[np.argsort(events.times[chosen], kind="stable")])
+        return since(self.log(), time)
 
     def put_reviews(self, reviews: Sequence[Review]) -> int:
         """Add reviews, skipping ``review_id`` values that are known, and return how many were new.
@@ -170,18 +156,11 @@ class MemoryStore:
             DataError: an unknown item_id or a wrong user_id; then none is added.
         """
         with self._lock:
-            fresh: list[Review] = []
-            seen: set[str] = set()
-            for review in reviews:
-                check_id(review.user_id, "user_id")
-                if review.review_id and (review.review_id in self._review_ids or review.review_id in seen):
-                    continue
-                seen |= {review.review_id} if review.review_id else set()
-                fresh.append(review)
-            self._rows_of_known([r.item_id for r in fresh])
-            self._reviews += tuple(fresh)
-            self._review_ids |= seen
-            return len(fresh)
+            new = fresh(reviews, "review_id", self._review_ids.__contains__)
+            rows_of_known(self._items.vocabulary, [r.item_id for r in new])
+            self._reviews += tuple(new)
+            self._review_ids |= {r.review_id for r in new if r.review_id}
+            return len(new)
 
     def reviews(self) -> tuple[Review, ...]:
         """Return all reviews in the order in which they came."""
@@ -227,21 +206,10 @@ class MemoryStore:
 
         Every dict has a "type", "event", "review", "search" or "profile-edit"; times are ISO 8601 in UTC.
         """
-        found = [("event", record) for record in event_records(user, self.history(user), self._items)]
-        found += [("review", review_record(r)) for r in self._reviews if r.user_id == user]
-        plain = [{"type": kind, **record, "time": _iso(record["time"])} for kind, record in found]
+        mine = (r for r in self._reviews if r.user_id == user)
+        plain = exported(user, self.history(user), self._items, mine)
         return plain + self.searches.export(user) + self.edits.export(user)
 
     def _packed(self) -> EventLog:
         self._histories = self._histories.packed()
         return self._histories.log
-
-    def _rows_of_known(self, item_ids: Sequence[str]) -> ItemRows:
-        rows = self._items.vocabulary.rows(item_ids)
-        if (rows < 0).any():
-            raise DataError(f"unknown item_id {item_ids[int(np.argmax(rows < 0))]!r}: add the item first")
-        return rows
-
-
-def _iso(second: int | None) -> str | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC).isoformat()

@@ -26,7 +26,7 @@ def records(data: Dataset, part: str, edits: Iterable[Edit] = ()) -> Iterator[di
     """
     makers = {"items": _items, "events": _events, "reviews": _reviews, "searches": _searches}
     for record in (asdict(edit) for edit in edits) if part == "edits" else makers[part](data):
-        yield {name: value for name, value in record.items() if value != _defaults(part).get(name, _NEVER)}
+        yield without_defaults(part, record)
 
 
 def event_records(user: str, events: Events, items: ItemTable) -> Iterator[dict[str, Any]]:
@@ -41,6 +41,27 @@ def event_records(user: str, events: Events, items: ItemTable) -> Iterator[dict[
             "event_id": (events.ids[i] or None) if events.ids else None,
             "position": int(events.positions[i]) or None,
         }
+
+
+def item_record(item: Item) -> dict[str, Any]:
+    """Return one item as a record, all fields of it."""
+    return {
+        "item_id": item.item_id,
+        "title": item.title,
+        "text": item.text,
+        "brand": item.brand,
+        "categories": item.categories,
+        "price": item.price,
+        "stock": item.stock,
+        "parent_id": item.parent_id,
+        "created": None if item.created is None else item.created.isoformat(),
+        "attributes": {name: _to_plain(value) for name, value in item.attributes.items()},
+    }
+
+
+def without_defaults(part: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of a part of `PARTS` without the fields that hold their default."""
+    return {name: value for name, value in record.items() if value != _defaults(part).get(name, _NEVER)}
 
 
 def review_record(review: Review) -> dict[str, Any]:
@@ -80,20 +101,7 @@ def parse(part: str, record: Any) -> tuple[Any, bool]:
 
 def _items(data: Dataset) -> Iterator[dict[str, Any]]:
     for row in range(len(data.items)):
-        item = data.items.item(row)
-        yield {
-            "item_id": item.item_id,
-            "title": item.title,
-            "text": item.text,
-            "brand": item.brand,
-            "categories": item.categories,
-            "price": item.price,
-            "stock": item.stock,
-            "parent_id": item.parent_id,
-            "created": None if item.created is None else item.created.isoformat(),
-            "attributes": {name: _to_plain(value) for name, value in item.attributes.items()},
-            "available": bool(data.items.available[row]),
-        }
+        yield item_record(data.items.item(row)) | {"available": bool(data.items.available[row])}
 
 
 def _events(data: Dataset) -> Iterator[dict[str, Any]]:

@@ -44,6 +44,37 @@ class _Shopper:
         self.keys.insert(at, query_key(search.text))
 
 
+def checked_search(search: Search, now: int, as_it_is: bool = False) -> Search | None:
+    """Return a search as it is kept, None if nothing is left of its text; see `SearchLog.put`.
+
+    Raises:
+        DataError: an id that is none, or a time that is no epoch second.
+    """
+    check_id(search.user_id, "user_id")
+    if search.search_id:
+        check_id(search.search_id, "search_id")
+    for item_id in search.chosen:
+        check_id(item_id, "chosen")
+    time = now if search.time is None else utc(search.time)
+    if not FIRST_SECOND <= time <= LAST_SECOND:
+        raise DataError(f"search of user {search.user_id!r}: time {time} is not epoch seconds (milliseconds?)")
+    text = search.text[:MAX_TEXT_CHARS] if as_it_is else clean_text(search.text, MAX_TEXT_CHARS)
+    if not text:
+        return None
+    return replace(search, text=text, time=time, chosen=search.chosen[:MAX_CHOSEN])
+
+
+def exported_searches(searches: Iterable[Search]) -> list[dict[str, Any]]:
+    """Return searches as plain dicts ready for JSON; times are ISO 8601 in UTC."""
+    return [
+        {
+            "type": "search", "text": s.text, "chosen": list(s.chosen), "search_id": s.search_id,
+            "time": datetime.fromtimestamp(_second(s), UTC).isoformat(),
+        }
+        for s in searches
+    ]  # fmt: skip
+
+
 def _second(search: Search) -> int:
     return 0 if search.time is None else utc(search.time)
 
@@ -87,7 +118,7 @@ class SearchLog:
             fresh: dict[str, None] = {}
             ready: list[Search] = []
             for search in searches:
-                one = self._checked(search, as_they_are)
+                one = checked_search(search, self._clock(), as_they_are)
                 if one is None or (one.search_id and (one.search_id in self._ids or one.search_id in fresh)):
                     continue
                 if one.search_id:
@@ -102,20 +133,6 @@ class SearchLog:
             self._cut_all()
             self.version += bool(ready)
             return len(ready)
-
-    def _checked(self, search: Search, as_it_is: bool) -> Search | None:
-        check_id(search.user_id, "user_id")
-        if search.search_id:
-            check_id(search.search_id, "search_id")
-        for item_id in search.chosen:
-            check_id(item_id, "chosen")
-        time = self._clock() if search.time is None else utc(search.time)
-        if not FIRST_SECOND <= time <= LAST_SECOND:
-            raise DataError(f"search of user {search.user_id!r}: time {time} is not epoch seconds (milliseconds?)")
-        text = search.text[:MAX_TEXT_CHARS] if as_it_is else clean_text(search.text, MAX_TEXT_CHARS)
-        if not text:
-            return None
-        return replace(search, text=text, time=time, chosen=search.chosen[:MAX_CHOSEN])
 
     def _cut(self, user: str, most: int) -> None:
         shopper = self._shoppers[user]
@@ -207,10 +224,4 @@ class SearchLog:
 
     def export(self, user: str) -> list[dict[str, Any]]:
         """Return all searches of a shopper as plain dicts ready for JSON, oldest first; times are ISO 8601 in UTC."""
-        return [
-            {
-                "type": "search", "text": s.text, "chosen": list(s.chosen), "search_id": s.search_id,
-                "time": datetime.fromtimestamp(_second(s), UTC).isoformat(),
-            }
-            for s in self.of_user(user)
-        ]  # fmt: skip
+        return exported_searches(self.of_user(user))
