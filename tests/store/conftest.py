@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recsys.store.sql import Database
+from recsys.store.sql import Database, SqlStore
+from recsys.testing.kits.base import Make
 
 
 @pytest.fixture
@@ -29,6 +31,13 @@ def database(url: str) -> Iterator[Database]:
     opened = Database.open(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def component(database: Database, tenant: str) -> Make:
+    """Makes empty stores: each is a tenant of its own of one database."""
+    numbers = itertools.count()
+    return lambda **settings: SqlStore(database, f"{tenant}-{next(numbers)}", **settings)
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""What other processes did to a shop, in the form in which a fitted engine takes it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sqlalchemy import Connection
+
+from recsys.store.histories import as_known, join
+from recsys.store.sql.core import Core
+from recsys.store.sql.events import EventRows
+from recsys.store.sql.searches import LATER
+from recsys.types import NO_EVENTS, NO_ROWS, Events, ItemRows
+
+MAX_EVENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Changes:
+    """What others changed since the last look.
+
+    Attributes:
+        items: rows (n,) that are new, changed, withdrawn or back.
+        events: new events, weighed in the light of their shoppers' whole histories, without ids.
+        taken: earlier likes, weighed as they were, that those events took back.
+        people: whether shoppers were erased, merged or asked not to be remembered: what is kept of people goes.
+        reviews: whether reviews are new or gone.
+        more: whether there is more: look again at once.
+    """
+
+    items: ItemRows = field(default_factory=lambda: NO_ROWS)
+    events: Events = NO_EVENTS
+    taken: Events = NO_EVENTS
+    people: bool = False
+    reviews: bool = False
+    more: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(len(self.items) or len(self.events) or len(self.taken) or self.people or self.reviews or self.more)
+
+
+def events_of_others(
+    core: Core, rows: EventRows, connection: Connection, after: int, n_items: int
+) -> tuple[Events, Events, int, bool]:
+    """Return new events of others after a number, those that they took back, the last number, and if there are more."""
+    found = rows.users_after(connection, after, MAX_EVENTS + 1)
+    more = len(found) > MAX_EVENTS
+    found = found[:MAX_EVENTS]
+    foreign: dict[str, set[int]] = {}
+    for number, user in found:
+        if number not in core.own:
+            foreign.setdefault(user, set()).add(number)
+    last = found[-1][0] if found else after
+    return *_weighed(core, rows, connection, foreign.items(), n_items), last, more
+
+
+def _weighed(
+    core: Core, rows: EventRows, connection: Connection, foreign: Iterable[tuple[str, set[int]]], n_items: int
+) -> tuple[Events, Events]:
+    new, taken = [], []
+    for user, numbers in foreign:
+        events, known = rows.history(connection, user, n_items, LATER)
+        is_new = np.array([number in numbers for number in known], dtype=np.bool_)
+        after = as_known(events, core.weights)
+        before = as_known(events.take(~is_new), core.weights)
+        new.append(after.take(is_new))
+        taken.append(before.take((before.weights > 0) & (after.weights[~is_new] <= 0)))
+    return replace(join(new), ids=()), replace(join(taken), ids=())
