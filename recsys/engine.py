@@ -14,14 +14,14 @@ from recsys.config import EngineConfig
 from recsys.data.splits import ChoicesBack, chosen
 from recsys.dataset import Dataset, ItemTable
 from recsys.degrading import Guard, Warmth
-from recsys.erasing import Erasures
+from recsys.erasing import EVERYBODY, Erasures
 from recsys.errors import DataError, ShapeMismatch
 from recsys.fitting import Fitted, Progress, fit_all, plan_for, silent
 from recsys.fitting_rerank import with_rerankers
 from recsys.fitting_search import with_finders
 from recsys.funnel import Funnel, Plan, updated
 from recsys.profiling import Profiling
-from recsys.protocols import Delta, FitOptions, Shared, Store
+from recsys.protocols import Changes, Delta, FitOptions, Shared, Store
 from recsys.registry import Registry
 from recsys.reranking import Absent
 from recsys.rules import Rules
@@ -286,15 +286,25 @@ class Engine(Profiling):
         `recsys.protocols.Shared` has no other writers, and nothing is done. How many shoppers chose an item, as
         reasons say it, counts the events of other processes from the next fit on.
         """
-        if not isinstance(self.store, Shared):
+        store: Any = self.store
+        if not isinstance(store, Shared):
             return 0
-        with self._lock:
-            found = self.store.changes()
-            if len(found):
-                self._apply(found.events, found.items, found.taken)
-                if self._journal is not None:
-                    self._journal.learn(self, found.events, found.taken)
-            return len(found)
+        count, more = 0, True
+        while more:
+            with self._lock:
+                found: Changes = store.changes()
+                if len(found):
+                    self._apply(found.events, found.items, found.taken)
+                    if self._journal is not None:
+                        self._journal.learn(self, found.events, found.taken)
+                if found.reviews or found.people:
+                    self._suggests, self._profiler = None, None
+                    self._held = None if self._held is None else self._held.over(self.store.reviews())
+                if found.people:
+                    # Another process knows who: here goes what is kept of anybody.
+                    self._erasures.forget(EVERYBODY)
+                count, more = count + len(found), found.more
+        return count
 
     def _note(self, verb: str, *given: Any) -> None:
         if self._journal is not None:

@@ -10,6 +10,8 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# In place of a shopper's id, which is never empty.
+EVERYBODY = ""
 # (shopper, reviews that they wrote): drops what is kept in memory of them
 Drop = Callable[[str, Sequence[str]], None]
 
@@ -41,7 +43,7 @@ class Erasures:
                 self._drop(user, reviews)
 
     def forget(self, user: str, reviews: Sequence[str] = ()) -> None:
-        """Drop what is kept of a shopper, now and at the end of every call under way."""
+        """Drop what is kept of a shopper, or of `EVERYBODY`, now and at the end of every call under way."""
         with self._lock:
             for call in self._calls:
                 call[user] = (*call.get(user, ()), *reviews)

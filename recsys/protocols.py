@@ -68,11 +68,17 @@ class Changes:
         items: rows that are new, changed or withdrawn; `Store.items` holds them already.
         events: new events of all shoppers, in any order.
         taken: earlier liked events that count no more, see `Delta`.
+        people: whether shoppers were erased or merged: what is kept of people in memory has to go.
+        reviews: whether reviews are new or gone.
+        more: whether there is more: look again at once.
     """
 
     items: ItemRows = field(default_factory=lambda: NO_ROWS)
     events: Events = NO_EVENTS
     taken: Events = NO_EVENTS
+    people: bool = False
+    reviews: bool = False
+    more: bool = False
 
     def __len__(self) -> int:
         """How many items and events there are."""
@@ -275,7 +281,7 @@ class Forgetful(Protocol):
     """Declared ability: what is kept of people to answer quickly, in memory alone, can be dropped."""
 
     def forget(self, user: str) -> int:
-        """Drop all that is kept of ``user``; return how much that was."""
+        """Drop all that is kept of ``user``, of everybody where it is ""; return how much that was."""
         ...
 
 

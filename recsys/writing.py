@@ -129,15 +129,20 @@ class Desk:
             return self._changed.wait_for(lambda: not self._waiting and not self._running, timeout_s)
 
     def forget(self, user: str, reviews: Collection[str] = ()) -> int:
-        """Drop all that is kept or queued for a shopper, and texts that quote one of ``reviews``; return how many."""
-        quoted = frozenset(reviews)
+        """Drop all that is kept or queued for a shopper, and texts that quote one of ``reviews``; return how many.
+
+        ``user`` "" drops everything.
+        """
+        quoted, every = frozenset(reviews), not user
         with self._changed:
             gone = {
                 key for key, one in self._ready.items()
-                if key.user == user or not quoted.isdisjoint(e.review_id for e in one.evidence if e.review_id)
+                if every or key.user == user or not quoted.isdisjoint(e.review_id for e in one.evidence if e.review_id)
             }  # fmt: skip
-            gone |= {key for key, job in self._waiting.items() if key.user == user or _cites(job.case.facts, quoted)}
-            running = {key for key in self._running if key.user == user or quoted}
+            gone |= {
+                key for key, job in self._waiting.items() if every or key.user == user or _cites(job.case.facts, quoted)
+            }
+            running = {key for key in self._running if every or key.user == user or quoted}
             for key in gone:
                 self._ready.pop(key, None)
                 self._waiting.pop(key, None)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.data import DataOption, report_of
+from recsys.cli.data import report_of
 from recsys.cli.output import Json, console, print_json, progress, table, write_text
 from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys.config import EngineConfig
+    from recsys.engine import Engine
 
 ConfigOption = Annotated[
     Path | None,
@@ -85,9 +86,25 @@ def init(
 
 
 def fit(
-    data: DataOption,
     out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; a new version in it.")],
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="READER:PATH", help="A data set, such as shop or csv:events.csv.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            envvar="RECSYS_DATABASE",
+            show_envvar=True,
+            help="What the store of a service holds, instead of a data set.",
+        ),
+    ] = None,
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose, with --database.")] = "default",
     config: ConfigOption = None,
+    like: Annotated[
+        Path | None, typer.Option("--like", metavar="BUNDLE", help="The settings of this bundle instead of --config.")
+    ] = None,
     tune: Annotated[bool, typer.Option("--tune", help="First `recsys tune`, with its defaults.")] = False,
     dump: Annotated[
         Path | None,
@@ -97,7 +114,13 @@ def fit(
     device: DeviceOption = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Fit an engine on a data set and write a bundle."""
+    """Fit an engine on a data set, or on what the store of a service holds, and write a bundle."""
+    if data is None:
+        if database is None:
+            raise ConfigError("nothing to fit on: give --data READER:PATH, or --database URL for a service's store")
+        chosen = _settings(config, like, "", seed)
+        _fit_stored(out, database, tenant, chosen, device, as_json)
+        return
     from recsys.data.source import open_data
     from recsys.engine import Engine
     from recsys.protocols import FitOptions
@@ -105,7 +128,7 @@ def fit(
     with progress() as tell:
         tell(f"reading {data}")
         found, report = open_data(data)
-        chosen = config_for(config, found.name, seed)
+        chosen = _settings(config, like, found.name, seed)
         kept: Path | None = None
         if tune:
             from recsys.cli.tune import tuned
@@ -127,14 +150,43 @@ def fit(
     if as_json:
         print_json(facts)
         return
-    seconds = [(name, f"{s:.1f}") for name, s in engine.fitted.fit_s.items()]
-    console().print(table(f"bundle {bundle} in {out}", ("fitted", "seconds"), seconds, numbers=(1,)))
-    for warning in engine.warnings:
-        typer.echo(f"warning: {warning}")
+    _show(engine, bundle, out)
     if kept is not None:
         typer.echo(f"settings kept in {kept}")
     user = found.log.users[0] if found.log.n_users else "USER"
     typer.echo(f"next:  recsys recommend --bundle {out} --data {data} --user {user}")
+
+
+def _settings(path: Path | None, like: Path | None, data_name: str, seed: int | None) -> EngineConfig:
+    if like is None:
+        return config_for(path, data_name, seed)
+    if path is not None:
+        raise ConfigError("give --config or --like, not both")
+    from recsys.saving import saved_config
+
+    config = saved_config(like)
+    return config if seed is None else config.model_copy(update={"seed": seed})
+
+
+def _fit_stored(out: Path, database: str, tenant: str, config: EngineConfig, device: str, as_json: bool) -> None:
+    from recsys.protocols import FitOptions
+    from recsys.serving.fitting import fit_tenant
+
+    with progress() as tell:
+        how = FitOptions(seed=config.seed, device=device)
+        bundle, engine = fit_tenant(database, tenant, config, out, how, tell)
+    if as_json:
+        facts = {"bundle": bundle, "path": str(out), "tenant": tenant, "settings_hash": config.hash}
+        print_json({**facts, "warnings": list(engine.warnings)})
+        return
+    _show(engine, bundle, out)
+
+
+def _show(engine: Engine, bundle: str, out: Path) -> None:
+    seconds = [(name, f"{s:.1f}") for name, s in engine.fitted.fit_s.items()]
+    console().print(table(f"bundle {bundle} in {out}", ("fitted", "seconds"), seconds, numbers=(1,)))
+    for warning in engine.warnings:
+        typer.echo(f"warning: {warning}")
 
 
 def config_for(path: Path | None, data_name: str, seed: int | None = None) -> EngineConfig:

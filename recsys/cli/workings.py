@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys.cli.output import table
-from recsys.result import Result
-from recsys.workings import Placed, Preranked, Workings
+
+if TYPE_CHECKING:
+    from recsys.result import Result
+    from recsys.workings import Placed, Preranked, Workings
 
 ShowWorkings = Annotated[
     bool, typer.Option("--workings", help="Show how each item came to its place: sources, features, rules, moves.")

@@ -16,7 +16,7 @@ from recsys.errors import BudgetExceeded, ConfigError, ModelError
 from recsys.runtime.causal import CausalLM
 from recsys.runtime.constraints import Constraint
 from recsys.runtime.decoding import Reply, rules_of, unread
-from recsys.runtime.prefixes import Prompt
+from recsys.runtime.prefixes import EVERY_TAG, Prompt
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -279,12 +279,13 @@ class JoinedCausal(CausalLM):
         self, key: tuple[Any, ...], things: list[tuple[Prompt, Any, Set[str]]], deadline: float | None
     ) -> Sequence[Any]:
         with self._prefixes.reading() as late:
-            prompts = [Prompt(p.pieces) if p.tag in forgotten else p for p, _, forgotten in things]
+            gone = [p.tag in forgotten or EVERY_TAG in forgotten for p, _, forgotten in things]
+            prompts = [Prompt(p.pieces) if late_one else p for (p, _, _), late_one in zip(things, gone, strict=True)]
             try:
                 return self._answers(key, prompts, [other for _, other, _ in things], deadline)
             finally:
                 # Who was forgotten after the look above and before the model began to read.
-                for tag in {p.tag for p in prompts} & late:
+                for tag in {*(p.tag for p in prompts), EVERY_TAG} & late:
                     self._prefixes.forget(tag)
 
     def _answers(

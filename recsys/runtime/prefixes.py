@@ -16,6 +16,8 @@ from recsys.errors import ModelError, ShapeMismatch
 
 Piece = NDArray[np.int64] | NDArray[np.float32]
 
+EVERY_TAG = ""  # no prompt with this tag is kept
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -136,7 +138,7 @@ class PrefixCache:
             return
         key = prompt.key()
         with self._lock:
-            if prompt.tag in forgotten:
+            if prompt.tag in forgotten or EVERY_TAG in forgotten:
                 return
             self._drop(key)
             self._states[key] = (prompt.tag, state)
@@ -146,11 +148,14 @@ class PrefixCache:
                 self._drop(next(iter(self._states)))
 
     def forget(self, tag: str) -> int:
-        """Remove every state of this tag, also those that are being read; return how many there were."""
+        """Remove every state of this tag, also those that are being read; return how many there were.
+
+        `EVERY_TAG` removes all of them.
+        """
         with self._lock:
             for forgotten in self._readings:
                 forgotten.add(tag)
-            keys = list(self._keys.get(tag, ()))
+            keys = list(self._states) if tag == EVERY_TAG else list(self._keys.get(tag, ()))
             for key in keys:
                 self._drop(key)
             return len(keys)

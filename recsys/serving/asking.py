@@ -29,7 +29,7 @@ from recsys.serving.shapes.lists import (
     SearchIn,
     SimilarIn,
 )
-from recsys.serving.tenant import Tenant, known, within, worded
+from recsys.serving.tenant import Generation, Tenant, known, within, worded
 from recsys.types import now_seconds
 
 WORDS_S = 5.0  # how long reasons by a slow model are waited for where a request names no time
@@ -81,18 +81,18 @@ def next_page(call: Call, list_id: str, body: NextIn, *, budget_ms: float | None
 
 
 def _recommended(call: Call, body: RecommendIn, listed: ListRecord, limit: int) -> dict[str, Any]:
-    engine = call.tenant.engine
-    context, missing = known(engine, (*body.context.item_ids, *body.context.cart))
-    options = _options(call, body) | {"variant": listed.variant}
+    now = call.tenant.generation
+    context, missing = known(now.engine, (*body.context.item_ids, *body.context.cart))
+    options = _options(call, body, listed)
 
-    def ask() -> Result:
+    def ask(engine: Engine) -> Result:
         return engine.recommend(
             body.who, limit, context=context, exclude=body.exclusions(), rules=body.asked_rules(),
             page=Page(listed.shown), **options,
         )  # fmt: skip
 
-    result = _answered(call, engine, body, ask)
-    return _told(call, engine, body, listed, result, missing)
+    result = _answered(call, now, body, ask)
+    return _told(call, now.engine, body, listed, result, missing)
 
 
 def similar(call: Call, item_id: str, body: SimilarIn, *, budget_ms: float | None = None) -> dict[str, Any]:
@@ -116,18 +116,18 @@ def similar(call: Call, item_id: str, body: SimilarIn, *, budget_ms: float | Non
 def search(call: Call, body: SearchIn, *, budget_ms: float | None = None) -> dict[str, Any]:
     """Return the answer of a search."""
     call = call.within(budget_ms)
-    engine = call.tenant.engine
+    now = call.tenant.generation
     listed = _new("search", call, body, body.placement)
-    options = _options(call, body) | {"variant": listed.variant}
+    options = _options(call, body, listed)
 
-    def ask() -> Result:
+    def ask(engine: Engine) -> Result:
         return engine.search(
             body.query, body.who, body.limit, sort=body.sort, fold=body.fold, facets=body.facets, rules=body.rules,
             **options,
         )  # fmt: skip
 
-    result = _answered(call, engine, body, ask)
-    return _told(call, engine, body, listed, result, [], make=search_body, more=False)
+    result = _answered(call, now, body, ask)
+    return _told(call, now.engine, body, listed, result, [], make=search_body, more=False)
 
 
 def suggest(
@@ -201,8 +201,10 @@ def _new(kind: str, call: Call, body: Any, placement: str) -> ListRecord:
     )  # fmt: skip
 
 
-def _options(call: Call, body: Asked) -> dict[str, Any]:
+def _options(call: Call, body: Asked, listed: ListRecord) -> dict[str, Any]:
     options: dict[str, Any] = {
+        # Where nobody named one, the shadow has its own.
+        "variant": listed.variant if listed.experiment else body.variant,
         "where": within(call.forced, body.where), "explain": body.explain != "none", "now": body.now,
         "budget_ms": _budget(call, body.timeout_ms), "strict": body.strict,
     }  # fmt: skip
@@ -219,9 +221,16 @@ def _seconds(call: Call, timeout_ms: float | None) -> float:
     return WORDS_S if budget is None else budget / 1000
 
 
-def _answered(call: Call, engine: Engine, body: Asked, ask: Callable[[], Result]) -> Result:
-    result = worded(engine, ask, _seconds(call, body.timeout_ms)) if body.explain == "generated" else ask()
+def _answered(call: Call, now: Generation, body: Asked, ask: Callable[[Engine], Result]) -> Result:
+    """Return what the serving engine answers; the shadow is asked the same, later and by itself."""
+    engine = now.engine
+    if body.explain == "generated":
+        result = worded(engine, lambda: ask(engine), _seconds(call, body.timeout_ms))
+    else:
+        result = ask(engine)
     call.seen(result.trace)
+    if now.shadow is not None:
+        now.shadow.compare(ask, result)
     return result
 
 

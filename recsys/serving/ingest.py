@@ -18,6 +18,7 @@ from recsys.serving.problems import not_found
 from recsys.serving.shapes.events import REVIEW, SEARCH, EventIn, EventsIn
 from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemIn, ItemsIn, fields_of
 from recsys.serving.tenant import Tenant, known
+from recsys.store.sql.events import Logged
 from recsys.types import Event, Item, Review, Search, now_seconds
 
 AHEAD_S = 86_400  # clocks of clients go wrong; what comes from further in the future would stay the latest for ever
@@ -150,11 +151,11 @@ def _events(given: EventIn, list_id: str | None) -> tuple[Event, ...]:
         return ()
     several = len(given.about) > 1
     return tuple(
-        Event(
+        Logged(
             user_id=given.who or "", item_id=item_id, kind=given.kind, value=given.value, time=given.timestamp,
             event_id=given.event_id if not place or given.event_id is None else f"{given.event_id}#{place + 1}",
             position=given.position or (place + 1 if several and given.kind == "impression" else None),
-            list_id=list_id, extra=given.extra,
+            list_id=list_id, extra=given.extra or None,
         )
         for place, item_id in enumerate(given.about)
     )  # fmt: skip

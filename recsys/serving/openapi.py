@@ -55,7 +55,7 @@ def install(app: FastAPI) -> None:
 
 def operation_id(route: APIRoute) -> str:
     """Return what clients that are made from the document call an operation: "lists_recommend", "items_put"."""
-    (method,) = route.methods
+    method = min(route.methods or {"GET"})
     name = route.name if method in ("GET", "POST", route.name.upper()) else f"{route.name}_{method.lower()}"
     return "_".join([*map(str, route.tags[:1]), name])
 

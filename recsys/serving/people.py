@@ -12,6 +12,7 @@ from recsys.errors import DataError
 from recsys.profile.lines import Profile
 from recsys.serving.shapes.base import guest, rfc3339
 from recsys.serving.shapes.people import FeedbackIn, ProfileIn, UserIn
+from recsys.serving.shelf import shelf_of
 from recsys.serving.tenant import Tenant
 from recsys.types import Event
 
@@ -34,11 +35,11 @@ def patch(tenant: Tenant, user: str, body: UserIn) -> dict[str, Any]:
         DataError: as in `put`.
     """
     with tenant.changing:
-        return _said(tenant, user, body, tenant.engine.store.attributes(user))
+        return _said(tenant, user, body, shelf_of(tenant).store.attributes(user))
 
 
 def _said(tenant: Tenant, user: str, body: UserIn, before: Mapping[str, Any]) -> dict[str, Any]:
-    store = tenant.engine.store
+    store = shelf_of(tenant).store
     if body.consent is False:
         forget(tenant, user)
     if body.consent is not None:
@@ -53,7 +54,7 @@ def _said(tenant: Tenant, user: str, body: UserIn, before: Mapping[str, Any]) ->
 
 def get(tenant: Tenant, user: str) -> dict[str, Any]:
     """Return what is known of a shopper as such."""
-    store = tenant.engine.store
+    store = shelf_of(tenant).store
     return {
         "user_id": user, "consent": store.consent(user), "attributes": dict(store.attributes(user)),
         "events": len(store.history(user)),
@@ -69,10 +70,10 @@ def merge(tenant: Tenant, user: str, anonymous_id: str) -> dict[str, Any]:
 
 def export(tenant: Tenant, user: str) -> dict[str, Any]:
     """Return all that is known of a shopper."""
-    known = get(tenant, user)
+    said = None if tenant.shelf is None else get(tenant, user)
     return {
-        "user_id": user, "consent": known["consent"], "attributes": known["attributes"],
-        "records": tenant.engine.export(user),
+        "user_id": user, "consent": said is None or said["consent"],
+        "attributes": {} if said is None else said["attributes"], "records": tenant.engine.export(user),
     }  # fmt: skip
 
 

@@ -38,9 +38,10 @@ class Refit:
 
     def _follow(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.lines = [*self.lines[-LINES + 1 :], line.rstrip()]
-            self._told(self.lines)
+        with self._process.stdout as lines:
+            for line in lines:
+                self.lines = [*self.lines[-LINES + 1 :], line.rstrip()]
+                self._told(self.lines)
         self._ended(self._process.wait(), self.lines)
 
     def stop(self) -> None:
@@ -54,9 +55,12 @@ class Refit:
         return not self._thread.is_alive()
 
 
-def command(database: str, tenant: str, place: Path, settings: Path | None) -> list[str]:
+def command(
+    database: str, tenant: str, place: Path, settings: Path | None = None, like: Path | None = None
+) -> list[str]:
     """Return the words that fit on what a store holds and write a bundle to ``place``.
 
+    ``settings`` is a TOML file; without one they are those of the bundle ``like``, without that the defaults.
     The database's URL may hold a password: it is handed over in the environment, RECSYS_DATABASE.
 
     Raises:
@@ -65,7 +69,9 @@ def command(database: str, tenant: str, place: Path, settings: Path | None) -> l
     if not database:
         raise DataError("a fit beside the service needs a database that another process can open")
     words = [sys.executable, "-m", "recsys", "fit", "--tenant", tenant, "--out", str(place)]
-    return [*words, *(("--config", str(settings)) if settings is not None else ())]
+    if settings is not None:
+        return [*words, "--config", str(settings)]
+    return [*words, *(("--like", str(like)) if like is not None else ())]
 
 
 class Running:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from recsys.errors import DataError
 
@@ -75,8 +74,6 @@ class Event:
 
     ``kind`` is one of `KINDS`; ``value`` is a rating for "rating" and a quantity else; ``position`` is the
     1-based place at which the item was shown, where that was logged. Events are idempotent by ``event_id``.
-    ``list_id`` is the served list that the item was chosen from; ``extra`` holds what else the shop said of it. Both
-    are kept beside the event and read by nobody who ranks.
     """
 
     user_id: str
@@ -86,8 +83,6 @@ class Event:
     time: datetime | int | None = None
     event_id: str | None = None
     position: int | None = None
-    list_id: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in ("user_id", "item_id"):

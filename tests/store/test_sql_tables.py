@@ -63,16 +63,19 @@ def served(n: int, user: str | None) -> ServedList:
 def test_lists_come_back_as_they_were(database: Database, tenant: str) -> None:
     lists = Lists(database, tenant)
     every = [served(0, "ann"), replace(served(1, "bob"), experiment="e", arm="a", place="home"), served(2, "ann")]
-    assert lists.put_many([*every, every[0]]) == 3
-    assert lists.put_many([replace(every[0], user_id="eve"), served(3, None)]) == 1
+    lists.put_many([*every, every[0]])
+    lists.put_many([replace(every[0], user_id="eve", record={"pages": 2}), served(3, None)])
+    every[0] = replace(every[0], record={"pages": 2})
     assert [lists.get(f"l{n}") for n in range(3)] == every
     assert lists.of_user("ann") == [every[2], every[0]]
     assert lists.of_user("ann", limit=1) == [every[2]]
     assert [one.list_id for one in lists.since(101)] == ["l1", "l2", "l3"]
     assert Lists(database, f"{tenant}-2").get("l0") is None
+    assert lists.of_experiment("e") == [every[1]]
     assert lists.drop_before(102) == 2
     assert lists.get("l0") is None
-    assert lists.put_many([]) == 0
+    lists.put_many([])
+    assert [one.list_id for one in lists.of_experiment("e")] == []
     with pytest.raises(DataError, match="limit"):
         lists.of_user("ann", limit=-1)
 

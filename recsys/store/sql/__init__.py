@@ -1,7 +1,6 @@
 """A shop in a database, SQLite or PostgreSQL, and what the service keeps beside it."""
 
 from recsys.store.sql.audit import Audit, AuditEntry, Erasures, Proof
-from recsys.store.sql.changes import Changes
 from recsys.store.sql.database import Database
 from recsys.store.sql.events import Logged
 from recsys.store.sql.jobs import Job, Jobs
@@ -14,7 +13,6 @@ __all__ = [
     "Activation",
     "Audit",
     "AuditEntry",
-    "Changes",
     "Database",
     "Erasures",
     "Job",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from sqlalchemy import Connection
@@ -12,33 +12,9 @@ from recsys.store.histories import as_known, join
 from recsys.store.sql.core import Core
 from recsys.store.sql.events import EventRows
 from recsys.store.sql.searches import LATER
-from recsys.types import NO_EVENTS, NO_ROWS, Events, ItemRows
+from recsys.types import Events
 
 MAX_EVENTS = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Changes:
-    """What others changed since the last look.
-
-    Attributes:
-        items: rows (n,) that are new, changed, withdrawn or back.
-        events: new events, weighed in the light of their shoppers' whole histories, without ids.
-        taken: earlier likes, weighed as they were, that those events took back.
-        people: whether shoppers were erased, merged or asked not to be remembered: what is kept of people goes.
-        reviews: whether reviews are new or gone.
-        more: whether there is more: look again at once.
-    """
-
-    items: ItemRows = field(default_factory=lambda: NO_ROWS)
-    events: Events = NO_EVENTS
-    taken: Events = NO_EVENTS
-    people: bool = False
-    reviews: bool = False
-    more: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(len(self.items) or len(self.events) or len(self.taken) or self.people or self.reviews or self.more)
 
 
 def events_of_others(

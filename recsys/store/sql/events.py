@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,13 @@ class EventRows:
         for start in range(0, len(listed), NAMES):
             found |= set(connection.execute(self._known, {"ids": listed[start : start + NAMES]}).scalars())
         return found
+
+    def acts(self, connection: Connection, since: int) -> Iterator[tuple[str, int, float, int, str | None]]:
+        """Yield shopper, kind, value, time and list of every event from epoch second ``since`` on."""
+        columns = (EVENTS.c.user_id, EVENTS.c.kind, EVENTS.c.value, EVENTS.c.time, EVENTS.c.list_id)
+        query = select(*columns).where(EVENTS.c.tenant == self._tenant, EVENTS.c.time >= since)
+        for row in connection.execute(query.execution_options(yield_per=CHUNK)):
+            yield row._tuple()
 
     def history(
         self, connection: Connection, user: str, n_items: int, before: int, limit: int | None = None

@@ -39,14 +39,14 @@ class Lists(Rows):
 
     table = LISTS
 
-    def put_many(self, records: Iterable[ServedList]) -> int:
-        """Keep lists, skipping those whose ``list_id`` is known, in one transaction; return how many were new."""
+    def put_many(self, records: Iterable[ServedList]) -> None:
+        """Keep lists in one transaction; of a ``list_id`` that is known the record is replaced, and nothing else."""
         rows = [{"tenant": self.tenant, **columns_of(one, _IDS)} for one in records]
-        if not rows:
-            return 0
-        with self.database.begin() as connection:
-            done = connection.execute(self.database.insert(LISTS).on_conflict_do_nothing(), rows)
-            return int(done.rowcount)
+        if rows:
+            insert = self.database.insert(LISTS)
+            known = {"index_elements": ["tenant", "list_id"], "set_": {"record": insert.excluded.record}}
+            with self.database.begin() as connection:
+                connection.execute(insert.on_conflict_do_update(**known), rows)
 
     def get(self, list_id: str) -> ServedList | None:
         """Return one list, None if there is none."""
@@ -63,6 +63,11 @@ class Lists(Rows):
         order = (LISTS.c.created_at, LISTS.c.list_id)
         query = self._mine().where(LISTS.c.created_at >= time).order_by(*order).limit(checked_count(limit))
         return self._every(ServedList, query)
+
+    def of_experiment(self, name: str) -> list[ServedList]:
+        """Return all lists of an experiment, oldest first."""
+        order = (LISTS.c.created_at, LISTS.c.list_id)
+        return self._every(ServedList, self._mine().where(LISTS.c.experiment == name).order_by(*order))
 
     def drop_before(self, time: int) -> int:
         """Forget the lists from before epoch second ``time``; return how many."""

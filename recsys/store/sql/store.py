@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 
 from recsys.dataset import Dataset, EventLog, ItemTable, event_columns
 from recsys.ids import check_id
-from recsys.protocols import Deps
+from recsys.protocols import Changes, Deps
 from recsys.signal import check_weights
 from recsys.store.histories import as_known, join, since
 from recsys.store.incoming import check_limit, exported, fresh, rows_of_known
 from recsys.store.sql.catalogue import CHANGED as ITEMS_CHANGED
 from recsys.store.sql.catalogue import Catalogue, Shelf
-from recsys.store.sql.changes import Changes, events_of_others
+from recsys.store.sql.changes import events_of_others
 from recsys.store.sql.core import ERASED, Core, Writing
 from recsys.store.sql.counters import SEQ
 from recsys.store.sql.database import Database
@@ -349,6 +349,23 @@ class SqlStore:
             if not given:
                 self._reviews = None
         return gone
+
+    def attributes(self, user: str) -> Mapping[str, Any]:
+        """Return what the shop said of a user, {} if nothing."""
+        with self.database.read() as connection:
+            person = self._core.people.get(connection, user)
+        return {} if person is None or person.attributes is None else person.attributes
+
+    def set_attributes(self, user: str, attributes: Mapping[str, Any]) -> None:
+        """Keep what the shop says of a user, instead of what it said before."""
+        with self._core.lock, self._core.writing() as writing:
+            writing.take()
+            self._core.people.put_attributes(writing.connection, user, attributes)
+
+    def acts_since(self, time: int) -> Iterator[tuple[str, int, float, int, str | None]]:
+        """Yield shopper, kind, value, time and list of every stored event from epoch second ``time`` on."""
+        with self.database.read() as connection:
+            yield from self._events.acts(connection, time)
 
     # -- several processes ---------------------------------------------------------------------------------------
 

@@ -1,0 +1,92 @@
+"""From the settings of the service to its tenants: a store each in one database, and the bundle that serves it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from recsys.config import EngineConfig
+from recsys.serving.attribution import Tokens
+from recsys.serving.bundles import Bundles
+from recsys.serving.experiments import Experiment
+from recsys.serving.listlog import ListLog
+from recsys.serving.settings import ServiceConfig
+from recsys.serving.shadow import Shadow
+from recsys.serving.shelf import MODEL, Shelf, StoredLists
+from recsys.serving.tenant import Tenant
+from recsys.serving.tenants import Tenants
+from recsys.store.sql import SqlStore
+from recsys.store.sql.database import Database
+
+
+class Opener:
+    """Opens the tenants of a service, and keeps them as the database says.
+
+    Args:
+        engine: settings of engines that are yet to be fitted, and of every fit; None = those of the active bundle.
+    """
+
+    def __init__(
+        self, config: ServiceConfig, database: Database, tokens: Tokens, *, engine: EngineConfig | None = None,
+        experiments: Mapping[str, Experiment] | None = None,
+    ) -> None:  # fmt: skip
+        self.config, self.database, self.tokens, self.settings = config, database, tokens, engine
+        self.experiments = dict(experiments or {})
+        self._seen: dict[str, int] = {}  # tenant -> the version of its models that it was brought to
+        self._lock = threading.Lock()
+
+    def tenants(self) -> Tenants:
+        """Return the tenants, none of them open yet."""
+        return Tenants(self.open, watched=self.bring)
+
+    def shelf(self, name: str) -> Shelf:
+        """Return the tables and bundles of a tenant, who may be new."""
+        weights = {} if self.settings is None else self.settings.events.weights
+        store = SqlStore(self.database, name, weights=weights, consent_default=self.config.consent)
+        assert self.config.bundles is not None
+        return Shelf.of(self.database, store, Bundles(self.config.bundles, name))
+
+    def open(self, name: str) -> Tenant:
+        """Return a tenant with the bundle that is active; one without any takes items and events, and has no lists.
+
+        Raises:
+            ModelError: the active bundle cannot be used. StoreDown: the database cannot be reached.
+        """
+        shelf = self.shelf(name)
+        version = shelf.models.version()
+        engine = shelf.engine(self.settings or EngineConfig())
+        lists = ListLog(StoredLists(shelf.lists))
+        tenant = Tenant(name, engine, self.tokens, lists=lists, experiments=self.experiments, shelf=shelf)
+        self._shade(tenant, shelf)
+        self._seen[name] = version
+        return tenant
+
+    def bring(self, tenant: Tenant) -> None:
+        """Take in what other processes wrote: another active bundle or shadow, items, events."""
+        shelf = tenant.shelf
+        if shelf is None:
+            return
+        with self._lock:  # an administrator's act and the watch may come at once
+            version = shelf.models.version()
+            if version != self._seen.get(tenant.name):
+                active = shelf.models.active(MODEL)
+                if active is not None and active.bundle_id != _bundle(tenant):
+                    tenant.swap(shelf.bundles.load(active.bundle_id, shelf.store))
+                self._shade(tenant, shelf)
+                self._seen[tenant.name] = version
+        now = tenant.generation
+        for engine in (now.engine, *(() if now.shadow is None else (now.shadow.engine,))):
+            if engine.is_fitted:
+                engine.refresh()
+
+    def _shade(self, tenant: Tenant, shelf: Shelf) -> None:
+        wanted, has = shelf.models.shadowed(MODEL), tenant.generation.shadow
+        if (None if wanted is None else wanted.bundle_id) == (None if has is None else has.engine.bundle_id):
+            return
+        # A store hands out each change once: the shadow has one of its own.
+        apart = self.shelf(tenant.name).store
+        tenant.shade(None if wanted is None else Shadow(shelf.bundles.load(wanted.bundle_id, apart)))
+
+
+def _bundle(tenant: Tenant) -> str:
+    return tenant.engine.bundle_id if tenant.engine.is_fitted else ""
