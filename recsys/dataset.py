@@ -76,7 +76,7 @@ class ItemTable:
 
     def put(self, items: Iterable[Item]) -> ItemTable:
         """Return a new table with ``items`` changed in place or appended; this one stays as it is."""
-        vocabulary = Vocabulary(self.vocabulary)
+        vocabulary = self.vocabulary.copy()
         listed = {i.item_id: i for i in items}
         rows = [vocabulary.add(check_id(key, "item_id")) for key in listed]
         fresh = ItemTable.of(listed.values())
@@ -107,6 +107,17 @@ class ItemTable:
             listed_out(self.attributes, fresh.attributes),
             grown(self.available, fresh.available),
         )
+
+    def described_anew(self, before: ItemTable, rows: ItemRows | None = None) -> ItemRows:
+        """Return which of ``rows``, by default of all, ``before`` lacks or describes otherwise, ascending.
+
+        A description is texts, brand, categories, parent and attributes: stock and prices change all day.
+        """
+        columns = ("titles", "texts", "brands", "categories", "parents", "attributes")
+        pairs = [(getattr(self, name), getattr(before, name)) for name in columns]
+        some = range(len(self)) if rows is None else np.unique(rows).tolist()
+        other = [row for row in some if row >= len(before) or any(a[row] != b[row] for a, b in pairs)]
+        return np.array(other, dtype=np.int32)
 
     def without(self, rows: ItemRows) -> ItemTable:
         """Return a table in which ``rows`` are withdrawn: they keep their row but are never shown."""

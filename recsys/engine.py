@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -238,8 +238,15 @@ class Engine(Profiling):
     def add_items(self, items: Sequence[Item]) -> None:
         """Add or change items: text, attributes and rules serve them at once, collaborative parts after a fit."""
         with self._lock:
+            before: ItemTable = self.store.items()
             rows = self.store.put_items(items)
-            self._apply(Events.of(()), rows)
+            if self._snapshot is not None:
+                known, now = self._snapshot.items, self.store.items()
+                if known is before:
+                    rows = now.described_anew(known, rows)
+                elif not isinstance(self.store, Shared):  # somebody wrote past the engine, and will not tell
+                    rows = now.described_anew(known)
+                self._apply(Events.of(()), rows)
             self._note("add_items", list(items))
 
     def withdraw(self, item_ids: Sequence[str]) -> None:
@@ -384,9 +391,4 @@ class Engine(Profiling):
             raise ShapeMismatch(
                 "the store's items are not the ones that the bundle was fitted on: fit again on this store"
             )
-        changed = [row for row, (a, b) in enumerate(zip(_words(held), _words(fitted_on), strict=False)) if a != b]
-        self._apply(Events.of(()), np.array([*changed, *range(len(ours), len(held))], dtype=np.int32))
-
-
-def _words(items: ItemTable) -> Iterator[tuple[Any, ...]]:
-    return zip(items.titles, items.texts, items.brands, items.categories, items.attributes, strict=True)
+        self._apply(Events.of(()), held.described_anew(fitted_on))

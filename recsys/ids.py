@@ -36,6 +36,12 @@ class Vocabulary:
                 raise DataError(f"item id {value!r} occurs twice")
             self.add(value)
 
+    def copy(self) -> Vocabulary:
+        """Return another map with the same ids and rows."""
+        out = Vocabulary()
+        out._ids, out._rows = self._ids.copy(), self._rows.copy()
+        return out
+
     def __len__(self) -> int:
         return len(self._ids)
 

@@ -48,8 +48,9 @@ class Deps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """What changed since the fit: the whole catalogue as it is now, the rows that are new or changed, new events.
+    """What changed: the whole catalogue as it is now, the rows that are new or described otherwise, new events.
 
+    Stock, prices and what is withdrawn change all day, without ``changed``: they are read from ``items``.
     ``taken`` are earlier liked events, weighed as they were, that count no more: a return, a dislike or a wish to
     forget took them back.
     """

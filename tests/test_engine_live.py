@@ -11,6 +11,7 @@ from engine_toys import CONFIG, FUSED, NOW, SHOPPERS, event, fitted, ids, score
 from recsys.config import EngineConfig
 from recsys.engine import Engine
 from recsys.errors import DataError
+from recsys.store.memory import MemoryStore
 from recsys.testing.worlds import DAY, small_shop
 from recsys.types import Event, Filter, Item
 
@@ -267,3 +268,58 @@ def test_old_purchases_stay_hidden_behind_many_impressions() -> None:
         [Event(user_id="old", item_id=i, kind="view", time=1_700_000_200 + n) for n, i in enumerate(others)]
     )
     assert bought not in [r.item_id for r in engine.recommend("old", k=len(data.items))]
+
+
+def dearer(engine: Engine) -> list[Item]:
+    """The catalogue with the cheapest item the dearest and so on."""
+    held = engine.store.items()
+    return [replace(held.item(row), price=float(1000 - row)) for row in range(len(held))]
+
+
+def test_searches_sort_and_count_by_the_prices_of_now(tmp_path):
+    engine = fitted()
+    text = engine.fitted.generators["text"]
+    engine.search("steel", k=3, facets=True)
+    engine.add_items(dearer(engine))
+    # The words are what they were: nothing is read anew for a price.
+    assert engine.fitted.generators["text"].index is text.index
+    engine.save(tmp_path / "b")
+    store = MemoryStore.of(small_shop())
+    other = Engine.load(tmp_path / "b", store=store)  # here prices are the old ones
+    for one, low in ((engine, 900), (other, 0)):
+        found = one.search("steel", k=5, sort="price-asc", facets=True)
+        prices = [r.price for r in found]
+        assert prices == sorted(prices)
+        assert all(low <= p <= low + 100 for p in prices)
+        assert all(low <= p["low"] <= low + 101 for p in found.facets["prices"])
+
+
+def test_a_price_is_news_to_nobody_who_reads_descriptions_and_a_title_is():
+    engine = fitted()
+    seen = []
+
+    class Listening:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def apply(self, delta):
+            seen.append(delta.changed.tolist())
+            return Listening(self.inner)
+
+    snapshot = engine._current()
+    parts = {**snapshot.fitted.generators, "popularity": Listening(snapshot.fitted.generators["popularity"])}
+    engine._snapshot = engine._made(snapshot.items, replace(snapshot.fitted, generators=parts))
+    item = engine.store.items().item(7)
+    engine.add_items([replace(item, price=1.0, stock=9)])
+    engine.add_items([replace(item, title="Another title"), replace(engine.store.items().item(8), stock=2)])
+    engine.add_items([replace(item, title="Another title", parent_id="P")])
+    engine.add_items([Item(item_id="NEW", title="kettle")])
+    assert seen == [[], [7], [7], [40]]
+    # What came past the engine is told of with the next item that does not.
+    engine.store.put_items([Item(item_id="PAST", title="lantern"), replace(item, title="Past title")])
+    engine.add_items([Item(item_id="NEW", title="kettle", price=2.0)])
+    assert seen[4] == [7, 41]
+    assert ids(engine.search("lantern past", k=2)) != []

@@ -102,10 +102,14 @@ class TextSearch:
         return self._hold(TextIndex.of(data.items, self.config), data.items)
 
     def apply(self, delta: Delta) -> Self:
-        """Return a generator that knows new and changed items."""
-        if not len(delta.changed):
+        """Return a generator that knows new and changed items, and sorts and counts by the prices of now."""
+        if delta.items is self._items:
             return self
-        out = copy.copy(self)._hold(self.index.put(delta.items, delta.changed), delta.items)
+        out = copy.copy(self)
+        if len(delta.changed):
+            out._hold(self.index.put(delta.items, delta.changed), delta.items)
+        else:  # the words are the same, and so is what was understood of queries
+            out._items, out._facets, out._parents = delta.items, _Once(), _Once()
         if (facets := self._facets.held) is not None:
             out._facets.held = facets.put(delta.items, delta.changed)
         if (parents := self._parents.held) is not None:
