@@ -20,6 +20,7 @@ from recsys.serving.experiments import assigned
 from recsys.serving.listlog import ListRecord
 from recsys.serving.problems import not_found
 from recsys.serving.responses import Told, list_body, reason_body, search_body
+from recsys.serving.shapes.base import shown
 from recsys.serving.shapes.lists import (
     Asked,
     ExplainIn,
@@ -76,7 +77,7 @@ def next_page(call: Call, list_id: str, body: NextIn, *, budget_ms: float | None
         raise not_found("list")
     # A page that is asked for again is made again from what came before it.
     listed = replace(listed, pages=listed.pages[: cursor.page])
-    asked = RecommendIn.model_validate(listed.request)
+    asked = RecommendIn.model_validate({**listed.request, **({} if listed.user is None else shown(listed.user))})
     return _recommended(call, asked, listed, body.limit or asked.limit)
 
 
@@ -197,8 +198,13 @@ def _new(kind: str, call: Call, body: Any, placement: str) -> ListRecord:
     return ListRecord(
         list_id=f"l_{token_hex(12)}", user=body.who, created=now, kind=kind, bundle="", variant=variant,
         placement=placement, experiment=experiment, arm=name,
-        request=body.model_dump(mode="json", exclude_defaults=True) if kind == "recommend" else {},
+        request=_kept(body) if kind == "recommend" else {},
     )  # fmt: skip
+
+
+def _kept(body: RecommendIn) -> dict[str, Any]:
+    """Return what the next page of a list needs to know; who asked is kept by the list itself."""
+    return body.model_dump(mode="json", exclude_defaults=True, exclude={"user_id", "anonymous_id"})
 
 
 def _options(call: Call, body: Asked, listed: ListRecord) -> dict[str, Any]:
@@ -241,7 +247,7 @@ def _told(
     """Return the body of a list, and keep its record."""
     page = tuple(row.item_id for row in result.items)
     listed = replace(listed, bundle=result.trace.bundle, pages=(*listed.pages, page))
-    call.tenant.lists.add(listed)
+    call.tenant.lists.add(listed, written=call.tenant.remembers(listed.user))
     carried = Attribution(
         tenant=call.tenant.name, list_id=listed.list_id, kind=listed.kind, bundle=listed.bundle,
         variant=listed.variant, experiment=listed.experiment, arm=listed.arm, issued_at=listed.created,

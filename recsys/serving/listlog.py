@@ -79,14 +79,14 @@ class ListLog:
         self.lost = 0  # lists that could not be written
         self._thread = None if table is None else background.start(self._write, "recsys-lists", self._end)
 
-    def add(self, record: ListRecord) -> None:
-        """Keep a list; one of the same id, of an earlier page, is replaced."""
+    def add(self, record: ListRecord, written: bool = True) -> None:
+        """Keep a list; one of the same id, of an earlier page, is replaced. ``written`` false: at hand alone."""
         with self._changed:
             self._lists[record.list_id] = record
             self._lists.move_to_end(record.list_id)
             while len(self._lists) > self._kept:
                 self._lists.popitem(last=False)
-            if self._table is not None and not self._ended:
+            if written and self._table is not None and not self._ended:
                 self._waiting[record.list_id] = record
                 while len(self._waiting) > WAITING:
                     self._waiting.popitem(last=False)

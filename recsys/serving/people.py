@@ -90,7 +90,7 @@ def erase(tenant: Tenant, user: str) -> dict[str, Any]:
 
 def forget(tenant: Tenant, user: str) -> dict[str, int]:
     """Drop what is stored and kept of a shopper; return how many records of each kind are gone."""
-    before: Mapping[str, int] = _counts(tenant, user)
+    before = _counts(tenant, user)
     shadow = tenant.generation.shadow
     tenant.engine.erase(user)
     if shadow is not None:
@@ -99,10 +99,11 @@ def forget(tenant: Tenant, user: str) -> dict[str, int]:
     return dict(before)
 
 
-def _counts(tenant: Tenant, user: str) -> dict[str, int]:
-    records = tenant.engine.export(user)
-    kinds = sorted({str(one["type"]) for one in records})
-    return {kind: sum(one["type"] == kind for one in records) for kind in kinds}
+def _counts(tenant: Tenant, user: str) -> Mapping[str, int]:
+    if tenant.shelf is not None:
+        return tenant.shelf.store.counts(user)
+    kinds = [str(one["type"]) for one in tenant.engine.export(user)]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
 def profile(tenant: Tenant, user: str, now: int | None = None) -> dict[str, Any]:

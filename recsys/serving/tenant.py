@@ -58,6 +58,10 @@ class Tenant:
         """The engine that serves now."""
         return self._generation.engine
 
+    def remembers(self, user: str | None) -> bool:
+        """Return whether what is done for a shopper may be written down; of nobody in particular it may."""
+        return user is None or self.shelf is None or self.shelf.store.consent(user)
+
     def swap(self, engine: Engine) -> None:
         """Serve another engine from the next request on; those under way keep theirs."""
         with self._swapping:

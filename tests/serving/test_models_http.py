@@ -103,9 +103,7 @@ def test_learning_anew_serves_what_came_since(served):
     new = {"title": "Trail running shoe of the new season", "brand": "Acme", "categories": ["Running"], "price": 70.0}
     shop.tell("/v1/items/NEW-1", new, method="PUT")
     assert "NEW-1" in ids(shop.ask("/v1/search", {"query": "running shoe of the new season"}))
-    events = [
-        {"type": "purchase", "user_id": f"new-{i}", "item_id": "NEW-1", "timestamp": NOW + i} for i in range(30)
-    ]
+    events = [{"type": "purchase", "user_id": f"new-{i}", "item_id": "NEW-1", "timestamp": NOW + i} for i in range(30)]
     assert shop.tell("/v1/events", {"events": events}, status=202)["accepted"] == 30
     job = shop.rule("/v1/models/default:refit", {}, status=202)
     end = time.monotonic() + 120

@@ -94,7 +94,7 @@ class EventRows:
         columns = (EVENTS.c.user_id, EVENTS.c.kind, EVENTS.c.value, EVENTS.c.time, EVENTS.c.list_id)
         query = select(*columns).where(EVENTS.c.tenant == self._tenant, EVENTS.c.time >= since)
         for row in connection.execute(query.execution_options(yield_per=CHUNK)):
-            yield row._tuple()
+            yield tuple(row)
 
     def history(
         self, connection: Connection, user: str, n_items: int, before: int, limit: int | None = None
