@@ -61,6 +61,7 @@ LEVELS = [
         "profiling",
         "saving",
         "settings",
+        "shadow",
         "engine",
     ),
     ("eval", "tune", "serving", "demo_variants", "demo_grades", "demo", "cli", "__main__"),
