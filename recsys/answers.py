@@ -71,10 +71,16 @@ def with_matches(result: Result, found: Answer, items: ItemTable, price: str = "
     )  # fmt: skip
 
 
-def with_workings(lists: Sequence[Result], workings: Sequence[Sequence[Workings]]) -> list[Result]:
+def with_workings(
+    lists: Sequence[Result], workings: Sequence[Sequence[Workings]], degraded: tuple[str, ...] = ()
+) -> list[Result]:
     """Return the results with the way of each row through the stages; one list of workings for each."""
     return [
-        replace(one, items=tuple(replace(row, workings=w) for row, w in zip(one.items, way, strict=True)))
+        replace(
+            one,
+            items=tuple(replace(row, workings=w) for row, w in zip(one.items, way, strict=True)),
+            trace=replace(one.trace, degraded=one.trace.degraded + degraded),
+        )
         for one, way in zip(lists, workings, strict=True)
     ]
 

@@ -132,7 +132,7 @@ class Asking(Reasoning):
         found = results(slates, items, funnel.plan, watch, snapshot.bundle_id)
         if watch.kept is None:
             return found
-        return with_workings(found, Show.of(funnel.plan).workings(requests, slates, watch))
+        return with_workings(found, *Show.of(funnel.plan).workings(requests, slates, watch, funnel.strict))
 
     @watched
     def explain(

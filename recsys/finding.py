@@ -100,7 +100,8 @@ class Finding(Asking):
         listed = replace(funnel.plan, generators=plan.finders)
         result = with_matches(results(slates, items, listed, watch, snapshot.bundle_id)[0], found, items, read.said)
         if workings:
-            result = with_workings([result], Show.of_search(plan).workings([request], slates, watch))[0]
+            ways = Show.of_search(plan).workings([request], slates, watch, strict)
+            result = with_workings([result], *ways)[0]
         return result if said is None else with_reasons([result], said)[0]
 
     def suggest(self, typed: str = "", user: str | None = None, k: int = 8) -> list[Suggestion]:

@@ -156,7 +156,9 @@ class Contributions:
 class Decomposable(Protocol):
     """Declared ability of a ranker: its scores are sums of what each feature contributed."""
 
-    def contributions(self, requests: Sequence[Request], slates: Slates, wanted: NDArray[np.bool_]) -> Contributions:
+    def feature_contributions(
+        self, requests: Sequence[Request], slates: Slates, wanted: NDArray[np.bool_]
+    ) -> Contributions:
         """Return what the scores of the entries ``wanted`` (m,) are made of, in their order.
 
         ``slates`` are what `Ranker.rank` was given: the score of an entry may depend on the others. The sums equal

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.fuse import FOUND, FUSED, normalised
+from recsys.errors import StageError
 from recsys.funnel import Plan, Stopwatch
 from recsys.protocols import Contributions, Decomposable
 from recsys.rules.trace import RULED
@@ -47,11 +48,25 @@ class Show:
         names = dict.fromkeys([*plan.finders, *personal.generators, PERSONAL])
         return cls(list(names), plan.settings.rank or "", plan.ranker, personal.reranker_name, personal.top)
 
-    def workings(self, requests: Sequence[Request], listed: Slates, watch: Stopwatch) -> list[list[Workings]]:
-        """Return one `Workings` for each entry of ``listed``, list by list; ``watch`` kept what the stages gave."""
-        kept = watch.kept or {}
-        read = _Stages(kept, _made_of(self.model, requests, kept, listed), self)
-        return [read.of_list(i, slate) for i, slate in enumerate(listed)]
+    def workings(
+        self, requests: Sequence[Request], listed: Slates, watch: Stopwatch, strict: bool = False
+    ) -> tuple[list[list[Workings]], tuple[str, ...]]:
+        """Return one `Workings` for each entry of ``listed``, list by list, and what of it failed.
+
+        ``watch`` kept what the stages gave. A ranker that cannot say what its scores are made of is shown without.
+
+        Raises:
+            StageError: it fails at that, in strict mode.
+        """
+        kept, degraded = watch.kept or {}, ()
+        try:
+            made = _made_of(self.model, requests, kept, listed)
+        except Exception as error:  # as everywhere: whatever a plug-in raises must not take the list down
+            if strict:
+                raise StageError("workings", self.ranker, str(error)) from error
+            made, degraded = None, (f"workings:{self.ranker}:{type(error).__name__}",)
+        read = _Stages(kept, made, self)
+        return [read.of_list(i, slate) for i, slate in enumerate(listed)], degraded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +99,7 @@ def _made_of(model: Any, requests: Sequence[Request], kept: Mapping[str, Slates]
         return None
     wanted = np.isin(_keys(given), _keys(listed))
     owner, rows = given.request_index[wanted].tolist(), given.items[wanted].tolist()
-    made = model.contributions(requests, given, wanted)
+    made = model.feature_contributions(requests, given, wanted)
     return _Reasons(made, {key: at for at, key in enumerate(zip(owner, rows, strict=True))})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from test_engine_safety import SEARCHES
 
 from recsys.config import EngineConfig
 from recsys.engine import Engine
+from recsys.errors import StageError
 from recsys.protocols import Decomposable
 from recsys.rank.identity import Identity
 from recsys.rank.lightgbm import PRIOR
@@ -112,14 +114,30 @@ def test_a_reranker_is_shown_as_far_as_it_read_and_not_where_it_failed(engine):
 def test_nothing_is_computed_that_nobody_asked_for(engine, monkeypatch):
     ranker = engine.fitted.rankers["lightgbm"]
     assert isinstance(ranker, Decomposable)
-    monkeypatch.setattr(type(ranker), "contributions", None)
-    engine.recommend(SHOPPERS[2], now=NOW)
-    engine.search("lamp", SHOPPERS[2], now=NOW)
-    with pytest.raises(TypeError):
-        engine.recommend(SHOPPERS[2], now=NOW, workings=True)
+    asked = []
+    monkeypatch.setattr(type(ranker), "feature_contributions", lambda *given: asked.append(given))
+    assert not engine.recommend(SHOPPERS[2], now=NOW).trace.degraded
+    assert not engine.search("lamp", SHOPPERS[2], now=NOW).trace.degraded
+    assert asked == []
     fresh = Engine(CONFIG).fit(small_shop())
     fresh.recommend(SHOPPERS[2], now=NOW)
     assert "booster" not in vars(fresh.fitted.rankers["lightgbm"]._native)
+
+
+def test_a_ranker_that_cannot_say_what_its_scores_are_made_of_takes_no_list_down(engine, monkeypatch):
+    plain = ids(engine.recommend(SHOPPERS[2], 5, now=NOW))
+
+    def fails(*given):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(type(engine.fitted.rankers["lightgbm"]), "feature_contributions", fails)
+    for ask in (engine.recommend, partial(engine.search, "lamp")):
+        result = ask(user=SHOPPERS[2], k=5, now=NOW, workings=True)
+        assert [d.split(":")[::2] for d in result.trace.degraded] == [["workings", "RuntimeError"]]
+        assert all(w.prerank.rank >= 1 and not w.prerank.features for w in shown(result))
+        with pytest.raises(StageError, match="no"):
+            ask(user=SHOPPERS[2], k=5, now=NOW, workings=True, strict=True)
+    assert ids(engine.recommend(SHOPPERS[2], 5, now=NOW, workings=True)) == plain
 
 
 def test_workings_are_those_of_the_reasoned_list_too_and_of_a_batch(engine):

@@ -234,7 +234,9 @@ class LightGBMRanker:
         model = self._native.booster
         return np.asarray(model.predict(builder.compute(requests, slates, self.facts)), dtype=np.float32)
 
-    def contributions(self, requests: Sequence[Request], slates: Slates, wanted: NDArray[np.bool_]) -> Contributions:
+    def feature_contributions(
+        self, requests: Sequence[Request], slates: Slates, wanted: NDArray[np.bool_]
+    ) -> Contributions:
         """Return what the scores of the entries ``wanted`` (m,) are made of, see `recsys.protocols.Decomposable`.
 
         The feature "prior" is what the fused score adds to that of the model.

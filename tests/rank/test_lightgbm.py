@@ -236,7 +236,7 @@ def test_contributions_add_up_to_the_scores_of_lightgbm_and_of_onnx(learned):
     by_place = dict(zip(_keys(ranked), ranked.columns["ranker_score"].tolist(), strict=True))
     onnx = np.array([by_place[k] for k in _keys(slates)])
     wanted = np.arange(len(slates.items)) % 3 == 0
-    said = learned.contributions(requests, slates, wanted)
+    said = learned.feature_contributions(requests, slates, wanted)
     trees = said.expected + said.amounts[:, :-1].sum(axis=1)
     assert trees == pytest.approx(learned.native_scores(requests, slates)[wanted], abs=1e-5)
     assert trees == pytest.approx(onnx[wanted], abs=1e-4)
@@ -244,7 +244,7 @@ def test_contributions_add_up_to_the_scores_of_lightgbm_and_of_onnx(learned):
     prior = ranker(prior=2.0).fit(requests, slates, (onnx > 0).astype(np.float32), FitOptions(seed=3))
     fused = with_column(slates, "fused_score", np.linspace(0, 1, len(slates.items), dtype=np.float32))
     got = prior.rank(requests, fused, WIDTH)
-    made = prior.contributions(requests, fused, np.ones(len(fused.items), dtype=np.bool_))
+    made = prior.feature_contributions(requests, fused, np.ones(len(fused.items), dtype=np.bool_))
     assert made.names[-1] == PRIOR
     scores = dict(zip(_keys(got), got.scores.tolist(), strict=True))
     assert made.expected + made.amounts.sum(axis=1) == pytest.approx([scores[k] for k in _keys(fused)], abs=1e-4)
@@ -253,5 +253,5 @@ def test_contributions_add_up_to_the_scores_of_lightgbm_and_of_onnx(learned):
 
 def test_no_contributions_of_no_entries(learned):
     requests, slates, _, _ = world(2, seed=32)
-    said = learned.contributions(requests, slates, np.zeros(len(slates.items), dtype=np.bool_))
+    said = learned.feature_contributions(requests, slates, np.zeros(len(slates.items), dtype=np.bool_))
     assert said.amounts.shape == (0, len(said.names))

@@ -3,13 +3,13 @@ import pytest
 
 from recsys.protocols import Deps
 from recsys.rank.lightgbm import LightGBMRanker
-from recsys.testing.kits import RankerTests, TrainableRankerTests
+from recsys.testing.kits import DecomposableTests, RankerTests, TrainableRankerTests
 from recsys.types import Slates
 
 SMALL = LightGBMRanker.Config(max_rounds=15, patience=5, min_data_in_leaf=5, num_leaves=4, folds=2)
 
 
-class TestLightGBMRanker(RankerTests, TrainableRankerTests):
+class TestLightGBMRanker(DecomposableTests, RankerTests, TrainableRankerTests):
     @pytest.fixture
     def component(self, world):
         return lambda: LightGBMRanker.from_config(SMALL, self.deps(world))

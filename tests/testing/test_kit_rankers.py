@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from kit_toys import ToyRanker, ToyTrainedRanker, after, before, broken, checks, run_check
 
-from recsys.testing.kits import RankerTests, TrainableRankerTests
+from recsys.protocols import Contributions
+from recsys.testing.kits import DecomposableTests, RankerTests, TrainableRankerTests
 from recsys.types import Slates, offsets_of
 
 FAILED = (AssertionError, pytest.fail.Exception)
@@ -196,6 +198,58 @@ def test_a_trained_ranker_is_held_to_training(tmp_path):
     (tmp_path / "second").mkdir()
     with pytest.raises(AssertionError, match="second fit"):
         run_check(Both, "test_second_fit_forgets_the_first", Adding, tmp_path / "second")
+
+
+class Open(ToyRanker):
+    """Says that its score is the sum of two things."""
+
+    def feature_contributions(self, requests, slates, wanted):
+        with np.errstate(invalid="ignore"):
+            values = np.column_stack([slates.columns["prior_score"], slates.scores])[wanted]
+        amounts = values.astype(np.float64) * [1, 0.5]
+        return Contributions(("prior", "score"), ("what was known", "what came in"), values, amounts, 0.0)
+
+
+class TestOpen(DecomposableTests, RankerTests):
+    @pytest.fixture
+    def component(self):
+        return Open
+
+
+def parts(change):
+    return after(Open, "feature_contributions", lambda s, made, r, given, wanted: change(made, given, wanted))
+
+
+def spoils_notes(self, requests, given, wanted):
+    requests[0].history.weights[:1] += 1
+    return requests, given, wanted
+
+
+OPEN = [
+    ("decomposable_has_its_protocol", broken(Open, feature_contributions=None)),
+    ("feature_contributions_shape", parts(lambda made, *_: replace(made, amounts=made.amounts[:, :1]))),
+    ("feature_contributions_shape", parts(lambda made, *_: replace(made, names=("one", "one")))),
+    ("feature_contributions_shape", parts(lambda made, *_: replace(made, labels=("one", "")))),
+    ("feature_contributions_sum_to_the_score", parts(lambda made, *_: replace(made, expected=0.3))),
+    ("feature_contributions_sum_to_the_score", parts(lambda made, *_: replace(made, amounts=made.amounts * 0))),
+    ("feature_contributions_of_some_are_those_of_all",
+     parts(lambda made, given, wanted: replace(made, amounts=made.amounts / max(1, wanted.sum())))),
+    ("feature_contributions_of_some_are_those_of_all",
+     parts(lambda made, given, wanted: replace(made, values=made.values * np.float32(wanted.mean())))),
+    ("feature_contributions_leave_inputs_alone", before(Open, "feature_contributions", spoils_notes)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("check", "component"), [(f"test_{c}", k) for c, k in OPEN], ids=[f"{i}-{c}" for i, (c, _) in enumerate(OPEN)]
+)
+def test_broken_parts_fail_their_check(check, component, tmp_path):
+    with pytest.raises(FAILED):
+        run_check(DecomposableTests, check, component, tmp_path)
+
+
+def test_every_check_of_parts_has_a_ranker_that_fails_it():
+    assert {f"test_{c}" for c, _ in OPEN} == set(checks(DecomposableTests))
 
 
 def test_slates_of_the_kit_have_an_empty_list_and_notes(small_shop):

@@ -13,6 +13,7 @@ A plug-in's test file subclasses the kit of its kind, gives one fixture and decl
 """
 
 from recsys.testing.kits.attributor import AttributorTests
+from recsys.testing.kits.decomposable import DecomposableTests
 from recsys.testing.kits.embedders import EmbedderTests
 from recsys.testing.kits.explainers import ExplainerTests
 from recsys.testing.kits.generators import GeneratorTests
@@ -26,6 +27,7 @@ from recsys.testing.kits.trainable import TrainableRankerTests, TrainableTests
 
 __all__ = [
     "AttributorTests",
+    "DecomposableTests",
     "EmbedderTests",
     "ExplainerTests",
     "GeneratorTests",
