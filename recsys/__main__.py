@@ -2,4 +2,5 @@
 
 from recsys.cli import main
 
-main()
+if __name__ == "__main__":  # a worker of `recsys serve` imports this module, too
+    main()

@@ -139,6 +139,16 @@ def _check_forced(text: str, scopes: Sequence[str]) -> None:
     parse(text)
 
 
+def first_key(keys: KeyStore, now: float) -> str | None:
+    """Make an operator's key where no key could manage the service, and return its text; None where there is one."""
+    for tenant in (OPERATOR, DEFAULT_TENANT):
+        if any(record.holds(now) and "admin" in record.scopes for record in keys.every(tenant)):
+            return None
+    text, record = make_key(OPERATOR, SCOPES, "first", now=now)
+    keys.add(record)
+    return text
+
+
 def digest_of(secret: str) -> str:
     """Return what is kept of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -33,8 +33,8 @@ class Key:
         object.__setattr__(self, "scopes", tuple(self.scopes))
 
     def valid(self, now: int) -> bool:
-        """Return whether the key is neither revoked nor expired at epoch second ``now``."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        """Return whether the key is neither revoked nor expired by epoch second ``now``."""
+        return all(end is None or now < end for end in (self.revoked_at, self.expires_at))
 
 
 class Keys:
@@ -62,8 +62,12 @@ class Keys:
         return None if found is None else value_of(Key, found)
 
     def revoke(self, tenant: str, key_id: str, at: int) -> bool:
-        """End a key of a tenant at epoch second ``at``; return whether there was one that was not revoked yet."""
-        mine = (KEYS.c.tenant == tenant, KEYS.c.key_id == key_id, KEYS.c.revoked_at.is_(None))
+        """End a key of a tenant at epoch second ``at``; return whether there was one that did not end before.
+
+        A moment ahead lets both keys of a rotation work meanwhile; it can be brought forward, and not put off.
+        """
+        later = KEYS.c.revoked_at.is_(None) | (KEYS.c.revoked_at > at)
+        mine = (KEYS.c.tenant == tenant, KEYS.c.key_id == key_id, later)
         with self.database.begin() as connection:
             return bool(connection.execute(update(KEYS).where(*mine).values(revoked_at=at)).rowcount)
 
