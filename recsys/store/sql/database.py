@@ -94,7 +94,10 @@ class Database:
         return self._open(self._writes, self._lock() if self.is_sqlite else nullcontext())
 
     def read(self) -> AbstractContextManager[Connection]:
-        """Return a connection for reading; each statement sees what is stored at its own moment."""
+        """Return a connection for reading; each statement sees what is stored at its own moment, and returns all of it.
+
+        What is read in parts (``yield_per``) needs a `snapshot`.
+        """
         return self._open(self._reads, nullcontext())
 
     def snapshot(self) -> AbstractContextManager[Connection]:

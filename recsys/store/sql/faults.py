@@ -10,8 +10,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from recsys.errors import RecsysError, StoreDown
 
-# Of a database that is there and whole, such errors would be ours.
-_DOWN = (OperationalError, InterfaceError, InternalError, PoolTimeoutError, TimeoutError, OSError)
+_DOWN = (PoolTimeoutError, TimeoutError, OSError)
+_READ_ONLY = "25006"  # PostgreSQL: a standby, or a server that was told so
 _DAMAGED = ("malformed", "not a database")
 
 
@@ -28,15 +28,23 @@ def faults(url: str) -> Iterator[None]:
     except StatementError as error:
         if isinstance(error.orig, RecsysError):  # a value that could not be written, found while it was bound
             raise error.orig from None
-        if isinstance(error, _DOWN) or (isinstance(error, DBAPIError) and _lost(error)):
+        if _is_down(error):
             raise StoreDown(f"the database {url} cannot be used: {_first_line(error.orig)}") from error
         raise
     except _DOWN as error:
         raise StoreDown(f"the database {url} cannot be used: {_first_line(error)}") from error
 
 
-def _lost(error: DBAPIError) -> bool:
-    return error.connection_invalidated or any(word in str(error.orig) for word in _DAMAGED)
+def _is_down(error: StatementError) -> bool:
+    """Return whether the database fails, and not a statement of ours."""
+    said = error.orig
+    if isinstance(error, InternalError):
+        return getattr(said, "sqlstate", "") == _READ_ONLY
+    if isinstance(error, OperationalError | InterfaceError):
+        return getattr(said, "sqlite_errorname", "") != "SQLITE_ERROR"  # no such table, a wrong statement
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or any(word in str(said) for word in _DAMAGED)
+    )
 
 
 def _first_line(error: BaseException | None) -> str:

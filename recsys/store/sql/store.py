@@ -194,7 +194,7 @@ class SqlStore:
 
     def log(self) -> EventLog:
         """Return all stored events as one flat log, shoppers in the order in which they came: `fit` learns from it."""
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             return self._events.log(connection, len(self._shelf.table), self._core.weights)
 
     def since(self, time: datetime | int) -> Events:
@@ -364,7 +364,7 @@ class SqlStore:
 
     def acts_since(self, time: int) -> Iterator[tuple[str, int, float, int, str | None]]:
         """Yield shopper, kind, value, time and list of every stored event from epoch second ``time`` on."""
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             yield from self._events.acts(connection, time)
 
     # -- several processes ---------------------------------------------------------------------------------------
