@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.exc import DataError as WrongValueError
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from recsys.errors import RecsysError, StoreDown
+from recsys.errors import DataError, RecsysError, StoreDown
 
 _DOWN = (PoolTimeoutError, TimeoutError, OSError)
 _READ_ONLY = "25006"  # PostgreSQL: a standby, or a server that was told so
@@ -25,6 +26,9 @@ def faults(url: str) -> Iterator[None]:
         yield
     except RecsysError:
         raise
+    except (UnicodeEncodeError, OverflowError, WrongValueError) as error:  # of ids and times that are asked for
+        said = getattr(error, "orig", None) or "half a character, NUL, or a number beyond 64 bits"
+        raise DataError(f"a value that the database cannot hold: {_first_line(said)}") from None
     except StatementError as error:
         if isinstance(error.orig, RecsysError):  # a value that could not be written, found while it was bound
             raise error.orig from None
@@ -47,5 +51,5 @@ def _is_down(error: StatementError) -> bool:
     )
 
 
-def _first_line(error: BaseException | None) -> str:
+def _first_line(error: BaseException | str | None) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -29,7 +29,7 @@ class ReviewRows:
         """Store reviews under the numbers from ``first`` on; return how many were not known."""
         rows = [
             {
-                "tenant": self._tenant, "seq": first + i, "user_id": checked(r.user_id, "user_id"),
+                "tenant": self._tenant, "seq": first + i, "user_id": r.user_id,
                 "item_id": r.item_id, "review_id": checked(r.review_id, "review_id") if r.review_id else None,
                 "record": {name: getattr(r, name) for name in _FIELDS},
             }

@@ -212,6 +212,8 @@ class SqlStore:
             DataError: an unknown item_id or a wrong user_id; then none is added.
         """
         new = fresh(reviews, "review_id", _nothing)
+        for review in new:
+            checked(review.user_id, "user_id")
         if not new:
             return 0
         with self._core.lock:
