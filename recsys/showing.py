@@ -58,7 +58,7 @@ class Show:
         Raises:
             StageError: it fails at that, in strict mode.
         """
-        kept, degraded = watch.kept or {}, ()
+        kept, degraded = watch.kept or {}, tuple[str, ...]()
         try:
             made = _made_of(self.model, requests, kept, listed)
         except Exception as error:  # as everywhere: whatever a plug-in raises must not take the list down

@@ -19,20 +19,25 @@ class Tenants:
     """Opens tenants with ``opened``; at most ``most`` are open at a time. Any number of threads may ask.
 
     ``watched`` is called for every open tenant each ``watch_s`` seconds, in a thread: it takes in what other processes
-    have written. ``usual`` is opened at the start: without it the service is not ready.
+    have written. ``usual`` is opened at the start: without it the service is not ready. ``closed`` is called last.
     """
 
     def __init__(
         self, opened: Callable[[str], Tenant], *, usual: str = "default", most: int = OPEN,
         watched: Callable[[Tenant], None] = lambda tenant: None, watch_s: float = WATCH_S,
+        closed: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._opened, self._usual, self._most = opened, usual, most
-        self._watched, self._watch_s = watched, watch_s
+        self._watched, self._watch_s, self._closed = watched, watch_s, closed
         self._open: OrderedDict[str, Tenant] = OrderedDict()
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
         self._wrong: dict[str, str] = {}
         self._watcher: asyncio.Task[None] | None = None
+
+    def watch_with(self, watched: Callable[[Tenant], None]) -> None:
+        """Call another function for every open tenant; before the start."""
+        self._watched = watched
 
     @classmethod
     def of(cls, tenant: Tenant) -> Tenants:
@@ -118,3 +123,4 @@ class Tenants:
                 await self._watcher
         for tenant in self.every():
             await asyncio.to_thread(tenant.close)
+        await asyncio.to_thread(self._closed)

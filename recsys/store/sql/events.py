@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from recsys.dataset import EventLog
 from recsys.store.histories import join
@@ -86,6 +86,11 @@ class EventRows:
         for start in range(0, len(listed), NAMES):
             found |= set(connection.execute(self._known, {"ids": listed[start : start + NAMES]}).scalars())
         return found
+
+    def count(self, connection: Connection, since: int) -> int:
+        """Return how many events are of epoch second ``since`` or later."""
+        query = select(func.count()).select_from(EVENTS).where(EVENTS.c.tenant == self._tenant, EVENTS.c.time >= since)
+        return int(connection.execute(query).scalar_one())
 
     def acts(self, connection: Connection, since: int) -> Iterator[tuple[str, int, float, int, str | None]]:
         """Yield shopper, kind, value, time and list of every event from epoch second ``since`` on."""

@@ -364,6 +364,11 @@ class SqlStore:
             writing.take()
             self._core.people.put_attributes(writing.connection, user, attributes)
 
+    def count_since(self, time: int) -> int:
+        """Return how many events are of epoch second ``time`` or later."""
+        with self.database.read() as connection:
+            return self._events.count(connection, time)
+
     def acts_since(self, time: int) -> Iterator[tuple[str, int, float, int, str | None]]:
         """Yield shopper, kind, value, time and list of every stored event from epoch second ``time`` on."""
         with self.database.snapshot() as connection:
