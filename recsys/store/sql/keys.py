@@ -49,7 +49,7 @@ class Keys:
         Raises:
             DataError: there is one of that ``key_id``, or an id cannot be one.
         """
-        row = columns_of(key, ("key_id", "tenant", "name"))
+        row = columns_of(key, ("key_id", "tenant", *(("name",) if key.name else ())))
         with self.database.begin() as connection:
             done = connection.execute(self.database.insert(KEYS).on_conflict_do_nothing(), row)
             if not done.rowcount:
