@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,9 +38,23 @@ def _weighed(
     new, taken = [], []
     for user, numbers in foreign:
         events, known = rows.history(connection, user, n_items, LATER)
-        is_new = np.array([number in numbers for number in known], dtype=np.bool_)
-        after = as_known(events, core.weights)
-        before = as_known(events.take(~is_new), core.weights)
-        new.append(after.take(is_new))
-        taken.append(before.take((before.weights > 0) & (after.weights[~is_new] <= 0)))
+        at = np.array(known, dtype=np.int64)
+        for first, last in _runs(sorted(known), numbers):
+            # What this store wrote was weighed, when it was written, in the light of all that was stored before it.
+            # So is this: each run of others' events in the light of what has lower numbers, and of nothing later.
+            after, before = (as_known(events.take(mask), core.weights) for mask in (at <= last, at < first))
+            is_new = at[at <= last] >= first
+            new.append(after.take(is_new))
+            taken.append(before.take((before.weights > 0) & (after.weights[~is_new] <= 0)))
     return replace(join(new), ids=()), replace(join(taken), ids=())
+
+
+def _runs(known: Sequence[int], foreign: Container[int]) -> list[tuple[int, int]]:
+    """Return the first and last number of each run of foreign ones among all of a shopper, lowest first."""
+    runs: list[tuple[int, int]] = []
+    inside = False
+    for number in known:
+        if number in foreign:
+            runs.append((runs.pop()[0] if inside else number, number))
+        inside = number in foreign
+    return runs
