@@ -26,7 +26,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 # Which optional extra brings a module that a built-in imports.
 EXTRAS: Mapping[str, str] = {
     "torch": "train", "transformers": "train", "peft": "train", "accelerate": "train", "onnx": "onnx",
-    "pyarrow": "parquet", "matplotlib": "report", "optuna": "tune",
+    "pyarrow": "parquet", "matplotlib": "report", "optuna": "tune", "sqlalchemy": "sql", "alembic": "sql",
+    "psycopg": "postgres", "fastapi": "serve", "starlette": "serve", "uvicorn": "serve", "prometheus_client": "serve",
+    "httpx": "client", "opentelemetry": "traces",
 }  # fmt: skip
 
 

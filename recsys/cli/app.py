@@ -20,6 +20,7 @@ from recsys.cli import (
     profiles,
     ratings,
     searches,
+    serve,
     setup,
     simulate,
     tune,
@@ -52,7 +53,7 @@ def _root(
 
 
 MODULES = (
-    demo, setup, data, tune, fit, lists, searches, evaluate, ratings, compare, simulate, bundles, export, people,
+    demo, setup, data, tune, fit, lists, searches, evaluate, ratings, compare, simulate, bundles, export, serve, people,
     profiles,
 )  # fmt: skip
 

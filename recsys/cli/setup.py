@@ -6,10 +6,12 @@ import os
 import platform
 import sys
 from importlib import metadata, util
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from recsys.cli.checks import checks
 from recsys.cli.output import Json, console, print_json, table
 
 # extra -> (what it is for, the modules that it brings)
@@ -19,6 +21,10 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parquet": ("Parquet files", ("pyarrow",)),
     "report": ("plots in the HTML report", ("matplotlib",)),
     "frames": ("results as data frames", ("pandas", "polars")),
+    "serve": ("the HTTP service", ("fastapi", "uvicorn", "prometheus_client", "sqlalchemy", "alembic")),
+    "postgres": ("stores in PostgreSQL", ("psycopg",)),
+    "client": ("asking a service from Python", ("httpx",)),
+    "traces": ("OpenTelemetry traces of the service", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")),
 }
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -36,9 +42,31 @@ def add(app: typer.Typer) -> None:
     app.command("plugins")(plugins)
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", metavar="FOLDER", help="Also check the sha256 of every file of it.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", metavar="URL", help="Also see whether it is reached, and its tables.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Also see whether it is free.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Also check its [service] and what that names."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check the environment and print what to type where something is missing. Exit code 1 if recsys cannot work."""
+    if config is not None:
+        from recsys.serving.settings import ServiceConfig
+
+        settings = ServiceConfig.read(config, os.environ, database=database, port=port)
+        database, address = settings.database, (settings.host, settings.port)
+    else:
+        address = None if port is None else ("127.0.0.1", port)
     facts = diagnosis()
+    found = list(checks(database, bundle, address))
+    facts |= {"checks": [one.to_dict() for one in found], "ok": facts["ok"] and all(one.ok for one in found)}
     if as_json:
         print_json(facts)
     else:
@@ -55,7 +83,7 @@ def diagnosis() -> dict[str, Any]:
     extras = {
         name: {
             "for": purpose,
-            "present": (there := all(util.find_spec(module) is not None for module in modules)),
+            "present": (there := all(map(_there, modules))),
             "type": "" if there else f"pip install 'recsys-engine[{name}]'",
         }
         for name, (purpose, modules) in EXTRAS.items()
@@ -83,6 +111,13 @@ def _required() -> list[str]:
     return sorted(line[: min([line.find(e) for e in ends if e in line] or [len(line)])] for line in plain)
 
 
+def _there(module: str) -> bool:
+    try:
+        return util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in is not there
+        return False
+
+
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
@@ -105,10 +140,15 @@ def _show(facts: dict[str, Any]) -> None:
     out.print(table("packages", ("", "version"), packages))
     extras = [(n, e["for"], "yes" if e["present"] else f"no; type: {e['type']}") for n, e in facts["extras"].items()]
     out.print(table("extras", ("", "for", "installed"), extras))
+    found = [(c["name"], c["detail"] if c["ok"] else f"TROUBLE: {c['detail']}") for c in facts["checks"]]
+    out.print(table("checks", ("", ""), found))
     if facts["missing"]:
         typer.echo(f"missing: {', '.join(facts['missing'])}; type: pip install recsys-engine")
     elif facts["ok"]:
         typer.echo("all is well\nnext:  recsys demo")
+    elif trouble := [c for c in facts["checks"] if not c["ok"]]:
+        for one in trouble:
+            typer.echo(f"{one['name']}: {one['detail']}" + (f"; type: {one['type']}" if one["type"] else ""))
     else:
         typer.echo(f"recsys needs Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer")
 

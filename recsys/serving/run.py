@@ -51,6 +51,7 @@ def serve(config: ServiceConfig, build: Build, *, told: Callable[[str], None] = 
         # Drawn here, not in the workers: each of them must read what another one signed.
         config = config.model_copy(update={"secret": SecretStr(secrets.token_hex(32)), "secret_file": None})
     with _shared_metrics(config.workers), bound(config.host, config.port) as listener:
+        listener.listen(BACKLOG)  # who asks from now on waits for the engine to be loaded, and is not turned away
         host, port = listener.getsockname()[:2]
         told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         logs.configure(config.log_level)

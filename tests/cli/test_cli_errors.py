@@ -86,8 +86,8 @@ def test_every_verb_has_json_and_help():
     verbs = get_command(app).commands
     assert set(verbs) == {
         "init", "doctor", "data", "rate", "tune", "fit", "evaluate", "compare", "simulate", "export", "recommend",
-        "similar", "search", "suggest", "explain", "profile", "demo", "plugins", "models", "erase-user", "dump",
-        "restore",
+        "similar", "search", "suggest", "explain", "profile", "demo", "plugins", "models", "serve", "erase-user",
+        "dump", "restore",
     }  # fmt: skip
     for name, verb in verbs.items():
         assert any("--json" in parameter.opts for parameter in verb.params), name

@@ -36,6 +36,12 @@ def migrate(database: Database) -> None:
             _upgrade(connection)
 
 
+def version_of(database: Database) -> str | None:
+    """Return the version of the tables, None where there are none; `HEAD` is the one that this recsys knows."""
+    with database.read() as connection:
+        return _version(connection)
+
+
 def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
