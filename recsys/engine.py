@@ -68,6 +68,7 @@ class Engine(Profiling):
         self._given = store is not None
         self._bind(store if store is not None else MemoryStore(weights=self.config.events.weights))
         self._snapshot: Snapshot | None = None
+        self._staged: Snapshot | None = None  # of a fit that is done, while it takes in what came meanwhile
         self._suggests = self._held = self._profiler = None
         self._desks = {}
         self._guards: dict[str, Guard] = {}
@@ -123,7 +124,7 @@ class Engine(Profiling):
                 return self._fit(data, options or FitOptions(seed=self.config.seed), progress)
             finally:
                 with self._lock:
-                    self._journal = None
+                    self._journal = self._staged = None
 
     def _fit(self, data: Dataset | None, options: FitOptions, progress: Progress) -> Self:
         with self._lock:
@@ -154,9 +155,22 @@ class Engine(Profiling):
             if store is not self.store:
                 self._bind(store)
                 self._suggests = self._profiler = None
-            self._snapshot = self._made(data.items, fitted, warm=warm)
+            # Calls take no lock: what is served next has to hold all that was added and logged before they see it.
+            self._staged = self._made(data.items, fitted, warm=warm)
             self._catch_up(data.items, journal)
+            self._snapshot, self._staged = self._staged, None
         return self
+
+    @property
+    def _newest(self) -> Snapshot | None:
+        """What changes go into: what is served, or what a fit is about to serve."""
+        return self._snapshot if self._staged is None else self._staged
+
+    def _replace(self, snapshot: Snapshot) -> None:
+        if self._staged is None:
+            self._snapshot = snapshot
+        else:
+            self._staged = snapshot
 
     def _catch_up(self, fitted_on: ItemTable, journal: Journal) -> None:
         """Take in what was added and logged while the fit was under way."""
@@ -164,12 +178,11 @@ class Engine(Profiling):
         events, taken = journal.learned()
         if len(events) or len(taken):
             self._apply(events, NO_ROWS, taken)
-        lost = journal.again(self)
-        if lost:
+        lost, snapshot = journal.again(self), self._newest
+        if lost and snapshot is not None:
             said = f"events of the time of the fit on items that the new data lack, not kept: {lost:,}"
-            snapshot = self._current()
             fitted = replace(snapshot.fitted, warnings=(*snapshot.fitted.warnings, said))
-            self._snapshot = replace(snapshot, fitted=fitted)
+            self._replace(replace(snapshot, fitted=fitted))
 
     def _filled(self, data: Dataset) -> Any:
         """Return the store that holds ``data``: the given one, else a new one, bound where nothing is served yet."""
@@ -240,8 +253,8 @@ class Engine(Profiling):
         with self._lock:
             before: ItemTable = self.store.items()
             rows = self.store.put_items(items)
-            if self._snapshot is not None:
-                known, now = self._snapshot.items, self.store.items()
+            if self._newest is not None:
+                known, now = self._newest.items, self.store.items()
                 if known is before:
                     rows = now.described_anew(known, rows)
                 elif not isinstance(self.store, Shared):  # somebody wrote past the engine, and will not tell
@@ -267,7 +280,7 @@ class Engine(Profiling):
             by_user: dict[str, list[Event]] = {}
             for event in fresh:
                 by_user.setdefault(event.user_id, []).append(event)
-            learns = self._snapshot is not None or self._journal is not None
+            learns = self._newest is not None or self._journal is not None
             before = {user: self.store.history(user) for user in by_user} if learns else {}
             count: int = self.store.put_events(fresh)
             if count and before:
@@ -327,16 +340,17 @@ class Engine(Profiling):
         self._held = replace(self._held, book=self._held.book.recounted(changed, by))
 
     def _apply(self, events: Events, changed: ItemRows, taken: Events = NO_EVENTS) -> None:
-        if self._snapshot is None:
+        snapshot = self._newest
+        if snapshot is None:
             return
         items = self.store.items()
         delta = Delta(items=items, changed=changed, events=events, taken=taken)
-        old = self._snapshot.fitted
+        old = snapshot.fitted
         fitted = replace(
             old, generators=updated(old.generators, delta), rankers=updated(old.rankers, delta),
             rerankers=updated(old.rerankers, delta),
         )  # fmt: skip
-        self._snapshot = self._made(items, fitted, self._snapshot.bundle_id)
+        self._replace(self._made(items, fitted, snapshot.bundle_id))
         if self._held is not None:
             self._held = self._held.updated(items, fitted, changed)
 

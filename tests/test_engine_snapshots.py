@@ -254,6 +254,23 @@ def test_calls_of_many_threads_while_fits_on_other_data_come_and_go():
     assert errors == []
 
 
+@pytest.mark.parametrize("data", [None, other_shop()], ids=["same store", "other data"])
+def test_what_was_added_during_a_fit_is_there_at_every_moment(monkeypatch, data):
+    """Also between the end of a fit and the moment at which it knows what came meanwhile."""
+    engine, catch_up, looked = fitted(), Engine._catch_up, []
+    twin = replace(engine.store.items().item(17), item_id="NEW-1", stock=5)
+
+    def slowly(self, *given) -> None:
+        looked.append(ids(engine.rank("anybody", ["NEW-1"])))
+        catch_up(self, *given)
+        looked.append(ids(engine.rank("anybody", ["NEW-1"])))
+
+    monkeypatch.setattr(Engine, "_catch_up", slowly)
+    engine.fit(data, progress=Once(lambda: engine.add_items([twin])))
+    assert [*looked, ids(engine.rank("anybody", ["NEW-1"]))] == [["NEW-1"]] * 3
+    assert engine._staged is None
+
+
 def test_two_fits_wait_for_one_another():
     engine, order = fitted(), []
 
