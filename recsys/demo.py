@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys import __version__
 from recsys.artifacts import write_json
@@ -201,9 +202,14 @@ def shoppers(demo: Demo, n: int, seed: int = 0) -> list[int]:
     """Return up to ``n`` shoppers by seed: first those with five to thirty purchases, who are easy to read."""
     log = demo.shop.dataset.log
     bought = np.bincount(log.owner[log.events.kinds == KIND_CODES["purchase"]], minlength=log.n_users)
-    order = np.random.default_rng(seed).permutation(log.n_users)
-    telling = (bought[order] >= 5) & (bought[order] <= 30)
-    return [int(u) for u in (*order[telling], *order[~telling])][:n]
+    return telling(bought, n, seed)
+
+
+def telling(counts: NDArray[np.int64], n: int, seed: int = 0) -> list[int]:
+    """Return up to ``n`` places of ``counts`` (shoppers,) by seed: first those of five to thirty acts."""
+    order = np.random.default_rng(seed).permutation(len(counts))
+    readable = (counts[order] >= 5) & (counts[order] <= 30)
+    return [int(u) for u in (*order[readable], *order[~readable])][:n]
 
 
 def history(demo: Demo, user: int, n: int = N_HISTORY) -> list[dict[str, Any]]:

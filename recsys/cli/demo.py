@@ -10,6 +10,7 @@ import typer
 from recsys.cli.lists import result_table
 from recsys.cli.output import JsonFile, OptionalFile, console, give_json, progress, table
 from recsys.cli.reasons import reason_cell
+from recsys.errors import PluginUnavailable
 
 if TYPE_CHECKING:
     from recsys.demo import Demo
@@ -57,15 +58,27 @@ def add(app: typer.Typer) -> None:
 
 def demo(
     serve: Annotated[
-        bool, typer.Option("--serve/--no-serve", help="There is no page to serve yet: both print to the terminal.")
-    ] = False,
+        bool, typer.Option("--serve/--no-serve", help="Serve the page that explains it, or print to the terminal.")
+    ] = True,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Of the page; 0 takes a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option("--host", help="Where the page is served; 0.0.0.0 lets others in.")
+    ] = "127.0.0.1",
     folder: Annotated[Path, typer.Option("--folder", help="Where the fitted engine is kept.")] = Path(".demo"),
     shoppers: Annotated[int, typer.Option("--shoppers", min=20, help="Size of the sample shop.")] = 5000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sample shop.")] = 0,
-    graded: Annotated[int, typer.Option("--graded", min=1, help="Shoppers whose lists are graded, at most.")] = 400,
+    graded: Annotated[
+        int, typer.Option("--graded", min=1, help="With --no-serve: shoppers whose lists are graded, at most.")
+    ] = 400,
     json_file: JsonFile = None,
 ) -> None:
-    """Fit an engine on the sample shop and show what it recommends, and how near that is to the true tastes."""
+    """Fit an engine on the sample shop and serve a page that shows its lists, its reasons and how both come about.
+
+    With --no-serve or --json: print lists of three shoppers, and how near they are to the true tastes.
+    """
+    if serve and json_file is None:
+        _serve(host, port, folder, seed, shoppers)
+        return
     from recsys.demo import prepare, report
 
     with progress() as tell:
@@ -75,8 +88,25 @@ def demo(
         give_json(found, json_file)
     if json_file != "-":
         show(made, found)
-        if serve:
-            typer.echo("There is no web page yet. To see the same as JSON, type: recsys demo --no-serve --json")
+
+
+def _serve(host: str, port: int, folder: Path, seed: int, shoppers: int) -> None:
+    """Serve the page until interrupted; it is up at once, and says how far the shop is."""
+    try:
+        from recsys.serving.demo import config_for, demo_app, sample_shop, serve
+    except ModuleNotFoundError as error:
+        raise PluginUnavailable(
+            f"the page needs {error.name}: pip install 'recsys-engine[serve]', or type: recsys demo --no-serve"
+        ) from error
+    config = config_for(host, port)
+
+    def started(address: str) -> None:
+        typer.echo(f"The page is at {address}  (Ctrl+C ends it)")
+
+    def told(step: str) -> None:
+        typer.echo(f"  {step}")
+
+    serve(demo_app(config, sample_shop(folder, seed, shoppers), told), config, started)
 
 
 def show(made: Demo, found: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ def create_app(
     )  # fmt: skip
     service = app.state.service = Service.of(config, tenants, keys, audit=audit)
     problems.install(app)
+    uploads = {**_page_uploads(config), **(uploads or {})}
     for router in (*_routers(config), *routers):
         app.include_router(router)
     # The last one added is the outermost.
@@ -76,3 +77,8 @@ def _routers(config: ServiceConfig) -> list[APIRouter]:
     names = sorted(module.name for module in iter_modules(routes.__path__))
     found = [import_module(f"{routes.__name__}.{name}") for name in names if config.demo or name != "page"]
     return [module.router for module in found if hasattr(module, "router")]
+
+
+def _page_uploads(config: ServiceConfig) -> Mapping[str, Upload]:
+    found: Mapping[str, Upload] = import_module(f"{routes.__name__}.page").UPLOADS if config.demo else {}
+    return found

@@ -1,0 +1,94 @@
+"""The demo over HTTP: the sample shop behind the whole service, with the page that explains it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from recsys.config import EngineConfig
+from recsys.data.source import available, data_folder, open_data
+from recsys.demo import Demo, prepare
+from recsys.fitting import Progress
+from recsys.serving.app import create_app
+from recsys.serving.keys import MemoryKeys
+from recsys.serving.settings import ServiceConfig
+from recsys.serving.showcase import REAL, SAMPLE, Made, Maker, Showcase
+from recsys.serving.tenants import Tenants
+from recsys.serving.tokens import Signer
+from recsys.serving.uploads import fitted
+
+REAL_DATA = "ml-latest-small"
+# A page paints its list and then asks for reasons, workings and suggestions of every letter, all with one key.
+RATE = {"per_s": 500.0, "burst": 1_000}
+
+
+def config_for(host: str, port: int) -> ServiceConfig:
+    """Return the settings of the demo: everything in memory, for this machine."""
+    return ServiceConfig.of({
+        "host": host, "port": port, "demo": True, "rate": RATE, "log_level": "warning",
+        "secret": secrets.token_hex(32), "stop_s": 2.0,
+    })  # fmt: skip
+
+
+def demo_app(config: ServiceConfig, sample: Maker, told: Callable[[str], object] = lambda step: None) -> FastAPI:
+    """Return the application. It answers at once; the sample shop is made meanwhile, and the page tells how far it is.
+
+    ``told`` hears the steps as well. Real data are on offer where the data folder holds them.
+    """
+    showcase = Showcase(Signer(config.key() or secrets.token_bytes(32)))
+
+    def telling(tell: Progress) -> Made:
+        def both(step: str) -> None:
+            tell(step)
+            told(step)
+
+        return sample(both)
+
+    showcase.offer(SAMPLE, "Sample shop", telling)
+    if REAL_DATA in available(data_folder()):
+        showcase.offer(REAL, "Real data: MovieLens", _real)
+    app = create_app(config, tenants=Tenants(showcase.opened, usual=SAMPLE), keys=MemoryKeys())
+    app.state.showcase = showcase
+    showcase.prepare(SAMPLE)
+    return app
+
+
+def sample_shop(folder: Path | None, seed: int, n_shoppers: int, config: EngineConfig | None = None) -> Maker:
+    """Return what makes the sample shop, or loads the one that an earlier run kept in ``folder``."""
+
+    def make(tell: Progress) -> Made:
+        return shown(prepare(folder, seed=seed, n_shoppers=n_shoppers, config=config, progress=tell))
+
+    return make
+
+
+def shown(demo: Demo) -> Made:
+    """Return the shop of a demo."""
+    return Made(demo.engine, demo.now, missing=dict(demo.missing), named=True)
+
+
+def _real(tell: Progress) -> Made:
+    tell(f"reading {REAL_DATA}")
+    data, _ = open_data(REAL_DATA)
+    return fitted(data, tell)
+
+
+def serve(app: FastAPI, config: ServiceConfig, started: Callable[[str], object]) -> None:
+    """Serve until interrupted; ``started`` gets the address as soon as it answers.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    import uvicorn
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+            await super().startup(sockets)  # type: ignore[arg-type]
+            if self.started:
+                port = self.servers[0].sockets[0].getsockname()[1]
+                started(f"http://{config.host}:{port}/")
+
+    Announced(uvicorn.Config(app, host=config.host, port=config.port, log_level="warning", access_log=False)).run()
