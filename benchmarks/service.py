@@ -17,6 +17,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,11 +128,12 @@ def _driven(plan: Plan) -> dict[str, Any]:
 @contextlib.contextmanager
 def _served(case: Mapping[str, Any], scratch: Path) -> Iterator[tuple[Served, dict[str, str]]]:
     """Serve a bundle over a database with the shop in it; yield address, keys and the process."""
-    from recsys.serving.build import install, opened
     from recsys.serving.keys import make_key
+    from recsys.serving.main import prepare
     from recsys.serving.settings import ServiceConfig
     from recsys.serving.sqlkeys import SqlKeys
     from recsys.store.fill import fill
+    from recsys.store.sql import Database, SqlStore
 
     size = {"items": case["items"], "shoppers": case["shoppers"]}
     if not funnel.bundle(size, scratch).is_dir():
@@ -142,13 +144,13 @@ def _served(case: Mapping[str, Any], scratch: Path) -> Iterator[tuple[Served, di
             "workers": case["workers"], "threads": 2 if case["workers"] == 1 else 1,
             "rate": {"per_s": 1e6, "burst": 1_000_000}, "queue": {"waiting": 200, "budget_ms": BUDGET_MS},
         }  # fmt: skip
-        database, opener = opened(ServiceConfig.of(settings))
-        fill(opener.shelf("default").store, make_shop(**size), None)
-        install(opener, funnel.bundle(size, scratch))
+        with closing(Database.open(str(settings["database"]))) as database:
+            fill(SqlStore(database), make_shop(**size))
+        prepare(ServiceConfig.of(settings), funnel.bundle(size, scratch))
         made = {name: make_key("default", [scope]) for name, scope in (("event", "ingest"), ("list", "query"))}
-        for _, record in made.values():
-            SqlKeys(database).add(record)
-        database.close()
+        with closing(Database.open(str(settings["database"]))) as database:
+            for _, record in made.values():
+                SqlKeys(database).add(record)
         with _running(settings) as served:
             yield served, {name: text for name, (text, _) in made.items()}
 

@@ -14,7 +14,7 @@ def main() -> int:
     if settings.pop("noop", False):
         noop(int(settings.get("workers", 1)))
         return 0
-    from recsys.serving.build import build
+    from recsys.serving.main import build
     from recsys.serving.run import serve
     from recsys.serving.settings import ServiceConfig
 
@@ -26,7 +26,7 @@ def noop(workers: int) -> None:
     """Serve an application that does nothing: what the framework and the driver can do at most."""
     import uvicorn
 
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends at once only where the protocol is said
     listener.bind(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     listener.set_inheritable(True)

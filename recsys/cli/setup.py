@@ -61,7 +61,8 @@ def doctor(
         from recsys.serving.settings import ServiceConfig
 
         settings = ServiceConfig.read(config, os.environ, database=database, port=port)
-        database, address = settings.database, (settings.host, settings.port)
+        address: tuple[str, int] | None = (settings.host, settings.port)
+        database = settings.database
     else:
         address = None if port is None else ("127.0.0.1", port)
     facts = diagnosis()

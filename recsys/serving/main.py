@@ -15,9 +15,13 @@ from recsys.engine import Engine
 from recsys.serving.app import create_app
 from recsys.serving.keys import DEFAULT_TENANT, first_key
 from recsys.serving.opening import Opener
+from recsys.serving.refit import Running
+from recsys.serving.schedule import refit_when_due
 from recsys.serving.settings import ServiceConfig
 from recsys.serving.shelf import MODEL, Shelf
 from recsys.serving.sqlkeys import SqlKeys
+from recsys.serving.tenant import Tenant
+from recsys.serving.tenants import Tenants
 from recsys.serving.tokens import Signer
 from recsys.store.fill import fill
 from recsys.store.sql.audit import Audit
@@ -56,7 +60,16 @@ def build(config: ServiceConfig) -> FastAPI:
     def audit(tenant: str, key_id: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
         Audit(database, tenant).add(key_id, action, subject, dict(detail))
 
-    return create_app(config, tenants=_opener(config, database).tenants(), keys=SqlKeys(database), audit=audit)
+    opener, refits = _opener(config, database), Running()
+
+    def watched(tenant: Tenant) -> None:
+        opener.bring(tenant)
+        refit_when_due(tenant, config, refits)
+
+    tenants = Tenants(opener.open, watched=watched, closed=database.close)
+    app = create_app(config, tenants=tenants, keys=SqlKeys(database), audit=audit)
+    app.state.service.refits = refits
+    return app
 
 
 def _opener(config: ServiceConfig, database: Database) -> Opener:

@@ -6,6 +6,8 @@ process of the service follows within a second.
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -93,32 +95,55 @@ def refit(
         DataError: a fit of this tenant is under way.
     """
     shelf = shelf_of(tenant)
+    reap(shelf)
 
     def made() -> Refit:
-        job = shelf.jobs.start(JOB, {"lines": []})
+        job = shelf.jobs.start(JOB, _progress([]))
         place = shelf.bundles.begin(job.job_id)
         active = shelf.models.active(MODEL)
         like = None if active is None else shelf.bundles.path(active.bundle_id)
 
         def ended(code: int, lines: list[str]) -> None:
             if code:
-                shelf.jobs.end(job.job_id, "failed", {"lines": lines})
+                shelf.jobs.end(job.job_id, "failed", _progress(lines))
                 return
             version = shelf.bundles.finish(job.job_id)
             if activate_it:
                 shelf.models.activate(MODEL, version)
-            shelf.jobs.end(job.job_id, "done", {"lines": lines, "version": version})
+            shelf.jobs.end(job.job_id, "done", {**_progress(lines), "version": version})
             shelf.audit.add(actor or "service", "refit", version)
             shelf.bundles.prune({one.bundle_id for one in shelf.models.every(MODEL) if one.role != "ended"})
 
         return Refit(
             command(database, tenant.name, place, settings, like),
-            told=lambda lines: shelf.jobs.progress(job.job_id, {"lines": lines}), ended=ended,
+            told=lambda lines: shelf.jobs.progress(job.job_id, _progress(lines)), ended=ended,
             environment={"RECSYS_DATABASE": database},
         )  # fmt: skip
 
     running.begin(tenant.name, made)
     return _job(shelf.jobs.every(1)[0])
+
+
+def reap(shelf: Shelf) -> None:
+    """End the jobs whose process is gone: a service that was killed cannot say so itself."""
+    for job in shelf.jobs.every(20):
+        known = job.progress or {}
+        if job.state == "running" and known.get("host") == socket.gethostname() and not _alive(known.get("pid", 0)):
+            shelf.jobs.end(job.job_id, "failed", {**known, "lines": [*known["lines"], "the service ended before it"]})
+
+
+def _progress(lines: list[str]) -> dict[str, Any]:
+    return {"lines": lines, "host": socket.gethostname(), "pid": os.getpid()}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def experiment(tenant: Tenant, name: str) -> dict[str, Any]:

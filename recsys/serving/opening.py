@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 
 from recsys.config import EngineConfig
+from recsys.saving import saved_config
 from recsys.serving.attribution import Tokens
 from recsys.serving.bundles import Bundles
 from recsys.serving.experiments import Experiment
@@ -17,6 +18,7 @@ from recsys.serving.tenant import Tenant
 from recsys.serving.tenants import Tenants
 from recsys.store.sql import SqlStore
 from recsys.store.sql.database import Database
+from recsys.store.sql.models import Models
 
 
 class Opener:
@@ -41,10 +43,17 @@ class Opener:
 
     def shelf(self, name: str) -> Shelf:
         """Return the tables and bundles of a tenant, who may be new."""
-        weights = {} if self.settings is None else self.settings.events.weights
-        store = SqlStore(self.database, name, weights=weights, consent_default=self.config.consent)
         assert self.config.bundles is not None
-        return Shelf.of(self.database, store, Bundles(self.config.bundles, name))
+        bundles = Bundles(self.config.bundles, name)
+        store = SqlStore(self.database, name, weights=self._weights(name, bundles), consent_default=self.config.consent)
+        return Shelf.of(self.database, store, bundles)
+
+    def _weights(self, name: str, bundles: Bundles) -> Mapping[str, float]:
+        """Return what event kinds weigh: as the settings say, else as they did for what serves."""
+        if self.settings is not None:
+            return self.settings.events.weights
+        active = Models(self.database, name).active(MODEL)
+        return {} if active is None else saved_config(bundles.path(active.bundle_id)).events.weights
 
     def open(self, name: str) -> Tenant:
         """Return a tenant with the bundle that is active; one without any takes items and events, and has no lists.

@@ -35,10 +35,6 @@ class Tenants:
         self._wrong: dict[str, str] = {}
         self._watcher: asyncio.Task[None] | None = None
 
-    def watch_with(self, watched: Callable[[Tenant], None]) -> None:
-        """Call another function for every open tenant; before the start."""
-        self._watched = watched
-
     @classmethod
     def of(cls, tenant: Tenant) -> Tenants:
         """Return the tenants of a process that has one, already open."""
