@@ -77,7 +77,8 @@ AT_HOME = {
     "_pytest": ("recsys.testing",),
     "hypothesis": ("recsys.testing",),
     "pickletools": ("recsys.testing",),
-    "sqlalchemy": ("recsys.store.sql", "recsys.tune.study"),  # optuna keeps its studies with it
+    # optuna keeps its studies with it; the command line asks whether it is there
+    "sqlalchemy": ("recsys.store.sql", "recsys.tune.study", "recsys.cli"),
     "alembic": ("recsys.store.sql",),
     "psycopg": (),
     "pickle": (),
