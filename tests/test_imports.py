@@ -77,7 +77,7 @@ AT_HOME = {
     "_pytest": ("recsys.testing",),
     "hypothesis": ("recsys.testing",),
     "pickletools": ("recsys.testing",),
-    # optuna keeps its studies with it; the command line asks whether it is there
+    # optuna keeps its studies with it; the command line asks whether libraries are there
     "sqlalchemy": ("recsys.store.sql", "recsys.tune.study", "recsys.cli"),
     "alembic": ("recsys.store.sql",),
     "psycopg": (),
@@ -90,7 +90,7 @@ AT_HOME = {
     "marshal": (),
     "fastapi": ("recsys.serving",),
     "starlette": ("recsys.serving",),
-    "uvicorn": ("recsys.serving", "recsys.cli.serve"),
+    "uvicorn": ("recsys.serving", "recsys.cli"),
     "prometheus_client": ("recsys.serving",),
     "opentelemetry": ("recsys.serving",),
 }
