@@ -15,6 +15,8 @@ from recsys.serving.settings import Limits
 
 JSON = "application/json"
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_PAIR = re.compile(rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING = re.compile(rb'"[^"]*"')
 _LEAF = re.compile(rb"\[\]|\{\}")
 _REST = bytes(set(range(256)) - set(b'[]{}"'))
@@ -77,6 +79,8 @@ class Bodies:
                 400, "too-deep", "The body is nested too deeply",
                 f"arrays and objects may lie in one another {self.limits.json_depth} levels deep", field="body",
             )  # fmt: skip
+        if upload is None and (odd := oddity(body)):
+            raise Problem(400, "malformed", "The request cannot be read", f"the body holds {odd}", field="body")
 
 
 async def _taken(receive: Receive, most: int) -> tuple[bytes, bool]:
@@ -117,6 +121,21 @@ def _too_large(most: int) -> Problem:
         413, "too-large", "The body is too large", f"a body may have {most} bytes: send smaller batches",
         extra={"max_bytes": most}, headers={"Connection": "close"},
     )  # fmt: skip
+
+
+def oddity(body: bytes) -> str:
+    r"""Return what a body holds that Python's parser takes and JSON (RFC 8259) or UTF-8 have not; "" = nothing.
+
+    NaN and Infinity are no numbers of JSON, and what cannot be written as JSON again cannot be answered. The half of a
+    surrogate pair, "\ud83d", is no character: no database keeps it, and no answer can repeat it.
+    """
+    if b"\\u" in body and _HALF.search(_PAIR.sub(b"", body)):
+        return "half a character: escapes of the surrogates D800 to DFFF come in pairs"
+    if b"NaN" in body or b"Infinity" in body:
+        bare = _STRING.sub(b"", _ESCAPED.sub(b"", body))
+        if b"NaN" in bare or b"Infinity" in bare:
+            return "NaN or Infinity, which are no numbers of JSON"
+    return ""
 
 
 def deeper(body: bytes, depth: int) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from recsys.serving.intake import Bodies, Upload, deeper
+from recsys.serving.intake import Bodies, Upload, deeper, oddity
 from recsys.serving.problems import Problem
 from recsys.serving.settings import Limits
 
@@ -116,6 +116,34 @@ def test_deep_json_is_refused_before_it_is_parsed(client):
 def test_brackets_in_texts_do_not_count(client):
     body = json.dumps({"items": [{"price": 1, "name": '[{"\\[['}] * 100}).encode()
     assert client.post("/toys/lines", content=body, headers=QUERY).json() == 100
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b'{"items": [{"price": NaN}]}', "NaN"), (b'{"items": [{"price": -Infinity}]}', "Infinity"),
+     (b'{"items": [{"price": 1, "name": "\\ud83d"}]}', "half"),
+     (b'{"items": [{"price": 1, "name": "\\uDe00 x"}]}', "half"),
+     (b'{"items": [{"price": 1, "name": "\\\\\\ud83d"}]}', "half")],
+)  # fmt: skip
+def test_what_no_answer_could_repeat_is_refused(client, content, said):
+    assert said in checked(client.post("/toys/lines", content=content, headers=QUERY), 400)["detail"]
+
+
+def test_pairs_and_words_are_fine():
+    for text in ("\U0001f600", "NaN", 'a "Infinity" b', "\\ud83d", "\\\\"):
+        for ascii_only in (True, False):
+            assert oddity(json.dumps({"name": text, "n": 1}, ensure_ascii=ascii_only).encode()) == "", text
+
+
+@given(st.text(st.sampled_from(["\ud83d", "\ude00", "\udbff", "\\", "u", "d", "8"]), max_size=6))
+def test_half_characters_are_those_that_utf8_cannot_write(text):
+    body = json.dumps([text]).encode()
+    try:
+        json.loads(body)[0].encode()
+    except UnicodeEncodeError:
+        assert oddity(body)
+    else:
+        assert not oddity(body)
 
 
 def depth_of(value):
