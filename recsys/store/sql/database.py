@@ -45,7 +45,7 @@ class Database:
             self._reads = engine
         else:
             self._writes = engine
-            self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ")
             self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
