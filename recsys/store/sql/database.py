@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +22,7 @@ from recsys.store.sql.faults import faults
 from recsys.store.sql.migrating import migrate as migrate_tables
 
 Durability = Literal["full", "normal"]
+WRITE = "BEGIN IMMEDIATE"
 SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -40,7 +44,7 @@ class Database:
         self._reads: Engine
         if self.is_sqlite:
             # Read and then written, a transaction could find that another one was faster: it asks to write at once.
-            self._writes = engine.execution_options(recsys_begin="BEGIN IMMEDIATE")
+            self._writes = engine.execution_options(recsys_begin=WRITE)
             self._snapshots = engine.execution_options(recsys_begin="BEGIN")
             self._reads = engine
         else:
@@ -168,11 +172,11 @@ def _engine(url: URL, durability: Durability, pool_size: int, wait_s: float) -> 
         hide_parameters=True, connect_args=dict(connect),
     )  # fmt: skip
     if is_sqlite:
-        _set_up_sqlite(engine, "NORMAL" if relaxed else "FULL")
+        _set_up_sqlite(engine, "NORMAL" if relaxed else "FULL", wait_s)
     return engine
 
 
-def _set_up_sqlite(engine: Engine, synchronous: str) -> None:
+def _set_up_sqlite(engine: Engine, synchronous: str, wait_s: float) -> None:
     @event.listens_for(engine, "connect")
     def settings(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions begin where we say so, not where the driver thinks
@@ -185,8 +189,33 @@ def _set_up_sqlite(engine: Engine, synchronous: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         statement = connection.get_execution_options().get("recsys_begin")
-        if statement:
+        if statement == WRITE:
+            _begin_to_write(connection, wait_s)
+        elif statement:
             connection.exec_driver_sql(statement)
+
+
+def _begin_to_write(connection: Connection, wait_s: float) -> None:
+    """Begin a transaction once no other process writes.
+
+    SQLite's own wait looks every tenth of a second, whatever the others do: beside one that writes without a pause
+    it finds the moment between two commits after many seconds, or never. This one looks every millisecond.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute("PRAGMA busy_timeout=0").close()
+    try:
+        end = time.monotonic() + wait_s
+        while time.monotonic() < end:
+            try:
+                raw.execute(WRITE).close()
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            time.sleep(random.uniform(0.0005, 0.0015))
+        connection.exec_driver_sql(WRITE)  # raises what the matter is
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={int(wait_s * 1000)}").close()
 
 
 def _make_file(path: Path) -> None:
