@@ -38,7 +38,7 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """Read one ``.npy``, read-only; from 1 MiB on memory-mapped, so that all processes of a machine share its pages.
+    """Read one ``.npy``; from 1 MiB on memory-mapped and read-only: all processes of a machine share its pages.
 
     Raises:
         ArtifactMissing, ArtifactDamaged: it is not there, or no array.
@@ -47,7 +47,7 @@ def read_array(path: Path) -> NDArray[Any]:
         large = path.stat().st_size >= MMAP_BYTES
         # Copy on write: a library that takes writeable memory alone (see `unlocked`) needs no copy of its own.
         loaded: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
-        loaded.flags.writeable = False
+        loaded.flags.writeable = not large
         return loaded
     except FileNotFoundError as error:
         raise ArtifactMissing(f"{path.name} is missing in {path.parent}") from error

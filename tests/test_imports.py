@@ -59,6 +59,7 @@ LEVELS = [
         "asking",
         "finding",
         "profiling",
+        "living",
         "saving",
         "settings",
         "shadow",
