@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from recsys.config import EngineConfig
 from recsys.data.source import available, data_folder, open_data
 from recsys.demo import Demo, prepare
+from recsys.engine import Engine
 from recsys.fitting import Progress
 from recsys.serving.app import create_app
 from recsys.serving.keys import MemoryKeys
@@ -60,14 +62,26 @@ def sample_shop(folder: Path | None, seed: int, n_shoppers: int, config: EngineC
     """Return what makes the sample shop, or loads the one that an earlier run kept in ``folder``."""
 
     def make(tell: Progress) -> Made:
-        return shown(prepare(folder, seed=seed, n_shoppers=n_shoppers, config=config, progress=tell))
+        demo = prepare(folder, seed=seed, n_shoppers=n_shoppers, config=config, progress=tell)
+        tell("asking for a first list")
+        warm(demo.engine, demo.now, [demo.engine.config.variant])
+        return shown(demo)
 
     return make
 
 
 def shown(demo: Demo) -> Made:
     """Return the shop of a demo."""
-    return Made(demo.engine, demo.now, missing=dict(demo.missing), named=True)
+    then = partial(warm, demo.engine, demo.now, list(demo.engine.config.variants))
+    return Made(demo.engine, demo.now, missing=dict(demo.missing), named=True, then=then)
+
+
+def warm(engine: Engine, now: int, variants: Sequence[str]) -> None:
+    """Have each plan asked once, so that nobody who looks waits for what is only made the first time."""
+    user = engine.store.log().users[0]
+    for variant in variants:
+        engine.recommend(user, 3, variant=variant, explain=True, now=now, workings=True)
+    engine.suggest("a", user, 1)
 
 
 def _real(tell: Progress) -> Made:

@@ -29,7 +29,8 @@ class Made:
 
     ``now`` is the moment at which the shop's log ends, epoch seconds: requests are made then, or the latest would be
     long ago; None = the shop lives now. ``notes`` are said on the page; ``missing`` names variants and why they cannot
-    be shown; ``named`` is whether shoppers may be given invented names: they are no people.
+    be shown; ``named`` is whether shoppers may be given invented names: they are no people. ``then`` is done once the
+    shop is open: what need not be waited for.
     """
 
     engine: Engine
@@ -37,6 +38,7 @@ class Made:
     notes: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     named: bool = False
+    then: Callable[[], object] = lambda: None
 
 
 Maker = Callable[[Progress], Made]
@@ -122,6 +124,7 @@ class Showcase:
             stall.error, stall.state = f"{type(error).__name__}: see the terminal", "failed"
             raise
         self.adopt(stall, made, Tenant(stall.name, made.engine, self.signer))
+        made.then()
 
     @staticmethod
     def adopt(stall: Stall, made: Made, tenant: Tenant) -> None:

@@ -8,9 +8,21 @@ export function who(state) {
   return state.guest ? { anonymous_id: state.guest } : state.user ? { user_id: state.user } : {};
 }
 
-// The moment of a request: the clock of the shop, which began where its log ends, and goes on with ours.
+// The moment of a request: the clock of the shop, which began where its log ends, and goes on with ours. A request
+// sees what came before it: it is made a second after the last act at least.
 export function now(session) {
-  return session.now === null ? undefined : session.now + 1 + Math.floor((performance.now() - session.at) / 1000);
+  return session.now === null ? undefined : Math.max(clock(session), session.acted ?? 0) + 1;
+}
+
+// The moment of an act: later than the act before it, however quickly they follow one another.
+function act(session) {
+  if (session.now === null) return undefined;
+  session.acted = Math.max(clock(session), (session.acted ?? 0) + 1);
+  return session.acted;
+}
+
+function clock(session) {
+  return session.now + Math.floor((performance.now() - session.at) / 1000);
 }
 
 // The same in the address of a call, where a number would be read as text.
@@ -60,10 +72,17 @@ export function reasonsCall(state, session, list, written) {
 }
 
 export function feedbackCall(state, session, action, itemId) {
-  return { path: "/v1/feedback", body: { ...who(state), item_id: itemId, action, now: now(session) } };
+  return { path: "/v1/feedback", body: { ...who(state), item_id: itemId, action, now: act(session) } };
+}
+
+export function editCall(state, session, change) {
+  return {
+    method: "PUT", path: `/v1/users/${encodeURIComponent(state.guest || state.user)}/profile`,
+    body: { edits: [change], now: act(session) }, params: state.guest ? { anonymous: "true" } : {},
+  };
 }
 
 export function purchaseCall(state, session, itemId, token) {
-  const event = { ...who(state), item_id: itemId, type: "purchase", timestamp: now(session), attribution_token: token };
+  const event = { ...who(state), item_id: itemId, type: "purchase", timestamp: act(session), attribution_token: token };
   return { path: "/v1/events", body: { events: [event] } };
 }

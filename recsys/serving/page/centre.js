@@ -2,8 +2,8 @@
 
 import { button, fill, h, hidden, plain, words } from "./dom.js";
 import { reason } from "./evidence.js";
-import { gathered, marks, moved } from "./moves.js";
-import { money, move, plural } from "./wording.js";
+import { gathered, markOf, marks, moved } from "./moves.js";
+import { money, plural } from "./wording.js";
 
 const centre = () => document.getElementById("centre");
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -86,7 +86,7 @@ function item(app, list, row, sign) {
       h("div", { class: "body" },
         h("div", { class: "title-line" },
           h("h3", { id }, hidden(`${row.rank}. `), words(title || row.item_id, 160)),
-          sign && h("span", { class: `mark ${sign.kind}` }, h("span", { "aria-hidden": "true" }, sign.sign), hidden(sign.text)),
+          sign && markOf(sign),
           price !== null && price !== undefined && h("span", { class: "price num" }, money(price))),
         h("p", { class: "soft meta" }, meta(brand, categories, row)),
         h("div", { class: "why", "data-why": row.item_id }, reason(app, list, row)),
@@ -153,9 +153,9 @@ function column(app, list, rows) {
         h("span", { class: "rank num" }, String(row.rank)), picture(app, row),
         h("div", { class: "body" },
           h("div", { class: "title-line" }, h("h4", null, words(row.fields.title || row.item_id, 110)),
-            h("span", { class: `mark ${sign.kind}` }, h("span", { "aria-hidden": "true" }, sign.sign), sign.show ? ` ${sign.text}` : hidden(sign.text))),
+            markOf(sign)),
           row.explanation?.text
-            ? h("p", { class: "reason small" }, words(row.explanation.text, 220), " ", h("span", { class: `badge ${row.explanation.kind}` }, row.explanation.kind === "extract" ? "quoted" : row.explanation.kind))
+            ? h("p", { class: "reason small" }, words(row.explanation.text, 400), " ", h("span", { class: `badge ${row.explanation.kind}` }, row.explanation.kind === "extract" ? "quoted" : row.explanation.kind))
             : row.fields.price !== null && h("p", { class: "soft num" }, money(row.fields.price))))))
       : h("p", { class: "soft" }, "No products."));
 }

@@ -40,10 +40,10 @@ function chip(app, one) {
   if (one.kind === "event") return eventChip(app, one);
   if (one.kind === "review") {
     const place = [one.review_id, one.start, one.end].join("|");
-    return button([h("span", { class: "sign", "aria-hidden": "true" }, "“"), words(one.quote, 70), hidden(". Open the review")],
+    return button([h("span", { class: "sign", "aria-hidden": "true" }, "“"), h("span", null, words(one.quote, 70), hidden(". Open the review"))],
       (event) => reviewFrom(app, place, event.currentTarget), { class: "chip" });
   }
-  return h("span", { class: "chip still" }, still(one));
+  return h("span", { class: "chip still" }, h("span", null, still(one)));
 }
 
 function still(one) {
@@ -58,7 +58,8 @@ function eventChip(app, one) {
   const title = plain(one.title || one.item_id, 60);
   const when = one.time ? `, ${day(one.time)}` : "";
   return h("span", { class: "chip-pair" },
-    button([h("span", { class: "sign", "aria-hidden": "true" }, "↩"), `${ACTS[one.event_kind] ?? one.event_kind} `, words(one.title || one.item_id, 46), when, hidden(". Show it in the history")],
+    button([h("span", { class: "sign", "aria-hidden": "true" }, "↩"),
+      h("span", null, `${ACTS[one.event_kind] ?? one.event_kind} `, words(one.title || one.item_id, 46), when, hidden(". Show it in the history"))],
       () => pointTo(app, one), { class: "chip" }),
     button("×", () => app.forget(one.item_id, `Reason removed: ${title}.`), {
       class: "chip remove", "aria-label": `Remove this reason: ${title}`, title: "Remove this reason: never again because of this",

@@ -1,11 +1,12 @@
 // The page: reads the address, asks the service, and lets each region draw its part.
 
 import { Api, Problem } from "./api.js";
-import { feedbackCall, listCall, now, nowText, purchaseCall, reasonsCall, variantOf, who } from "./asking.js";
+import { editCall, feedbackCall, listCall, nowText, purchaseCall, reasonsCall, variantOf, who } from "./asking.js";
 import { drawCentre, drawLoading, drawProblem, drawReasons, keepPlaces } from "./centre.js";
 import { drawFoot } from "./foot.js";
 import { drawHistory, drawLeft, drawProfile } from "./left.js";
 import { reviewFrom } from "./evidence.js";
+import { showSearch } from "./search.js";
 import { newGuest, read, write } from "./state.js";
 import { drawTop, setTheme } from "./top.js";
 import { drawWorkings } from "./workings.js";
@@ -39,17 +40,19 @@ function follow(before) {
     drawLeft(app);
     loadWho();
   }
+  showSearch(state);
   if (changesList(before, state)) return refresh();
   drawCentre(app);
   return drawWorkings(app);
 }
 
 const OF_THE_LIST = [
-  "user", "guest", "q", "brand", "category", "min", "max", "variant", "other", "compare", "diversity", "workings", "k",
+  "user", "guest", "q", "brand", "category", "min", "max", "variant", "other", "compare", "diversity", "k",
 ];
 
+// Workings are asked for with the list; a list that has them already need not be asked again.
 function changesList(a, b) {
-  return OF_THE_LIST.some((name) => a[name] !== b[name]);
+  return OF_THE_LIST.some((name) => a[name] !== b[name]) || (b.workings && !a.workings);
 }
 
 window.addEventListener("popstate", () => {
@@ -57,9 +60,13 @@ window.addEventListener("popstate", () => {
   app.state = read();
   if (app.session?.key) settle();
   follow(before);
-  if (app.session?.key) drawLeft(app);
-  if (app.session?.key) loadWho();
+  if (before.review !== app.state.review && before.shop === app.state.shop) reviewAgain();
 });
+
+function reviewAgain() {
+  if (app.state.review) reviewFrom(app, app.state.review);
+  else document.getElementById("dialog").close();
+}
 
 // -- the session ------------------------------------------------------------------------------------------------
 
@@ -214,12 +221,7 @@ function forget(itemId, said) {
 }
 
 function edit(change, said) {
-  const { state, session } = app;
-  const id = state.guest || state.user;
-  return told({
-    method: "PUT", path: `/v1/users/${encodeURIComponent(id)}/profile`, body: { edits: [change], now: now(session) },
-    params: state.guest ? { anonymous: "true" } : {},
-  }, said);
+  return told(editCall(app.state, app.session, change), said);
 }
 
 async function loadWho() {

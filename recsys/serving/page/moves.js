@@ -1,9 +1,16 @@
 // What became of the rows of a list: against the list before, or against that of another plan.
 
-import { plain } from "./dom.js";
+import { h, plain } from "./dom.js";
 import { move, plural } from "./wording.js";
 
-const NEW = { kind: "new", sign: "+ new", text: "new in the list" };
+const NEW = { kind: "new", sign: "+", short: "new", text: "new in the list" };
+const DROPPED = { kind: "dropped", sign: "–", short: "dropped", text: "not in the other list" };
+
+// The sign of a mark with its words: neither colour nor sign alone says it.
+export function markOf(said) {
+  return h("span", { class: `mark ${said.kind}`, title: said.text }, h("span", { "aria-hidden": "true" }, `${said.sign} `), said.short);
+}
+
 
 // Of a list that has changed: item -> mark, for those that moved.
 export function marks(before, rows) {
@@ -41,9 +48,8 @@ export function gathered(rows, others, first) {
   const places = new Map(others.map((row) => [row.item_id, row.rank]));
   return rows.map((row) => {
     const other = places.get(row.item_id);
-    if (other === undefined) {
-      return { row, sign: first ? { kind: "dropped", sign: "–", text: "dropped", show: true } : { kind: "new", sign: "+", text: "new", show: true } };
-    }
-    return { row, sign: first ? { ...move(0), kind: "same", sign: `→ ${other}`, text: `at place ${other} in the other list` } : move(other - row.rank) };
+    if (other === undefined) return { row, sign: first ? DROPPED : NEW };
+    if (!first || other === row.rank) return { row, sign: move(other - row.rank) };
+    return { row, sign: { kind: "same", sign: "→", short: `there ${other}`, text: `at place ${other} in the other list` } };
   });
 }

@@ -5,16 +5,29 @@ import { who } from "./asking.js";
 import { money } from "./wording.js";
 
 const WAIT_MS = 110;
+const FILTERS = ["category", "brand", "min", "max"];
 
 export function drawSearch(app) {
-  const { state } = app;
-  const place = document.getElementById("find");
-  fill(place, box(app), filters(app),
-    (state.q || state.brand || state.category || state.min || state.max) && button("Clear all", () => {
-      app.go({ q: "", brand: "", category: "", min: "", max: "" });
-      drawSearch(app);
-      document.getElementById("query").focus();
-    }, { class: "plain" }));
+  fill(document.getElementById("find"), box(app), filters(app), button("Clear all", () => {
+    app.go({ q: "", brand: "", category: "", min: "", max: "" });
+    document.getElementById("query").focus();
+  }, { id: "clear", class: "plain" }));
+  showSearch(app.state);
+}
+
+// Values only: the fields stay, and with them the place of whoever is typing.
+export function showSearch(state) {
+  for (const id of ["query", ...FILTERS]) {
+    const field = document.getElementById(id);
+    const value = state[id === "query" ? "q" : id];
+    if (!field || field.value === value) continue;
+    if (field.options && ![...field.options].some((one) => one.value === value)) field.append(h("option", { value }, plain(value, 60)));
+    field.value = value;
+  }
+  const on = FILTERS.filter((id) => state[id]).length;
+  document.getElementById("filters-on").textContent = on ? ` (${on})` : "";
+  if (on) document.getElementById("filters").open = true;
+  document.getElementById("clear").hidden = !on && !state.q;
 }
 
 function box(app) {
@@ -24,7 +37,7 @@ function box(app) {
   let at = -1;
   const list = h("ul", { id: "suggestions", role: "listbox", class: "suggestions", "aria-label": "Suggestions", hidden: true });
   const input = h("input", {
-    id: "query", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", value: app.state.q, maxlength: "1000",
+    id: "query", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", maxlength: "1000",
     placeholder: "Search the shop", "aria-label": "Search", "aria-autocomplete": "list", "aria-expanded": "false",
     "aria-controls": "suggestions", "aria-keyshortcuts": "/",
     oninput: () => { clearTimeout(timer); timer = setTimeout(suggest, WAIT_MS); },
@@ -107,8 +120,6 @@ function box(app) {
     clearTimeout(timer);
     close();
     app.go({ q: input.value.trim() });
-    drawSearch(app);
-    document.getElementById("query").focus();
   }
 
   return h("form", { role: "search", class: "search", onsubmit: (event) => { event.preventDefault(); submit(); } },
@@ -117,24 +128,17 @@ function box(app) {
 }
 
 function filters(app) {
-  const { state, session } = app;
-  const { brands, categories, price } = session.filters;
-  const change = (patch) => { app.go(patch); drawSearch(app); };
+  const { brands, categories, price } = app.session.filters;
   const select = (id, label, values) => values.length > 0 && h("div", { class: "field" },
     h("label", { for: id }, label),
-    h("select", { id, onchange: (event) => { change({ [id]: event.target.value }); document.getElementById(id).focus(); } },
-      h("option", { value: "" }, "Any"),
-      withChosen(values, state[id]).map((value) => h("option", { value, selected: value === state[id] }, plain(value, 60)))));
-  const bound = (id, label) => h("div", { class: "field" },
+    h("select", { id, onchange: (event) => app.go({ [id]: event.target.value }) },
+      h("option", { value: "" }, "Any"), values.map((value) => h("option", { value }, plain(value, 60)))));
+  const bound = (id, label, extreme) => h("div", { class: "field" },
     h("label", { for: id }, label),
-    h("input", { id, type: "number", min: "0", step: "any", inputmode: "decimal", value: state[id],
-      placeholder: money(id === "min" ? price[0] : price[1]),
-      onchange: (event) => { if (event.target.validity.valid) change({ [id]: event.target.value }); } }));
-  return h("div", { class: "filters", role: "group", "aria-label": "Filters" },
+    h("input", { id, type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: money(extreme),
+      onchange: (event) => { if (event.target.validity.valid) app.go({ [id]: event.target.value }); } }));
+  return h("details", { class: "filters", id: "filters", open: matchMedia("(min-width: 760px)").matches },
+    h("summary", null, "Filters", h("span", { class: "num", id: "filters-on" })),
     h("div", { class: "pair" }, select("category", "Category", categories), select("brand", "Brand", brands)),
-    price && h("div", { class: "pair" }, bound("min", "Price from"), bound("max", "Price to")));
-}
-
-function withChosen(values, chosen) {
-  return chosen && !values.includes(chosen) ? [chosen, ...values] : values;
+    price && h("div", { class: "pair" }, bound("min", "Price from", price[0]), bound("max", "Price to", price[1])));
 }

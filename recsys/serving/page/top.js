@@ -10,11 +10,37 @@ export function setTheme(theme) {
   else delete document.documentElement.dataset.theme;
 }
 
+let drawnFor = null;
+
+// Built once for a session; afterwards only values change, so that nothing is taken from under a finger or a reader.
 export function drawTop(app) {
   const place = document.getElementById("top");
-  const focused = document.activeElement?.id;
-  fill(place, brand(app), app.session?.variants ? [variants(app), diversity(app), toggles(app)] : [], theme(app));
-  if (focused && place.querySelector(`[id="${CSS.escape(focused)}"]`)) document.getElementById(focused).focus();
+  if (drawnFor !== app.session || !app.session?.key) {
+    drawnFor = app.session;
+    fill(place, h("div", { class: "strip" }, brand(app), theme(app)),
+      app.session?.variants && h("div", { class: "strip tools-strip" }, variants(app), diversity(app), toggles(app)));
+  }
+  if (app.session?.key) show(app.state);
+}
+
+function show(state) {
+  const of = (id) => document.getElementById(id);
+  for (const radio of document.getElementsByName("variant")) radio.checked = radio.value === state.variant;
+  of("diversity").value = String(state.diversity);
+  said(state.diversity);
+  of("compare").setAttribute("aria-pressed", String(state.compare));
+  of("workings").setAttribute("aria-pressed", String(state.workings));
+  of("theme").value = state.theme;
+  const other = of("other");
+  other.hidden = !state.compare;
+  for (const option of other.options) option.disabled = option.value === state.variant;
+  other.value = state.other;
+}
+
+function said(value) {
+  const text = value ? `${Math.round(value * 100)} %` : "off";
+  document.getElementById("diversity-said").textContent = text;
+  document.getElementById("diversity").setAttribute("aria-valuetext", text);
 }
 
 function brand(app) {
@@ -33,47 +59,39 @@ function alertShop(app, error) {
 }
 
 function variants(app) {
-  const { session, state } = app;
+  const { session } = app;
   const radios = session.variants.map((one) => {
     const id = `variant-${one.name}`;
     const input = h("input", {
-      type: "radio", name: "variant", id, value: one.name, checked: one.name === state.variant, disabled: Boolean(one.missing),
-      onchange: () => app.go(one.name === state.other ? { variant: one.name, other: state.variant } : { variant: one.name }),
+      type: "radio", name: "variant", id, value: one.name, disabled: Boolean(one.missing),
+      onchange: () => app.go(one.name === app.state.other ? { variant: one.name, other: app.state.variant } : { variant: one.name }),
     });
     const why = one.missing ? `Not here: ${plain(one.missing, 300)}` : one.about;
-    return [input, h("label", { for: id, title: why }, plain(one.label, 30))];
+    return h("label", { for: id, title: why }, input, h("span", null, plain(one.label, 30)));
   });
   return h("fieldset", { class: "segments" }, h("legend", null, "Plan"), radios);
 }
 
 function diversity(app) {
-  const { state } = app;
-  const out = h("output", { for: "diversity", class: "num" }, percent(state.diversity));
   const input = h("input", {
-    type: "range", id: "diversity", min: "0", max: "1", step: "0.1", value: String(state.diversity),
-    "aria-valuetext": percent(state.diversity),
-    oninput: (event) => { out.textContent = percent(Number(event.target.value)); },
+    type: "range", id: "diversity", min: "0", max: "1", step: "0.1",
+    oninput: (event) => said(Number(event.target.value)),
     onchange: (event) => app.go({ diversity: Number(event.target.value) }, { push: false }),
   });
-  return h("div", { class: "control" }, h("label", { for: "diversity" }, "Diversity"), input, out);
-}
-
-function percent(value) {
-  return value ? `${Math.round(value * 100)} %` : "off";
+  return h("div", { class: "control" }, h("label", { for: "diversity" }, "Diversity"), input,
+    h("span", { id: "diversity-said", class: "num", "aria-hidden": "true" }));
 }
 
 function toggles(app) {
-  const { session, state } = app;
-  const others = session.variants.filter((one) => !one.missing && one.name !== state.variant);
-  const compare = button("Compare", () => app.go({ compare: !state.compare }), {
-    id: "compare", class: "toggle", "aria-pressed": String(state.compare), disabled: !others.length,
-    title: others.length ? "Two plans side by side" : "There is only one plan here",
+  const plans = app.session.variants.filter((one) => !one.missing);
+  const alone = plans.length < 2;
+  const compare = button("Compare", () => app.go({ compare: !app.state.compare }), {
+    id: "compare", class: "toggle", disabled: alone, title: alone ? "There is only one plan here" : "Two plans side by side",
   });
-  const other = state.compare && h("select", {
-    id: "other", "aria-label": "Compare with", onchange: (event) => app.go({ other: event.target.value }),
-  }, others.map((one) => h("option", { value: one.name, selected: one.name === state.other }, `with ${plain(one.label, 30)}`)));
-  const workings = button("Show workings", () => app.go({ workings: !state.workings }, { keepItem: true }), {
-    id: "workings", class: "toggle", "aria-pressed": String(state.workings), "aria-controls": "right",
+  const other = h("select", { id: "other", "aria-label": "Compare with", onchange: (event) => app.go({ other: event.target.value }) },
+    plans.map((one) => h("option", { value: one.name }, `with ${plain(one.label, 30)}`)));
+  const workings = button("Show workings", () => app.go({ workings: !app.state.workings }, { keepItem: true }), {
+    id: "workings", class: "toggle", "aria-controls": "right",
   });
   return h("div", { class: "toggles" }, compare, other, workings);
 }

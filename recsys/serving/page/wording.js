@@ -55,12 +55,12 @@ export function signed(value, digits = 2) {
 
 // How far something moved, in signs and in words: both are shown, or the one read for the other.
 export function move(places) {
-  if (!places) return { sign: "=", text: "same place", kind: "same" };
+  if (!places) return { sign: "=", short: "same", text: "same place", kind: "same" };
   const n = Math.abs(places);
   const unit = n === 1 ? "place" : "places";
   return places > 0
-    ? { sign: `▲ ${n}`, text: `up ${n} ${unit}`, kind: "up" }
-    : { sign: `▼ ${n}`, text: `down ${n} ${unit}`, kind: "down" };
+    ? { sign: "▲", short: `${n} up`, text: `up ${n} ${unit}`, kind: "up" }
+    : { sign: "▼", short: `${n} down`, text: `down ${n} ${unit}`, kind: "down" };
 }
 
 export function plural(n, one, many = `${one}s`) {

@@ -1,6 +1,7 @@
 // The right region: how an item came to its place, stage by stage.
 
 import { button, fill, h, hidden, plain, words } from "./dom.js";
+import { markOf } from "./moves.js";
 import { move, plural, signed, source } from "./wording.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -78,7 +79,7 @@ function stageOf(name, placed, body, way = null) {
   return h("li", { class: `stage${placed || name === "Candidates" || name === "Rules" ? "" : " off"}` },
     h("div", { class: "stage-head" },
       h("h4", null, name),
-      said && h("span", { class: `mark ${said.kind}` }, h("span", { "aria-hidden": "true" }, said.sign), hidden(said.text)),
+      said && markOf(said),
       placed && h("span", { class: "place num" }, h("span", { class: "soft" }, "rank "), String(placed.rank))),
     body && h("div", { class: "stage-body soft" }, body));
 }
