@@ -18,6 +18,7 @@ from recsys.errors import (
     PluginError,
     PluginUnavailable,
     RecsysError,
+    StoreDown,
 )
 
 TRACEBACK_VARIABLE = "RECSYS_TRACEBACK"
@@ -31,6 +32,7 @@ NEXT: tuple[tuple[type[Exception], str], ...] = (
     (PluginUnavailable, "recsys doctor"),
     (PluginError, "recsys plugins"),
     (ConfigError, "recsys init --out recsys.toml, or recsys VERB --help"),
+    (StoreDown, "recsys doctor --database URL"),
     (DataError, "recsys data, which lists the data sets that are here"),
 )
 
