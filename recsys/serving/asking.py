@@ -6,7 +6,7 @@ Each function takes the body of a request and returns that of its response. It r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Any
@@ -89,7 +89,7 @@ def _recommended(call: Call, body: RecommendIn, listed: ListRecord, limit: int) 
     def ask(engine: Engine) -> Result:
         return engine.recommend(
             body.who, limit, context=context, exclude=body.exclusions(), rules=body.asked_rules(),
-            page=Page(listed.shown), **options,
+            page=_page(body, listed.shown), **options,
         )  # fmt: skip
 
     result = _answered(call, now, body, ask)
@@ -108,8 +108,9 @@ def similar(call: Call, item_id: str, body: SimilarIn, *, budget_ms: float | Non
         raise not_found("item")
     listed = replace(_new("similar", call, body, "similar"), variant=engine.config.variant)
     result = engine.similar_items(
-        item_id, body.limit, where=within(call.forced, body.where), rules=body.rules, now=body.now, strict=body.strict
-    )
+        item_id, body.limit, where=within(call.forced, body.where), rules=body.rules, page=_page(body), now=body.now,
+        strict=body.strict,
+    )  # fmt: skip
     call.seen(result.trace)
     return _told(call, engine, body, listed, result, [], more=False)
 
@@ -124,7 +125,7 @@ def search(call: Call, body: SearchIn, *, budget_ms: float | None = None) -> dic
     def ask(engine: Engine) -> Result:
         return engine.search(
             body.query, body.who, body.limit, sort=body.sort, fold=body.fold, facets=body.facets, rules=body.rules,
-            **options,
+            page=_page(body), **options,
         )  # fmt: skip
 
     result = _answered(call, now, body, ask)
@@ -182,7 +183,7 @@ def explain(call: Call, body: ExplainIn, *, budget_ms: float | None = None) -> d
         said = engine.explain(user, ids, variant=variant, now=body.now, strict=body.strict)
     return {
         "explanations": [
-            {"item_id": i, "explanation": reason_body(one)} for i, one in zip(ids, said, strict=True)
+            {"item_id": i, "explanation": reason_body(one, body.trace)} for i, one in zip(ids, said, strict=True)
         ],
         "missing_ids": missing, "model": {"name": variant or engine.config.variant, "version": engine.bundle_id},
         "took_ms": round((time.perf_counter() - begin) * 1000, 3),
@@ -204,17 +205,28 @@ def _new(kind: str, call: Call, body: Any, placement: str) -> ListRecord:
 
 def _kept(body: RecommendIn) -> dict[str, Any]:
     """Return what the next page of a list needs to know; who asked is kept by the list itself."""
-    return body.model_dump(mode="json", exclude_defaults=True, exclude={"user_id", "anonymous_id"})
+    return body.model_dump(mode="json", exclude_unset=True, exclude={"user_id", "anonymous_id"})
 
 
 def _options(call: Call, body: Asked, listed: ListRecord) -> dict[str, Any]:
     options: dict[str, Any] = {
         # Where nobody named one, the shadow has its own.
         "variant": listed.variant if listed.experiment else body.variant,
-        "where": within(call.forced, body.where), "explain": body.explain != "none", "now": body.now,
+        "where": within(call.forced, body.where), "explain": _explained(body), "now": body.now,
         "budget_ms": _budget(call, body.timeout_ms), "strict": body.strict,
     }  # fmt: skip
     return options | ({"workings": True} if body.debug else {})
+
+
+def _page(body: Asked, shown: Sequence[str] = ()) -> Page | None:
+    """Return what the page shows already, ``shown`` being earlier pages of the list; None where that is nothing."""
+    if body.shown_item_ids is None and not shown:
+        return None
+    return Page((*(body.shown_item_ids or ()), *shown))
+
+
+def _explained(body: Asked) -> bool | str:
+    return (body.explainer or True) if body.explain != "none" else False
 
 
 def _budget(call: Call, timeout_ms: float | None) -> float | None:
@@ -258,6 +270,6 @@ def _told(
         list_id=listed.list_id, token=carried.signed(tokens),
         cursor=following.signed(tokens) if more and page else None,
         variant=listed.variant, experiment=(listed.experiment, listed.arm) if listed.experiment else None,
-        missing=missing, total_ms=(time.perf_counter() - call.begun) * 1000,
+        missing=missing, total_ms=(time.perf_counter() - call.begun) * 1000, trace=body.trace,
     )  # fmt: skip
     return make(result, engine.store.items(), getattr(body, "return_fields", ()), told)

@@ -5,7 +5,7 @@ Each function takes the body of a request and returns that of its response; what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.serving.attribution import read
-from recsys.serving.problems import not_found
+from recsys.serving.problems import invalid, not_found
 from recsys.serving.shapes.events import REVIEW, SEARCH, EventIn, EventsIn
-from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemIn, ItemsIn, fields_of
+from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemIn, ItemsIn, WithdrawIn, fields_of
 from recsys.serving.tenant import Tenant, known
 from recsys.store.sql.events import Logged
 from recsys.types import Event, Item, Review, Search, now_seconds
@@ -49,6 +49,8 @@ def log_events(tenant: Tenant, body: EventsIn) -> dict[str, Any]:
     entries = [_read(raw, tenant) for raw in body.events]
     _refuse_unknown_items(engine, entries)
     _mark_duplicates(engine, entries)
+    if body.all_or_none:
+        _first_wrong("events", ((one.status, one.field, one.error) for one in entries))
     if not body.validate_only:
         _log(engine, [one for one in entries if one.status == "accepted"])
     counts = {status: sum(one.status == status for one in entries) for status in ("accepted", "duplicate", "rejected")}
@@ -74,6 +76,8 @@ def put_items(tenant: Tenant, body: ItemsIn) -> dict[str, Any]:
             {"index": index, "status": "rejected" if given is None else "accepted",
              "item_id": None if given is None else given.item_id, "field": field, "error": error}
         )  # fmt: skip
+    if body.all_or_none:
+        _first_wrong("items", ((one["status"], one["field"], one["error"]) for one in results))
     if items:
         tenant.engine.add_items(items)
     return {"accepted": len(items), "rejected": len(results) - len(items), "results": results}
@@ -115,9 +119,26 @@ def withdraw(tenant: Tenant, item_id: str) -> None:
     tenant.engine.withdraw([item_id])
 
 
+def withdraw_many(tenant: Tenant, body: WithdrawIn) -> dict[str, int]:
+    """Take items off the shelf.
+
+    Raises:
+        DataError: the shop lacks one of them; then none is taken.
+    """
+    tenant.engine.withdraw(list(body.item_ids))
+    return {"withdrawn": len(set(body.item_ids))}
+
+
 def item(tenant: Tenant, item_id: str) -> dict[str, Any] | None:
     """Return what is known of an item, None for an unknown one."""
     return None if known(tenant.engine, [item_id])[1] else _shown(tenant.engine, item_id)
+
+
+def _first_wrong(name: str, entries: Iterable[tuple[str, str | None, str | None]]) -> None:
+    """Raise the problem of the first entry that is wrong, if one is."""
+    for index, (status, field, error) in enumerate(entries):
+        if status == "rejected":
+            raise invalid(error or "", ".".join(filter(None, ("body", name, str(index), field))))
 
 
 def _shown(engine: Engine, item_id: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recsys.engine import Engine
 from recsys.errors import DataError
 from recsys.profile.lines import Profile
-from recsys.serving.shapes.base import guest, rfc3339
-from recsys.serving.shapes.people import FeedbackIn, ProfileIn, UserIn
+from recsys.serving.shapes.base import rfc3339
+from recsys.serving.shapes.people import FeedbackIn, ProfileEdit, ProfileIn, UserIn
 from recsys.serving.shelf import shelf_of
 from recsys.serving.tenant import Tenant
 from recsys.types import Event
@@ -61,10 +62,10 @@ def get(tenant: Tenant, user: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def merge(tenant: Tenant, user: str, anonymous_id: str) -> dict[str, Any]:
+def merge(tenant: Tenant, user: str, guest: str) -> dict[str, Any]:
     """Give all that is known of a visitor to the customer that they turned out to be."""
-    moved = tenant.engine.merge(guest(anonymous_id), user)
-    tenant.lists.forget(guest(anonymous_id))
+    moved = tenant.engine.merge(guest, user)
+    tenant.lists.forget(guest)
     return {"user_id": user, "moved": moved}
 
 
@@ -109,23 +110,27 @@ def _counts(tenant: Tenant, user: str) -> Mapping[str, int]:
 def profile(tenant: Tenant, user: str, now: int | None = None) -> dict[str, Any]:
     """Return what the shop believes about a shopper, line by line, each with what it rests on."""
     found: Profile = tenant.engine.profile(user, now)
-    plain = found.to_dict()
-    return {"user_id": user, "text": str(found), "lines": plain["lines"], "hidden": plain["hidden"]}
+    lines = [{**line.to_dict(), "item_ids": list(line.item_ids)} for line in found]
+    return {"user_id": user, "text": str(found), "lines": lines, "hidden": list(found.hidden)}
 
 
 def edit_profile(tenant: Tenant, user: str, body: ProfileIn) -> dict[str, Any]:
-    """Change lines of a profile, in order, and return it."""
-    engine = tenant.engine
-    for edit in body.edits:
-        if edit.action == "forget":
-            engine.forget(user, edit.line_id, body.now)
-        elif edit.action == "restore":
-            engine.restore_line(user, edit.line_id)
-        elif edit.text is None:
-            raise DataError("text: the words that the line is to say are missing")
-        else:
-            engine.edit_profile(user, edit.line_id, edit.text, body.now)
-    return profile(tenant, user, body.now)
+    """Change lines of a profile, in order, and return it with what became of each change."""
+    edits = [_edited(tenant.engine, user, edit, body.now) for edit in body.edits]
+    return profile(tenant, user, body.now) | {"edits": edits}
+
+
+def _edited(engine: Engine, user: str, edit: ProfileEdit, now: int | None) -> dict[str, Any]:
+    changed, item_ids = True, tuple[str, ...]()
+    if edit.action == "forget":
+        item_ids = engine.forget(user, edit.line_id, now)
+    elif edit.action == "restore":
+        changed = engine.restore_line(user, edit.line_id)
+    elif edit.text is None:
+        raise DataError("text: the words that the line is to say are missing")
+    else:
+        engine.edit_profile(user, edit.line_id, edit.text, now)
+    return {"line_id": edit.line_id, "action": edit.action, "changed": changed, "item_ids": list(item_ids)}
 
 
 def forget_profile(tenant: Tenant, user: str) -> dict[str, Any]:

@@ -90,10 +90,10 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not-found", "There is no such thing", f"there is no such {what}")
 
 
-def unavailable(type: str, detail: str, retry_s: float = RETRY_S) -> Problem:
+def unavailable(type: str, detail: str, retry_s: float = RETRY_S, **extra: Any) -> Problem:
     """Return the problem of a service that cannot answer now and may soon."""
     title = "The service cannot answer now"
-    return Problem(503, type, title, detail, headers={"Retry-After": str(max(1, round(retry_s)))})
+    return Problem(503, type, title, detail, extra=extra, headers={"Retry-After": str(max(1, round(retry_s)))})
 
 
 def unexpected() -> Problem:
@@ -113,10 +113,12 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case errors.DataError() | errors.ConfigError() | errors.UnknownPlugin() if not isinstance(
-            error, errors.PromptError
-        ):
+        case errors.DataError():
             return invalid(str(error))
+        case errors.UnknownPlugin():
+            return Problem(422, "unknown-plugin", "There is no plug-in of that name", str(error))
+        case errors.ConfigError() if not isinstance(error, errors.PromptError):
+            return Problem(422, "invalid-setting", "The request asks for what the settings do not have", str(error))
         case errors.StoreDown():
             return unavailable("store-down", "the store cannot be reached; nothing of this request was kept", 2)
         case errors.NotFittedError():
@@ -124,7 +126,8 @@ def problem_of(error: Exception) -> Problem:
         case errors.BudgetExceeded():
             return unavailable("budget-exceeded", "there was not enough time for this request")
         case errors.StageError():
-            return unavailable("stage-failed", f"the stage {error.stage!r} failed and the request is strict")
+            detail = f"the stage {error.stage!r} failed and the request is strict"
+            return unavailable("stage-failed", detail, stage=error.stage, plugin=error.plugin)
         case errors.ModelError() | errors.PluginError():
             return unavailable("model-unavailable", "a model that this request needs cannot be used", 10)
         case HTTPException():

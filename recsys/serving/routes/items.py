@@ -12,7 +12,7 @@ from recsys.serving.keys import Caller
 from recsys.serving.problems import not_found
 from recsys.serving.service import Shared, needs
 from recsys.serving.shapes.base import Id
-from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemOut, ItemsIn, ItemsOut
+from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemOut, ItemsIn, ItemsOut, WithdrawIn, WithdrawOut
 
 router = APIRouter(prefix="/v1", tags=["items"])
 Sends = Annotated[Caller, needs("ingest")]
@@ -23,6 +23,12 @@ Asks = Annotated[Caller, needs("query")]
 async def put_many(body: ItemsIn, caller: Sends, service: Shared) -> Any:
     """Add or replace at most 1,000 items, each judged by itself. They are found and recommended at once."""
     return await told(service, caller, ingest.put_items, body)
+
+
+@router.post("/items:withdraw", response_model=WithdrawOut)
+async def withdraw_many(body: WithdrawIn, caller: Sends, service: Shared) -> Any:
+    """Take at most 1,000 items off the shelf: all of them, or none where one is not known."""
+    return await told(service, caller, ingest.withdraw_many, body)
 
 
 @router.put("/items/{item_id}", response_model=ItemOut)

@@ -18,6 +18,7 @@ from recsys.serving.shapes.people import (
     FeedbackOut,
     MergeIn,
     MergeOut,
+    ProfileEdited,
     ProfileIn,
     ProfileOut,
     UserIn,
@@ -68,9 +69,9 @@ async def export(user_id: UserId, caller: Sends, service: Shared, anonymous: Ano
 
 
 @router.post("/users/{user_id}:merge", response_model=MergeOut)
-async def merge(user_id: UserId, body: MergeIn, caller: Sends, service: Shared) -> Any:
+async def merge(user_id: UserId, body: MergeIn, caller: Sends, service: Shared, anonymous: Anonymous = False) -> Any:
     """Give all that is known of a visitor to the customer that they turned out to be."""
-    return await told(service, caller, people.merge, user_id, body.anonymous_id)
+    return await told(service, caller, people.merge, _who(user_id, anonymous), body.who)
 
 
 @router.get("/users/{user_id}/profile", response_model=ProfileOut)
@@ -81,7 +82,7 @@ async def profile(
     return await told(service, caller, people.profile, _who(user_id, anonymous), now)
 
 
-@router.put("/users/{user_id}/profile", response_model=ProfileOut)
+@router.put("/users/{user_id}/profile", response_model=ProfileEdited)
 async def edit(user_id: UserId, body: ProfileIn, caller: Sends, service: Shared, anonymous: Anonymous = False) -> Any:
     """Say a line in other words, have it forgotten, or undo either; what is forgotten leaves the next list."""
     return await told(service, caller, people.edit_profile, _who(user_id, anonymous), body)

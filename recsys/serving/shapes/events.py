@@ -100,6 +100,7 @@ class EventsIn(Shape):
     model_config = example(events=[{"event_id": "e17", "type": "purchase", "user_id": "u_42", "item_id": "B01"}])
 
     events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
+    all_or_none: bool = Field(False, description="Where one event is wrong, log none: a problem says which it is.")
     validate_only: bool = Field(False, description="Say what would happen, and log nothing.")
 
 

@@ -42,7 +42,7 @@ class ItemFields(Shape):
 
     def item(self, item_id: str) -> Item:
         """Return it as the engine has it."""
-        given = self.model_dump(exclude_none=True, exclude={"created", "attributes"})
+        given = self.model_dump(exclude_none=True, exclude={"item_id", "created", "attributes"})
         attributes = {n: tuple(v) if isinstance(v, list) else v for n, v in self.attributes.items()}
         created = None if self.created is None else from_second(self.created)
         return Item(item_id=item_id, attributes=attributes, created=created, **given)
@@ -84,6 +84,21 @@ class ItemsIn(Shape):
     model_config = example(items=[{"item_id": "B01", "title": "Trail shoe", "brand": "Acme", "price": 79.5}])
 
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
+    all_or_none: bool = Field(False, description="Where one item is wrong, take none: a problem says which it is.")
+
+
+class WithdrawIn(Shape):
+    """Items to be taken off the shelf."""
+
+    model_config = example(item_ids=["B01", "B07"])
+
+    item_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class WithdrawOut(Shape):
+    """How many items are off the shelf."""
+
+    withdrawn: int
 
 
 class ItemResult(Shape):

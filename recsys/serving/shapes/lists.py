@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from recsys.errors import DataError
-from recsys.filters import Expr, parse
+from recsys.filters import Expr, parse, to_json
 from recsys.filters.exclusions import Exclusions
 from recsys.rules import Rules
 from recsys.search.sort import Order
@@ -33,8 +33,14 @@ def _filter(value: Any) -> Any:
 # A filter as text, ``price <= 80 AND brand = "Acme"``, or as JSON, ``{"lte": ["price", 80]}``.
 Where = Annotated[
     Any, BeforeValidator(_filter, json_schema_input_type=str | dict[str, Any] | None),
+    PlainSerializer(lambda tree: None if tree is None else to_json(tree)),  # further pages are made of it
     Field(examples=['price <= 80 AND brand = "Acme"', {"and": [{"lte": ["price", 80]}]}]),
 ]  # fmt: skip
+
+
+Traced = Annotated[
+    bool, Field(description="What each stage did, and which statements a check took out of the reasons: `trace`.")
+]
 
 
 class Context(Shape):
@@ -55,8 +61,11 @@ class Asked(Someone):
     explain: Explain = Field(
         "none", description="short: at once, by template where a model is slow. generated: waited for, within the time."
     )
+    explainer: Name | None = Field(None, description="Who words the reasons, instead of that of the settings.")
+    shown_item_ids: Ids | None = Field(None, description="What the page shows already: it is not repeated.")
     return_fields: Annotated[tuple[Literal[FIELDS], ...], Field(max_length=len(FIELDS))] = ()  # type: ignore[valid-type]
     debug: bool = Field(False, description="The workings of each row: its rank and score at every stage.")
+    trace: Traced = False
     timeout_ms: float | None = Field(None, gt=0, le=60_000)
     strict: bool = Field(False, description="A stage that fails is an error instead of a note in `degraded`.")
     now: Moment | None = Field(None, description="The moment of the request, for tests; none is now.")
@@ -85,7 +94,16 @@ class RecommendIn(Asked):
     exclude_events: Annotated[tuple[Name, ...], Field(max_length=16)] | None = Field(
         None, description="Kinds of events whose items are not shown, instead of what the settings say."
     )
+    exclude: Exclusions | None = Field(
+        None, description="What is not shown, in full, instead of what the settings say and of `exclude_events`."
+    )
     diversity: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _one_exclusion(self) -> RecommendIn:
+        if self.exclude is not None and self.exclude_events is not None:
+            raise ValueError("exclude: give it or exclude_events, not both")
+        return self
 
     def asked_rules(self) -> Rules | None:
         """Return the rules of the call with its diversity and its excluded items in them."""
@@ -103,7 +121,7 @@ class RecommendIn(Asked):
         from recsys.serving.shapes.events import kind_of
 
         if self.exclude_events is None:
-            return None
+            return self.exclude
         return Exclusions.of({"event_kinds": [kind_of(name) or name for name in self.exclude_events]})
 
 
@@ -148,6 +166,7 @@ class RankIn(Someone):
     variant: Name | None = None
     return_fields: Annotated[tuple[Literal[FIELDS], ...], Field(max_length=len(FIELDS))] = ()  # type: ignore[valid-type]
     debug: bool = False
+    trace: Traced = False
     timeout_ms: float | None = Field(None, gt=0, le=60_000)
     strict: bool = False
     now: Moment | None = None
@@ -170,6 +189,7 @@ class ExplanationOut(Shape):
     confidence: str
     causal_drop: float | None
     evidence: list[EvidenceOut]
+    removed: list[str] | None = None
 
 
 class RowOut(Shape):
@@ -199,6 +219,23 @@ class ExperimentOut(Shape):
     arm: str
 
 
+class StageOut(Shape):
+    """One stage of one call: who did it, how long it took, and how many items went in and out."""
+
+    stage: str
+    plugin: str
+    took_ms: float
+    n_in: int
+    n_out: int
+
+
+class TraceOut(Shape):
+    """What a call did, in order, and what was counted on the way: tokens, replies that were repaired, costs."""
+
+    stages: list[StageOut]
+    counts: dict[str, float]
+
+
 class ListOut(Shape):
     """A list with all that is to be said of it; ``took_ms`` has every stage, and ``total`` with the wait in front."""
 
@@ -214,6 +251,7 @@ class ListOut(Shape):
     applied_rules: list[str]
     missing_ids: list[str]
     pending_explanations: int
+    trace: TraceOut | None = None
 
 
 class SearchOut(ListOut):
@@ -250,6 +288,7 @@ class ExplainIn(Someone):
     attribution_token: Annotated[str, Field(max_length=2_000)] | None = None
     variant: Name | None = None
     explain: Literal["short", "generated"] = "short"
+    trace: Traced = False
     timeout_ms: float | None = Field(None, gt=0, le=60_000)
     strict: bool = False
     now: Moment | None = None

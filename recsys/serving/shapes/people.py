@@ -32,12 +32,10 @@ class UserOut(Shape):
     events: int
 
 
-class MergeIn(Shape):
-    """The visitor that a customer turned out to be."""
+class MergeIn(Somebody):
+    """The visitor that a customer turned out to be, or another account of theirs."""
 
     model_config = example(anonymous_id="a_9")
-
-    anonymous_id: Id
 
 
 class MergeOut(Shape):
@@ -74,6 +72,7 @@ class LineOut(Shape):
     weight: float
     edited: bool
     evidence: list[EvidenceOut]
+    item_ids: list[str] = []
 
 
 class ProfileOut(Shape):
@@ -83,6 +82,21 @@ class ProfileOut(Shape):
     text: str
     lines: list[LineOut]
     hidden: list[str]
+
+
+class EditOut(Shape):
+    """What became of one change; ``item_ids`` are those whose events count no more."""
+
+    line_id: str
+    action: str
+    changed: bool
+    item_ids: list[str]
+
+
+class ProfileEdited(ProfileOut):
+    """A profile after its changes."""
+
+    edits: list[EditOut]
 
 
 class ProfileEdit(Shape):
