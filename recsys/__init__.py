@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys.client.client import Client
     from recsys.config import EngineConfig
     from recsys.data.source import open_data
     from recsys.dataset import Dataset
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 # Loaded on first use: a shop that only writes events should not wait for what ranks them.
 _HOME = {
+    "Client": "recsys.client.client",
     "Dataset": "recsys.dataset",
     "Engine": "recsys.engine",
     "EngineConfig": "recsys.config",
@@ -47,8 +49,8 @@ _HOME = {
     "open_data": "recsys.data.source",
 }
 __all__ = [
-    "Dataset", "Engine", "EngineConfig", "Event", "Exclusions", "Explanation", "Filter", "Item", "Page", "RecsysError",
-    "Registry", "Request", "Result", "Review", "Rules", "Search", "evaluate", "open_data",
+    "Client", "Dataset", "Engine", "EngineConfig", "Event", "Exclusions", "Explanation", "Filter", "Item", "Page",
+    "RecsysError", "Registry", "Request", "Result", "Review", "Rules", "Search", "evaluate", "open_data",
 ]  # fmt: skip
 
 

@@ -12,12 +12,10 @@ from recsys.data.text import clean_text
 from recsys.dataset import ItemTable
 from recsys.explaining import Said
 from recsys.funnel import Plan, Stopwatch
-from recsys.result import Recommendation, Result, Trace
+from recsys.result import MAX_TITLE, Recommendation, Result, Trace
 from recsys.searching import Answer
 from recsys.types import Slates
 from recsys.workings import Workings
-
-MAX_TITLE = 300  # characters of a title that is shown, whatever a supplier wrote
 
 
 def results(slates: Slates, items: ItemTable, plan: Plan, watch: Stopwatch, bundle_id: str = "") -> list[Result]:

@@ -18,6 +18,7 @@
     │   ├── ShapeMismatch        arrays of it do not fit together
     │   └── QuantisationRefused  it loses more than the stated bounds allow
     ├── StoreDown            the database cannot be used now: asked again later, it may be
+    ├── ServiceError         the service refused a request, or could not be reached
     └── StageError           a stage failed while it served a request (strict mode)
         └── BudgetExceeded       the time that a request had for it is over
 """
@@ -92,6 +93,27 @@ class StoreDown(RecsysError):
     """
 
     retryable = True
+
+
+class ServiceError(RecsysError):
+    """A service refused a request, or did not answer; raised by `recsys.Client`.
+
+    Attributes:
+        status: of HTTP; None where no answer came.
+        type: the kind of problem, "scope" or "too-many-requests" say; "unreachable" where no answer came,
+            "unreadable" for an answer that is not the service's.
+        field: what of the request is wrong, as ``body.items.0.price``.
+        request_id: names the request in the service's log.
+        retry_after: seconds after which it may be sent again.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, type: str = "", field: str | None = None,
+        request_id: str | None = None, retry_after: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.status, self.type, self.field = status, type, field
+        self.request_id, self.retry_after = request_id, retry_after
 
 
 class StageError(RecsysError):

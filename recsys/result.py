@@ -9,6 +9,8 @@ from typing import Any
 from recsys.explanation import Explanation
 from recsys.workings import Workings
 
+MAX_TITLE = 300  # characters of a title that is shown, whatever a supplier wrote
+
 
 @dataclass(frozen=True, slots=True)
 class StageTrace:
@@ -62,6 +64,25 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """How a service knows a list that it gave out.
+
+    Attributes:
+        list_id: its id. attribution_token: what later events carry to be joined to it.
+        cursor: where its next page begins, None where there is none.
+        variant: the plan that made it. experiment: its name and the shopper's arm, None outside of one.
+        took_ms: of the whole request inside the service, its wait in front of the engine included.
+    """
+
+    list_id: str
+    attribution_token: str
+    cursor: str | None
+    variant: str
+    experiment: tuple[str, str] | None
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """An ordered list for one call; prints as a table, converts to dicts, pandas and polars.
 
@@ -73,6 +94,7 @@ class Result:
         refound: of a search: ids of listed items that this shopper chose for this query before.
         price: of a search: the bounds that its text named, as a filter's text, "price <= 50"; "" where it named none.
         pending: how many reasons are still being worded; until then the template speaks, later lists have them.
+        served: of a list that came from a service; no part of comparisons.
     """
 
     items: tuple[Recommendation, ...]
@@ -84,6 +106,7 @@ class Result:
     refound: tuple[str, ...] = ()
     price: str = ""
     pending: int = 0
+    served: Served | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.items)

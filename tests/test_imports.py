@@ -65,7 +65,7 @@ LEVELS = [
         "shadow",
         "engine",
     ),
-    ("eval", "tune", "serving", "demo_variants", "demo_grades", "demo", "cli", "__main__"),
+    ("eval", "tune", "serving", "client", "demo_variants", "demo_grades", "demo", "cli", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 STAGES = {"candidates", "search", "rank", "rerank", "explain"}
@@ -94,11 +94,12 @@ AT_HOME = {
     "uvicorn": ("recsys.serving", "recsys.cli"),
     "prometheus_client": ("recsys.serving",),
     "opentelemetry": ("recsys.serving",),
+    "httpx": ("recsys.client",),
 }
 LATE = {
     "torch", "onnxruntime", "lightgbm", "tantivy", "numba", "bm25s", "rank_bm25", "implicit", "sklearn", "pyarrow",
     "matplotlib", "pandas", "polars", "transformers", "tokenizers", "safetensors", "onnx", "onnxscript",
-    "onnxmltools", "optuna",
+    "onnxmltools", "optuna", "httpx",
 }  # fmt: skip
 # What the service alone imports, at the top of packages that nothing else imports at its top.
 SERVED = {

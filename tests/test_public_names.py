@@ -3,8 +3,8 @@ from __future__ import annotations
 import recsys
 
 NAMES = [
-    "Dataset", "Engine", "EngineConfig", "Event", "Exclusions", "Explanation", "Filter", "Item", "Page", "RecsysError",
-    "Registry", "Request", "Result", "Review", "Rules", "Search", "evaluate", "open_data",
+    "Client", "Dataset", "Engine", "EngineConfig", "Event", "Exclusions", "Explanation", "Filter", "Item", "Page",
+    "RecsysError", "Registry", "Request", "Result", "Review", "Rules", "Search", "evaluate", "open_data",
 ]  # fmt: skip
 
 
