@@ -49,6 +49,10 @@ def _guarded(name: str, look: Callable[[], Check], otherwise: str) -> Check:
         return look()
     except RecsysError as error:
         return Check(name, False, " ".join(str(error).split()), otherwise)
+    except ImportError as error:  # an extra is not installed
+        from recsys.registry import install_hint
+
+        return Check(name, False, f"{error.name} is not installed", install_hint(error).removeprefix("Type: "))
 
 
 def _folder(name: str, folder: Path) -> Check:
@@ -65,9 +69,6 @@ def _disk(name: str, folder: Path) -> Check:
 
 
 def _database(url: str) -> Check:
-    from recsys.registry import import_optional
-
-    import_optional("sqlalchemy")
     from recsys.store.sql.database import Database
     from recsys.store.sql.migrating import HEAD, version_of
 
@@ -101,9 +102,6 @@ def _bundle(path: Path) -> Check:
 
 
 def _port(host: str, port: int) -> Check:
-    from recsys.registry import import_optional
-
-    import_optional("uvicorn")
     from recsys.serving.run import bound
 
     with bound(host, port):

@@ -54,9 +54,10 @@ def create_app(
         generate_unique_id_function=openapi.operation_id,
     )  # fmt: skip
     service = app.state.service = Service.of(config, tenants, keys, audit=audit)
-    problems.install(app)
+    every = (*_routers(config), *routers)
+    problems.install(app, every)
     uploads = {**_page_uploads(config), **(uploads or {})}
-    for router in (*_routers(config), *routers):
+    for router in every:
         app.include_router(router)
     # The last one added is the outermost.
     app.add_middleware(Caught, bodies=Bodies(config.limits, uploads))

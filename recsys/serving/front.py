@@ -104,7 +104,8 @@ def _request_id(given: str | None) -> str:
 
 def route_of(scope: Scope) -> str:
     """Return the template of the route that was taken: never the path, which may name a shopper."""
-    return getattr(scope.get("route"), "path", NO_ROUTE)
+    route = scope.get("route")
+    return str(getattr(route, "path_format", None) or getattr(route, "path", NO_ROUTE))
 
 
 def _log(scope: Scope, state: dict[str, Any], route: str, status: int, took: float) -> None:

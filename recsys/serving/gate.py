@@ -22,6 +22,8 @@ T = TypeVar("T")
 SHARE = 0.1
 # Before anything was measured: optimistic, or the first requests would be refused on no evidence.
 FIRST_S = 0.005
+# What work hears at least of its budget: 0 would be no budget.
+LEAST_MS = 0.1
 
 
 class Expected:
@@ -99,16 +101,21 @@ class Gate:
     async def _run(self, call: Callable[..., T], fn: Callable[..., T], budget_ms: float | None, tells: bool) -> T:
         budget_s = (self.budget_ms if budget_ms is None else budget_ms) / 1000
         kind = getattr(fn, "__qualname__", type(fn).__name__)
+        waits = self._inside >= self.threads
         cost, deadline = self._enter(kind, budget_s), self.clock() + budget_s
         context = contextvars.copy_context()
 
         def work() -> T:
             begun = self.clock()
             # What always takes longer than its budget may still begin in the first half of it.
-            if begun > deadline - min(cost, budget_s / 2):
+            if waits and begun > deadline - min(cost, budget_s / 2):
                 raise self._refused("too-late", 0.0)
             try:
-                return context.run(call, budget_ms=(deadline - begun) * 1000) if tells else context.run(call)
+                return (
+                    context.run(call, budget_ms=max(LEAST_MS, (deadline - begun) * 1000))
+                    if tells
+                    else context.run(call)
+                )
             finally:
                 self.expected.add(kind, self.clock() - begun)
 

@@ -23,7 +23,8 @@ DEFAULT_TENANT = "default"
 # The tenant of operator keys: they act for whichever tenant a request names.
 OPERATOR = "*"
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_KEY = re.compile(r"rk_([0-9a-z]{16})_([A-Za-z0-9_-]{43})")
+KEY_ID = "[0-9a-z]{16}"
+_KEY = re.compile(rf"rk_({KEY_ID})_([A-Za-z0-9_-]{{43}})")
 _ID_BYTES, _SECRET_BYTES = 8, 32
 # What an unknown key is compared with, so that it takes as long as a known one.
 _NOBODY = "0" * 64

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from recsys import errors
 
@@ -168,11 +169,19 @@ def _of_http(error: HTTPException) -> Problem:
     return Problem(status, type_, HTTPStatus(status).phrase, detail, headers=error.headers)
 
 
-def install(app: FastAPI) -> None:
-    """Let ``app`` answer every error that it knows as a problem; unforeseen ones go on to the front."""
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Let ``app`` answer every error that it knows as a problem; unforeseen ones go on to the front.
+
+    The framework names the methods of the first route of a path alone: here all of ``routers`` are asked.
+    """
+    known = [(r.path_regex, r.methods or ()) for one in routers for r in one.routes if isinstance(r, Route)]
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         problem = problem_of(error)
+        if problem.status == 405:
+            path = request.url.path
+            found = {method for regex, methods in known if regex.match(path) for method in methods}
+            problem.headers["Allow"] = ", ".join(sorted(found)) or problem.headers.get("Allow", "")
         request.state.problem = error
         return problem.response(request.state.request_id)
 

@@ -98,6 +98,8 @@ def test_doctor_names_trouble_and_what_to_type(call, tmp_path, monkeypatch):
     assert "secret" not in said + json.dumps(facts)
     assert f"{port} cannot be bound" in said
 
+    monkeypatch.setitem(sys.modules, "recsys.serving.run", None)
+    assert "recsys.serving.run is not installed" in call("doctor", "--port", 0, code=1).stdout
     monkeypatch.setattr(checks_module, "SPARE_BYTES", 1 << 60)
     assert "GiB free" in call("doctor", code=1).stdout
 

@@ -148,6 +148,19 @@ def test_what_cannot_end_in_time_is_not_begun():
     assert bench.shed == ["too-late"]
 
 
+def test_with_a_free_thread_a_budget_may_be_as_short_as_it_likes():
+    """It is for the engine to leave out what there is no time for."""
+
+    async def go():
+        bench = Bench()
+        bench.go.set()
+        return await bench.start("a", how="ask", budget_ms=5e-324)
+
+    name, left = asyncio.run(go())
+    assert name == "a"
+    assert 0 < left < 1
+
+
 def test_who_goes_away_is_not_served():
     async def go():
         bench = Bench()

@@ -29,6 +29,8 @@ def test_no_such_path_and_no_such_method(client):
     response = client.put("/health/live")
     assert checked(response, 405)["type"].endswith(":no-method")
     assert response.headers["allow"] == "GET"
+    assert client.patch("/v1/keys").headers["allow"] == "GET, POST"
+    assert client.delete("/v1/keys/0123456789abcdef:rotate").headers["allow"] == "POST"
 
 
 def test_a_wrong_field_is_named_and_its_value_is_not(client):

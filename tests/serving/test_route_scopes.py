@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -21,7 +22,7 @@ from recsys.serving.settings import ServiceConfig
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready")}
 CONFIG = ServiceConfig()
 ROUTES = sorted(
-    (method, route.path)
+    (method, getattr(route, "path_format", "?"))
     for router in app_module._routers(CONFIG)
     for route in router.routes
     for method in getattr(route, "methods", None) or {"?"}
@@ -43,7 +44,7 @@ def document(guarded):
 
 
 def asked(client, method, path, headers=None):
-    return client.request(method, path.replace("{", "").replace("}", ""), headers=headers)
+    return client.request(method, re.sub("{[a-z_]+}", "0123456789abcdef", path), headers=headers)
 
 
 def scope_in(document, method, path):

@@ -8,15 +8,25 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 
-from recsys.serving.keys import Caller, KeyRecord, Scope, make_key
+from recsys.serving.keys import KEY_ID, Caller, KeyRecord, Scope, make_key
 from recsys.serving.problems import not_found
 from recsys.serving.service import Service, Shared, needs
 from recsys.types import utc
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 Admin = Annotated[Caller, needs("admin")]
-KeyId = Annotated[str, Path(pattern="^[0-9a-z]{16}$")]
+
+
+class _Convertor(StringConvertor):
+    """Ids of keys alone, so that ``/v1/keys/ID:rotate`` is not the key "ID:rotate"."""
+
+    regex = KEY_ID
+
+
+register_url_convertor("key_id", _Convertor())
+KeyId = Annotated[str, Path(pattern=f"^{KEY_ID}$")]
 HOUR_S = 3_600
 
 
@@ -87,7 +97,7 @@ async def every(caller: Admin, service: Shared) -> KeyList:
     return KeyList(keys=[KeyOut(**_shown(record)) for record in found])
 
 
-@router.post("/{key_id}:rotate", status_code=201)
+@router.post("/{key_id:key_id}:rotate", status_code=201)
 async def rotate(key_id: KeyId, body: Rotation, caller: Admin, service: Shared) -> KeyMade:
     """Make a key like this one, which goes on working for ``overlap_s`` seconds."""
     old = await _known(service, caller, key_id)
@@ -104,7 +114,7 @@ async def rotate(key_id: KeyId, body: Rotation, caller: Admin, service: Shared) 
     return KeyMade(key=text, **_shown(record))
 
 
-@router.delete("/{key_id}")
+@router.delete("/{key_id:key_id}")
 async def revoke(key_id: KeyId, caller: Admin, service: Shared) -> KeyOut:
     """Revoke a key: this process refuses it at once, others a few seconds later."""
     await _revoked(service, await _known(service, caller, key_id), int(service.clock()))
