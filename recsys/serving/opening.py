@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from recsys.config import EngineConfig
+from recsys.engine import Engine
+from recsys.errors import NotFittedError
 from recsys.saving import saved_config
 from recsys.serving.attribution import Tokens
 from recsys.serving.bundles import Bundles
@@ -64,6 +67,7 @@ class Opener:
         shelf = self.shelf(name)
         version = shelf.models.version()
         engine = shelf.engine(self.settings or EngineConfig())
+        warm_up(engine)
         lists = ListLog(StoredLists(shelf.lists))
         tenant = Tenant(name, engine, self.tokens, lists=lists, experiments=self.experiments, shelf=shelf)
         self._shade(tenant, shelf)
@@ -80,7 +84,9 @@ class Opener:
             if version != self._seen.get(tenant.name):
                 active = shelf.models.active(MODEL)
                 if active is not None and active.bundle_id != _bundle(tenant):
-                    tenant.swap(shelf.bundles.load(active.bundle_id, shelf.store))
+                    engine = shelf.bundles.load(active.bundle_id, shelf.store)
+                    warm_up(engine)  # the old one serves meanwhile
+                    tenant.swap(engine)
                 self._shade(tenant, shelf)
                 self._seen[tenant.name] = version
         now = tenant.generation
@@ -95,6 +101,14 @@ class Opener:
         # A store hands out each change once: the shadow has one of its own.
         apart = self.shelf(tenant.name).store
         tenant.shade(None if wanted is None else Shadow(shelf.bundles.load(wanted.bundle_id, apart)))
+
+
+def warm_up(engine: Engine) -> None:
+    """Ask an engine once for a list and for a search, so that what a first call sets up is there for the shoppers."""
+    if engine.is_fitted:
+        engine.recommend(None, 1)
+        with suppress(NotFittedError):  # it may have nothing that finds words
+            engine.search("a", None, 1)
 
 
 def _bundle(tenant: Tenant) -> str:

@@ -29,12 +29,6 @@ class Limits(_Section):
     body_bytes: int = Field(1 << 20, ge=1 << 10)
     body_s: float = Field(30.0, gt=0)
     json_depth: int = Field(32, ge=4, le=200)
-    batch: int = Field(1_000, ge=1)
-    id_chars: int = Field(256, ge=1)
-    filter_chars: int = Field(5_000, ge=1)
-    k: int = Field(100, ge=1)
-    text_chars: int = Field(200, ge=1)
-    documents: int = Field(1_000, ge=1)
 
 
 class Rate(_Section):
