@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -45,6 +46,7 @@ def create_app(
             service.draining = True
             for gate in (service.gate, service.writes):
                 await gate.close(config.stop_s)
+            await asyncio.to_thread(service.refits.stop)
             await tenants.close()
 
     app = FastAPI(

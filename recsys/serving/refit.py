@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from recsys import background
-from recsys.errors import DataError
+from recsys.errors import DataError, StoreDown
 
 NICE = 10
 LINES = 200  # of progress that are kept
 END_S = 5.0
+TRIES, AGAIN_S = 600, 1.0
 
 
 class Refit:
@@ -28,6 +30,7 @@ class Refit:
         ended: Callable[[int, list[str]], object], environment: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.lines: list[str] = []
+        self._stopping = threading.Event()
         self._told, self._ended = told, ended
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -41,11 +44,20 @@ class Refit:
         with self._process.stdout as lines:
             for line in lines:
                 self.lines = [*self.lines[-LINES + 1 :], line.rstrip()]
-                self._told(self.lines)
-        self._ended(self._process.wait(), self.lines)
+                with suppress(StoreDown):  # the next line tells it again
+                    self._told(self.lines)
+        code = self._process.wait()
+        for _ in range(TRIES):  # a store that is down for a moment must not make a fit count as running for ever
+            try:
+                self._ended(code, self.lines)
+                return
+            except StoreDown:
+                if self._stopping.wait(AGAIN_S):
+                    return
 
     def stop(self) -> None:
         """End it: what it has written so far is no bundle, and is removed by the next fit."""
+        self._stopping.set()
         if self._process.poll() is None:
             self._process.terminate()
 
@@ -90,8 +102,11 @@ class Running:
             self._fits[tenant] = fit = made()
             return fit
 
-    def stop(self) -> None:
-        """End all of them."""
+    def stop(self, timeout_s: float = END_S) -> None:
+        """End all of them, and wait until they have said so."""
         with self._lock:
-            for fit in self._fits.values():
-                fit.stop()
+            fits = list(self._fits.values())
+        for fit in fits:
+            fit.stop()
+        for fit in fits:
+            fit.wait(timeout_s)
