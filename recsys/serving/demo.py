@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -105,4 +106,9 @@ def serve(app: FastAPI, config: ServiceConfig, started: Callable[[str], object])
                 port = self.servers[0].sockets[0].getsockname()[1]
                 started(f"http://{config.host}:{port}/")
 
-    Announced(uvicorn.Config(app, host=config.host, port=config.port, log_level="warning", access_log=False)).run()
+    settings = uvicorn.Config(
+        app, host=config.host, port=config.port, log_level="warning", access_log=False, ws="none",
+        timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):  # it is how one ends it
+        Announced(settings).run()

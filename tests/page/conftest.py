@@ -20,6 +20,8 @@ from recsys.serving.showcase import Made
 from recsys.testing.worlds import small_shop
 
 CHROMIUM = Path("/usr/bin/chromium")
+
+
 @dataclass
 class Served:
     """The service under test: ``engine`` is that of the sample shop."""
@@ -122,7 +124,9 @@ def opened(browser: Any, served: Served) -> Iterator[Any]:
     tabs: list[Tab] = []
 
     def open_tab(**options: Any) -> Tab:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options)
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
+        )
         context.set_default_timeout(15_000)
         contexts.append(context)
         tabs.append(Tab(context.new_page(), served.url))

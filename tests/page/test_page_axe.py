@@ -43,7 +43,7 @@ def test_what_opens(tab, served):
     page.get_by_role("button", name="Cancel").click()
     box = page.get_by_role("combobox", name="Search")
     box.press_sequentially("co")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("listbox").get_by_role("option").first.wait_for()
     box.press("ArrowDown")
     assert faults(page) == []
     box.press("Escape")

@@ -120,7 +120,9 @@ def test_a_reason_can_be_removed(tab, served):
     title = chip.get_attribute("aria-label").removeprefix("Remove this reason: ")
     tab.act(chip)
     assert "Reason removed" in tab.status()
-    said = page.get_by_role("list", name="Evidence").get_by_role("button", name=f"Remove this reason: {title}", exact=True)
+    said = page.get_by_role("list", name="Evidence").get_by_role(
+        "button", name=f"Remove this reason: {title}", exact=True
+    )
     assert said.count() == 0
 
 

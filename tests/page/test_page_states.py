@@ -7,7 +7,9 @@ import re
 
 
 def test_every_state_is_in_the_address_and_comes_back(tab, opened, served):
-    page = tab.open(f"?user={served.engine.store.log().users[9]}&q=coffee&variant=fused&diversity=0.4&max=60&workings=1&k=20")
+    page = tab.open(
+        f"?user={served.engine.store.log().users[9]}&q=coffee&variant=fused&diversity=0.4&max=60&workings=1&k=20"
+    )
     page.locator("#rows").get_by_role("button", name=re.compile("How it got here")).nth(2).click()
     first = tab.titles()
     again = opened()
@@ -17,7 +19,10 @@ def test_every_state_is_in_the_address_and_comes_back(tab, opened, served):
     assert other.get_by_role("radio", name="fused").is_checked()
     assert other.get_by_role("slider", name="Diversity").input_value() == "0.4"
     assert other.get_by_label("Price to").input_value() == "60"
-    side = [p.get_by_role("complementary", name="Workings").get_by_role("heading", level=3).inner_text() for p in (page, other)]
+    side = [
+        p.get_by_role("complementary", name="Workings").get_by_role("heading", level=3).inner_text()
+        for p in (page, other)
+    ]
     assert side == [first[2]] * 2
 
 
@@ -40,7 +45,7 @@ def test_the_way_back(tab):
 def test_the_list_is_there_before_its_reasons(tab):
     page = tab.page
     held = []
-    page.route("**/v1/explain", lambda route: held.append(route))
+    page.route("**/v1/explain", held.append)
     page.goto(f"{tab.url}/?guest=early")
     page.locator("#rows > li").first.wait_for()
     assert page.locator("#rows .reason.waiting").count() == 10
@@ -68,7 +73,10 @@ def test_a_problem_is_told_in_words(tab):
     page = tab.open("?guest=seven&min=-3")
     problem = {"type": "urn:x", "title": "The request is not valid", "status": 422, "detail": "too <b>many</b>",
                "field": "body.limit", "request_id": "r1"}  # fmt: skip
-    page.route("**/v1/recommend", lambda r: r.fulfill(status=422, content_type="application/problem+json", body=json.dumps(problem)))
+    page.route(
+        "**/v1/recommend",
+        lambda r: r.fulfill(status=422, content_type="application/problem+json", body=json.dumps(problem)),
+    )
     page.get_by_role("radio", name="fused").check()
     text = page.get_by_role("alert").inner_text()
     for word in ("The request is not valid", "too <b>many</b>", "body.limit", "r1"):

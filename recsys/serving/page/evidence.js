@@ -74,7 +74,7 @@ function pointTo(app, one) {
   const line = lines.find((each) => one.event_id && each.dataset.event === one.event_id) ?? lines.find((each) => each.dataset.item === one.item_id);
   for (const each of lines) each.classList.toggle("cited", each === line);
   if (!line) return;
-  line.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  line.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   line.focus({ preventScroll: true });
 }
 

@@ -1,7 +1,7 @@
 // The page: reads the address, asks the service, and lets each region draw its part.
 
 import { Api, Problem } from "./api.js";
-import { editCall, feedbackCall, listCall, nowText, purchaseCall, reasonsCall, variantOf, who } from "./asking.js";
+import { WRITTEN_MS, editCall, feedbackCall, listCall, nowText, purchaseCall, reasonsCall, variantOf, who } from "./asking.js";
 import { drawCentre, drawLoading, drawProblem, drawReasons, keepPlaces } from "./centre.js";
 import { drawFoot } from "./foot.js";
 import { drawHistory, drawLeft, drawProfile } from "./left.js";
@@ -183,7 +183,7 @@ async function explained(list, api, call, signal) {
 }
 
 async function writtenSearch(list, signal) {
-  const body = { ...list.call.body, explain: "generated", debug: undefined, timeout_ms: 20000 };
+  const body = { ...list.call.body, explain: "generated", debug: undefined, timeout_ms: WRITTEN_MS };
   const found = await app.api.post(list.call.path, body, signal);
   const byId = new Map(found.items.map((row) => [row.item_id, row.explanation]));
   for (const row of list.items) row.explanation = byId.get(row.item_id) ?? row.explanation;

@@ -25,7 +25,7 @@ function ask(app, dropped = [], problem = "") {
       await app.dropShop(body);
       dialog.close();
     } catch (error) {
-      said.textContent = [error.title, error.message].filter(Boolean).join(": ");
+      said.textContent = [error.title, error.message, error.field].filter(Boolean).join(": ");
     }
   };
   fill(dialog,
@@ -52,6 +52,7 @@ function listOf(one) {
 
 async function bodyOf(events, items) {
   if (!events) throw new Error("Choose a file of what happened first.");
+  if (!events.size) throw new Error(`${plain(events.name, 80)} is empty: its first line should name the columns.`);
   const size = events.size + (items?.size ?? 0);
   if (size > MOST_BYTES * 0.9) throw new Error(`The files have ${Math.round(size / 1048576)} MB; this page takes 14 MB.`);
   return { name: plain(events.name, 100) || "Your shop", events: await events.text(), items: items ? await items.text() : undefined };

@@ -6,7 +6,7 @@ const KINDS = {
 };
 const SOURCES = {
   popularity: "Popularity", transitions: "What came next", attributes: "Alike by attributes", "item-knn": "Bought alike", als: "Matrix factors (ALS)",
-  ease: "EASE", bm25: "Words (BM25)", dense: "Meaning (dense)", bpr: "BPR", text: "Text", "own-history": "Own history", trending: "Trending",
+  ease: "EASE", bm25: "Words (BM25)", dense: "Meaning (dense)", bpr: "BPR", text: "Text", "own-history": "Own history", personal: "Personal taste", trending: "Trending",
 };
 const STAGES = {
   retrieve: "find", candidates: "find", fuse: "fuse", prerank: "LightGBM", rank: "LightGBM", rerank: "rerank", rules: "rules", explain: "reasons", reasons: "reasons",

@@ -5,7 +5,7 @@ import { markOf } from "./moves.js";
 import { move, plural, signed, source } from "./wording.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const NAMES = { candidates: "candidates", fuse: "united", prerank: "LightGBM", rank: "LightGBM", rerank: "reranker", rules: "rules", diversify: "diversity", fold: "variants folded", refound: "chosen before", pin: "pins" };
+const NAMES = { rules: "rules and diversity", fold: "variants folded", refound: "chosen before" };
 
 export function drawWorkings(app) {
   const place = document.getElementById("right");
