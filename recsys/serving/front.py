@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from typing import Any
+from urllib.parse import quote, unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,10 +16,12 @@ from recsys.serving import logs
 from recsys.serving.intake import Bodies
 from recsys.serving.metrics import Metrics
 from recsys.serving.problems import problem_of
+from recsys.serving.shapes.base import SLASH
 from recsys.serving.traces import Traces
 
 REQUEST_ID = "X-Request-Id"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ESCAPED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 NO_ROUTE = "none"  # the label of paths that no route has
 # A response that sets one of these itself keeps it: the page has another policy than JSON.
 SECURITY = {
@@ -42,6 +45,7 @@ class Front:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = whole_ids(scope)
         begun = time.perf_counter()
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id = _request_id(Headers(scope=scope).get(REQUEST_ID))
@@ -96,6 +100,17 @@ class Caught:
             if begun:  # half an answer is out: the server has to cut the connection
                 raise
             await problem_of(error).response(scope["state"]["request_id"])(scope, receive, send)
+
+
+def whole_ids(scope: Scope) -> Scope:
+    """Return the scope of a request whose path keeps a "/" that was sent as %2F inside its part.
+
+    Servers decode paths before they are taken apart: the id "AB/12" would be two parts.
+    """
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2f" not in raw.lower():
+        return scope
+    return {**scope, "path": unquote(_ESCAPED_SLASH.sub(quote(SLASH).encode(), raw).decode("latin-1"))}
 
 
 def _request_id(given: str | None) -> str:

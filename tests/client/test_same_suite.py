@@ -75,7 +75,7 @@ ASKED = {
     "profile": lambda s: s.profile(WHO, NOW),
     "profile of a visitor": lambda s: s.profile("guest:a_9", NOW),
     "export": lambda s: s.export(WHO),
-    "export of a stranger": lambda s: s.export("nobody?&=#%.."),
+    "export of a stranger": lambda s: s.export("nobody/?&=#%.."),
 }  # fmt: skip
 
 
@@ -270,6 +270,7 @@ def test_items_come_and_go(told):
     assert found[0].item_id == new.item_id
     assert found[0].title == "Zebra striped kettle"
     assert (found[0].price, found[0].stock) == (19.99, 4)
+    assert len(both(told, lambda s: s.similar_items(new.item_id, 3, now=NOW))) == 3
     both(told, lambda s: s.withdraw([new.item_id]))
     assert new.item_id not in ids(both(told, lambda s: s.search("zebra striped kettle", k=3, now=NOW)))
     both(told, lambda s: s.add_items([]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from urllib.parse import quote
 
 import pytest
 from service_toys import NOW, ids, serving
@@ -99,3 +100,20 @@ def test_a_setting_that_is_not_there_is_another_problem_than_a_wrong_value(shop)
         for body in ({"variant": "no-such"}, {"explain": "short", "explainer": "no-such"}, {"limit": 0})
     ]
     assert kinds == ["invalid-setting", "unknown-plugin", "invalid"]
+
+
+@pytest.mark.parametrize("odd", ["AB/12", "a/b/export", "..", "a b?c#d", "/", "ü/1:merge"])
+def test_an_id_of_any_signs_is_one_part_of_a_path(shop, odd):
+    part = quote(odd, safe="").replace(".", "%2E")
+    shop.tell(f"/v1/items/{part}", {"title": "Odd"}, method="PUT")
+    assert shop.ask(f"/v1/items/{part}", method="GET")["item_id"] == odd
+    assert shop.ask(f"/v1/items/{part}/similar", {})["list_id"]
+    shop.tell("/v1/events", {"events": [{"type": "view", "user_id": odd, "item_id": "SKU-001"}]}, status=202)
+    assert [r["type"] for r in shop.tell(f"/v1/users/{part}/export", method="GET")["records"]] == ["event"]
+    assert shop.tell(f"/v1/users/{part}", method="DELETE")["removed"] == {"event": 1}
+
+
+def test_no_id_holds_a_control_character(shop):
+    shop.tell("/v1/items/a%1Fb%00", {"title": "Odd"}, method="PUT", status=422)
+    body = {"items": [{"item_id": "a\x1fb"}], "all_or_none": True}
+    assert shop.tell("/v1/items:batch", body, status=422)["field"] == "body.items.0.item_id"

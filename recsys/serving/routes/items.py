@@ -11,7 +11,7 @@ from recsys.serving.calls import told
 from recsys.serving.keys import Caller
 from recsys.serving.problems import not_found
 from recsys.serving.service import Shared, needs
-from recsys.serving.shapes.base import Id
+from recsys.serving.shapes.base import PathId
 from recsys.serving.shapes.items import ItemChanges, ItemFields, ItemOut, ItemsIn, ItemsOut, WithdrawIn, WithdrawOut
 
 router = APIRouter(prefix="/v1", tags=["items"])
@@ -32,26 +32,26 @@ async def withdraw_many(body: WithdrawIn, caller: Sends, service: Shared) -> Any
 
 
 @router.put("/items/{item_id}", response_model=ItemOut)
-async def put(item_id: Id, body: ItemFields, caller: Sends, service: Shared) -> Any:
+async def put(item_id: PathId, body: ItemFields, caller: Sends, service: Shared) -> Any:
     """Add an item, or replace what was known of it; one that was taken off the shelf is back."""
     return await told(service, caller, ingest.put_item, item_id, body)
 
 
 @router.patch("/items/{item_id}", response_model=ItemOut)
-async def patch(item_id: Id, body: ItemChanges, caller: Sends, service: Shared) -> Any:
+async def patch(item_id: PathId, body: ItemChanges, caller: Sends, service: Shared) -> Any:
     """Change the fields that are given and leave the others; null takes a value away."""
     return await told(service, caller, ingest.change_item, item_id, body)
 
 
 @router.delete("/items/{item_id}", status_code=204)
-async def withdraw(item_id: Id, caller: Sends, service: Shared) -> Response:
+async def withdraw(item_id: PathId, caller: Sends, service: Shared) -> Response:
     """Take an item off the shelf: it is shown no more, and events on it still count."""
     await told(service, caller, ingest.withdraw, item_id)
     return Response(status_code=204)
 
 
 @router.get("/items/{item_id}", response_model=ItemOut)
-async def get(item_id: Id, caller: Asks, service: Shared) -> Any:
+async def get(item_id: PathId, caller: Asks, service: Shared) -> Any:
     """Return what is known of an item."""
     found = await told(service, caller, ingest.item, item_id)
     if found is None:

@@ -10,7 +10,7 @@ from recsys.serving import asking, documents
 from recsys.serving.calls import asked
 from recsys.serving.keys import Caller
 from recsys.serving.service import Shared, needs
-from recsys.serving.shapes.base import MAX_K, Id, UserId, guest
+from recsys.serving.shapes.base import MAX_K, Id, PathId, UserId, guest
 from recsys.serving.shapes.lists import (
     ExplainIn,
     ExplainOut,
@@ -48,7 +48,7 @@ async def next_page(
 
 
 @router.post("/items/{item_id}/similar", response_model=ListOut)
-async def similar(item_id: Id, body: SimilarIn, caller: Asks, service: Shared) -> dict[str, Any]:
+async def similar(item_id: PathId, body: SimilarIn, caller: Asks, service: Shared) -> dict[str, Any]:
     """Return what goes with an item by behaviour, attributes and text, popularity apart."""
     return await asked(service, caller, asking.similar, item_id, body, timeout_ms=body.timeout_ms)
 

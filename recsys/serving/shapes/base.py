@@ -14,6 +14,7 @@ from recsys.ids import MAX_ID_CHARS
 GUEST = "guest:"
 MAX_K = 100
 MAX_TEXT_CHARS = 1_000
+SLASH = "\x1f"  # stands for a "/" inside an id until the path is taken apart; no id may hold it
 _MILLISECONDS = 100_000_000_000  # a number above this is no epoch second of this or the next thousand years
 
 
@@ -50,6 +51,9 @@ def _moment(value: Any) -> Any:
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_printable)]
 UserId = Annotated[Id, AfterValidator(_no_guest)]
+# An id as a part of a path: see `recsys.serving.front.whole_ids`.
+PathId = Annotated[Id, BeforeValidator(lambda value: value.replace(SLASH, "/"))]
+PathUserId = Annotated[UserId, BeforeValidator(lambda value: value.replace(SLASH, "/"))]
 Ids = Annotated[tuple[Id, ...], Field(max_length=1_000)]
 Moment = Annotated[int, BeforeValidator(_moment, json_schema_input_type=str | int | float)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
