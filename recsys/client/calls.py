@@ -169,8 +169,11 @@ def _reranked(body: answers.Body) -> list[Reranked]:
 
 def add_items(items: Sequence[Item]) -> Calls[None]:
     """Items, all or none of each request."""
-    entries = [item_body(item) for item in items]
-    return Calls(list(_batch("add_items", "/v1/items:batch", "items", entries)), lambda _: None)
+    calls = [
+        _post("add_items", "/v1/items:batch", content, lambda _: None, before=start)
+        for start, content in pieces("items", [item_body(item) for item in items], all_or_none=True)
+    ]
+    return Calls(calls, lambda _: None)
 
 
 def withdraw(item_ids: Sequence[str]) -> Calls[None]:
@@ -182,46 +185,45 @@ def withdraw(item_ids: Sequence[str]) -> Calls[None]:
 
 def add_events(events: Sequence[Event], listed: Result | None) -> Calls[int]:
     """Events, all or none of each request; how many were new."""
-    calls = _batch("add_events", "/v1/events", "events", [event_body(e, listed) for e in events], _accepted)
-    return Calls(list(calls), sum)
+    return _logged("add_events", [event_body(e, listed) for e in events], [not e.event_id for e in events])
 
 
 def add_each(events: Sequence[Event], listed: Result | None) -> Calls[list[EventResult]]:
     """Events, each judged by itself; what became of each."""
     bodies = [event_body(e, listed) for e in events]
+    ours = [not e.event_id for e in events]
     calls = [
-        _post("add_events", "/v1/events", content, _told_from(start, bodies), before=start)
+        _post("add_events", "/v1/events", content, _told_from(start, bodies, ours), before=start)
         for start, content in pieces("events", bodies)
     ]
     return Calls(calls, lambda found: [each for some in found for each in some])
 
 
-def _told_from(start: int, bodies: Sequence[dict[str, Any]]) -> Callable[[Any], list[EventResult]]:
+def _told_from(start: int, bodies: Sequence[Any], ours: Sequence[bool]) -> Callable[[Any], list[EventResult]]:
+    """Return what reads an answer about the entries from ``start`` on; ``ours`` says which ids were given here."""
+
     def read(body: answers.Body) -> list[EventResult]:
-        return [
-            EventResult(start + r["index"], r["status"], bodies[start + r["index"]]["event_id"], r["field"], r["error"])
-            for r in body["results"]
-        ]
+        return [result(start + r["index"], r) for r in body["results"]]
+
+    def result(index: int, said: answers.Body) -> EventResult:
+        # An id that was given here is known already only where an earlier answer was lost on its way.
+        status: Any = "accepted" if said["status"] == "duplicate" and ours[index] else said["status"]
+        return EventResult(index, status, bodies[index]["event_id"], said["field"], said["error"])
 
     return read
 
 
+def _logged(name: str, bodies: Sequence[dict[str, Any]], ours: Sequence[bool]) -> Calls[int]:
+    calls = [
+        _post(name, "/v1/events", content, _told_from(start, bodies, ours), before=start)
+        for start, content in pieces("events", bodies, all_or_none=True)
+    ]
+    return Calls(calls, lambda found: sum(each.status == "accepted" for some in found for each in some))
+
+
 def add_searches(searches: Sequence[Search]) -> Calls[int]:
     """Searches, which the service takes as events."""
-    calls = _batch("add_searches", "/v1/events", "events", [search_event(s) for s in searches], _accepted)
-    return Calls(list(calls), sum)
-
-
-def _batch(
-    name: str, path: str, entries_name: str, entries: Sequence[dict[str, Any]],
-    parse: Callable[[Any], Any] = lambda _: None,
-) -> Iterator[Call[Any]]:  # fmt: skip
-    for start, content in pieces(entries_name, entries, all_or_none=True):
-        yield _post(name, path, content, parse, before=start)
-
-
-def _accepted(body: answers.Body) -> int:
-    return int(body["accepted"])
+    return _logged("add_searches", [search_event(s) for s in searches], [not s.search_id for s in searches])
 
 
 # -- people ------------------------------------------------------------------------------------------------------------
