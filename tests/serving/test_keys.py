@@ -135,6 +135,7 @@ def test_the_ring_knows_keys_while_the_store_is_down():
     [None, "", "Bearer", "Bearer ", "Bearer nonsense", "Basic dTpw", "Bearer rk_0123456789abcdef_" + "A" * 43,
      f"Bearer {KEYS['query'][0]}x", f"Bearer {KEYS['query'][0][:-1]}", f"Bearer {KEYS['query'][0].upper()}",
      f"Bearer {KEYS['query'][1].digest}"],
+    ids=[f"given-{i}" for i in range(11)],
 )  # fmt: skip
 def test_without_a_key(client, given):
     headers = {} if given is None else {"Authorization": given}
