@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -22,6 +23,10 @@ from recsys.serving.tenants import Tenants
 from recsys.store.sql import SqlStore
 from recsys.store.sql.database import Database
 from recsys.store.sql.models import Models
+from recsys.types import now_seconds
+
+DAY = 86_400
+TIDY_S = 3_600.0  # between two looks for lists that are too old
 
 
 class Opener:
@@ -39,6 +44,7 @@ class Opener:
         self.experiments = dict(experiments or {})
         self._seen: dict[str, int] = {}  # tenant -> the version of its models that it was brought to
         self._lock = threading.Lock()
+        self._tidied: dict[str, float] = {}  # tenant -> when old lists were dropped, of `time.monotonic`
 
     def tenants(self) -> Tenants:
         """Return the tenants, none of them open yet."""
@@ -89,10 +95,16 @@ class Opener:
                     tenant.swap(engine)
                 self._shade(tenant, shelf)
                 self._seen[tenant.name] = version
+        self._tidy(tenant.name, shelf)
         now = tenant.generation
         for engine in (now.engine, *(() if now.shadow is None else (now.shadow.engine,))):
             if engine.is_fitted:
                 engine.refresh()
+
+    def _tidy(self, name: str, shelf: Shelf) -> None:
+        if time.monotonic() - self._tidied.get(name, -TIDY_S) >= TIDY_S:
+            self._tidied[name] = time.monotonic()
+            shelf.lists.drop_before(now_seconds() - int(self.config.keep_lists_days * DAY))
 
     def _shade(self, tenant: Tenant, shelf: Shelf) -> None:
         wanted, has = shelf.models.shadowed(MODEL), tenant.generation.shadow

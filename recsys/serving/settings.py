@@ -79,6 +79,7 @@ class ServiceConfig(_Section):
         engine: settings of engines, for what is yet to be fitted and for every fit; None = those of the active bundle.
         consent: whether shoppers who said nothing are remembered.
         experiments: by name; which shopper gets which variant.
+        keep_lists_days: how long lists that were served are kept, for later events, reasons and reports to be joined.
         demo: whether the page is served, with a key of its own.
     """
 
@@ -102,6 +103,7 @@ class ServiceConfig(_Section):
     stop_s: float = Field(30.0, ge=0)
     consent: bool = True
     experiments: dict[str, Experiment] = Field(default_factory=dict)
+    keep_lists_days: float = Field(90.0, gt=0)
     demo: bool = False
 
     @field_validator("secret")

@@ -8,6 +8,7 @@ from stored_toys import stored
 
 from recsys.serving.shapes.base import guest
 from recsys.testing.worlds import shopper_id
+from recsys.types import now_seconds
 
 WHO = shopper_id(3)
 
@@ -125,3 +126,14 @@ def test_feedback_changes_the_next_list(shop):
     mine = ids(last)[1]
     shop.tell("/v1/feedback", {"user_id": WHO, "item_id": mine, "action": "already_have", "now": NOW + 2})
     assert mine not in ids(shop.ask("/v1/recommend", {"user_id": WHO, "now": NOW + 3, "limit": 60}))
+
+
+def test_lists_are_kept_for_a_while_and_then_dropped(tmp_path):
+    with stored(tmp_path, keep_lists_days=1) as (shop, opener):
+        old = shop.ask("/v1/recommend", {"user_id": WHO, "now": now_seconds() - 2 * 86_400})
+        new = shop.ask("/v1/recommend", {"user_id": WHO})
+        shop.tenant.lists.flush()
+        opener.bring(shop.tenant)
+        lists = shop.tenant.shelf.lists
+        assert lists.get(old["list_id"]) is None
+        assert lists.get(new["list_id"]) is not None
