@@ -18,7 +18,7 @@ from recsys.fitting import Progress
 from recsys.serving.app import create_app
 from recsys.serving.keys import MemoryKeys
 from recsys.serving.settings import ServiceConfig
-from recsys.serving.showcase import REAL, SAMPLE, Made, Maker, Showcase
+from recsys.serving.showcase import MOST_UPLOADS, REAL, SAMPLE, Made, Maker, Showcase
 from recsys.serving.tenants import Tenants
 from recsys.serving.tokens import Signer
 from recsys.serving.uploads import fitted
@@ -53,7 +53,7 @@ def demo_app(config: ServiceConfig, sample: Maker, told: Callable[[str], object]
     showcase.offer(SAMPLE, "Sample shop", telling)
     if REAL_DATA in available(data_folder()):
         showcase.offer(REAL, "Real data: MovieLens", _real)
-    app = create_app(config, tenants=Tenants(showcase.opened, usual=SAMPLE), keys=MemoryKeys())
+    app = create_app(config, tenants=Tenants(showcase.opened, usual=SAMPLE, most=MOST_UPLOADS + 2), keys=MemoryKeys())
     app.state.showcase = showcase
     showcase.prepare(SAMPLE)
     return app

@@ -30,7 +30,7 @@ ABOUT = {
     "no-llm": ("No LLM", "candidates of many kinds, ranked by LightGBM"),
     "zero-shot": ("Zero-shot", "the best are put in order by a language model that was never trained on shops"),
     "fine-tuned": ("Fine-tuned", "the best are put in order by a model that learned from another shop"),
-    "popularity": ("Popularity", "what most shoppers choose, for all the same: the control"),
+    "popularity": ("Popularity", "what most shoppers choose, whoever asks: the control"),
 }
 _HIDDEN_KINDS = (KIND_CODES["impression"], KIND_CODES["forget"])
 

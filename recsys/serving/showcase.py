@@ -123,6 +123,7 @@ class Showcase:
             # The page must not wait for ever; whoever runs the demo sees the whole of it.
             stall.error, stall.state = f"{type(error).__name__}: see the terminal", "failed"
             raise
+        stall.make = lambda tell: made  # what it was made of, files perhaps, is needed no more
         self.adopt(stall, made, Tenant(stall.name, made.engine, self.signer))
         made.then()
 

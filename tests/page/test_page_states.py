@@ -45,12 +45,15 @@ def test_the_way_back(tab):
 def test_the_list_is_there_before_its_reasons(tab):
     page = tab.page
     held = []
-    page.route("**/v1/explain", held.append)
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/v1/explain", hold)
     page.goto(f"{tab.url}/?guest=early")
     page.locator("#rows > li").first.wait_for()
     assert page.locator("#rows .reason.waiting").count() == 10
     assert len(tab.titles()) == 10
-    page.wait_for_function("() => true")
     for route in held:
         route.continue_()
     tab.settled()

@@ -179,12 +179,16 @@ function empty(app) {
     filtered && button("Take the filters away", () => app.go({ brand: "", category: "", min: "", max: "" }), { class: "main" }));
 }
 
+export function drawOpening() {
+  fill(centre(), h("div", { class: "list-head" }, h("h2", { id: "list-title", tabindex: "-1" }, "Opening the shop…")), skeleton());
+}
+
 export function drawLoading(app) {
   const { shop } = app.session;
   const failed = shop.state === "failed";
   fill(centre(), h("div", { class: "panel" },
     h("h2", { id: "list-title", tabindex: "-1" }, failed ? "This shop could not be made" : `${plain(shop.title, 60)}: getting ready`),
-    failed ? h("p", { class: "wrong", role: "alert" }, plain(app.session.error, 1200)) : h("p", { class: "soft" }, "Reading, fitting and checking. The second time is quicker."),
+    failed ? h("p", { class: "wrong", role: "alert" }, plain(app.session.error, 1200)) : h("p", { class: "soft" }, "Reading the data and fitting the models."),
     !failed && h("progress", { "aria-label": "Getting ready" }),
     h("ol", { class: "steps", role: "log", "aria-label": "Steps" }, shop.steps.map((step, i) => h("li", { class: i === shop.steps.length - 1 && !failed ? "now" : "" }, plain(step, 200)))),
     failed && button("Back to the sample shop", () => app.openShop("sample"), { class: "main" })));

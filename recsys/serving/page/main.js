@@ -2,7 +2,7 @@
 
 import { Api, Problem } from "./api.js";
 import { WRITTEN_MS, editCall, feedbackCall, listCall, nowText, purchaseCall, reasonsCall, variantOf, who } from "./asking.js";
-import { drawCentre, drawLoading, drawProblem, drawReasons, keepPlaces } from "./centre.js";
+import { drawCentre, drawLoading, drawOpening, drawProblem, drawReasons, keepPlaces } from "./centre.js";
 import { drawFoot } from "./foot.js";
 import { drawHistory, drawLeft, drawProfile } from "./left.js";
 import { reviewFrom } from "./evidence.js";
@@ -76,6 +76,7 @@ async function boot() {
   app.lists = [];
   app.before = null;
   app.problem = null;
+  drawOpening();
   const asked = app.state.shop;
   for (;;) {
     try {
