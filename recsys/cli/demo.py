@@ -10,7 +10,6 @@ import typer
 from recsys.cli.lists import result_table
 from recsys.cli.output import JsonFile, OptionalFile, console, give_json, progress, table
 from recsys.cli.reasons import reason_cell
-from recsys.errors import PluginUnavailable
 
 if TYPE_CHECKING:
     from recsys.demo import Demo
@@ -92,21 +91,21 @@ def demo(
 
 def _serve(host: str, port: int, folder: Path, seed: int, shoppers: int) -> None:
     """Serve the page until interrupted; it is up at once, and says how far the shop is."""
-    try:
-        from recsys.serving.demo import config_for, demo_app, sample_shop, serve
-    except ModuleNotFoundError as error:
-        raise PluginUnavailable(
-            f"the page needs {error.name}: pip install 'recsys-engine[serve]', or type: recsys demo --no-serve"
-        ) from error
-    config = config_for(host, port)
+    from recsys.registry import import_optional
+
+    for library in ("uvicorn", "fastapi", "prometheus_client"):
+        import_optional(library)
+    from recsys.serving.demo import config_for, demo_app, sample_shop
+    from recsys.serving.run import serve
 
     def started(address: str) -> None:
-        typer.echo(f"The page is at {address}  (Ctrl+C ends it)")
+        typer.echo(f"The page is at {address}/  (Ctrl+C ends it)")
 
     def told(step: str) -> None:
         typer.echo(f"  {step}")
 
-    serve(demo_app(config, sample_shop(folder, seed, shoppers), told), config, started)
+    made = sample_shop(folder, seed, shoppers)
+    serve(config_for(host, port), lambda settings: demo_app(settings, made, told), told=started)
 
 
 def show(made: Demo, found: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -89,26 +88,3 @@ def _real(tell: Progress) -> Made:
     tell(f"reading {REAL_DATA}")
     data, _ = open_data(REAL_DATA)
     return fitted(data, tell)
-
-
-def serve(app: FastAPI, config: ServiceConfig, started: Callable[[str], object]) -> None:
-    """Serve until interrupted; ``started`` gets the address as soon as it answers.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    import uvicorn
-
-    class Announced(uvicorn.Server):
-        async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-            await super().startup(sockets)  # type: ignore[arg-type]
-            if self.started:
-                port = self.servers[0].sockets[0].getsockname()[1]
-                started(f"http://{config.host}:{port}/")
-
-    settings = uvicorn.Config(
-        app, host=config.host, port=config.port, log_level="warning", access_log=False, ws="none",
-        timeout_graceful_shutdown=2,
-    )  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt):  # it is how one ends it
-        Announced(settings).run()

@@ -107,7 +107,8 @@ class Tab:
         return found
 
     def status(self) -> str:
-        return self.page.locator("#status").inner_text()
+        said: str = self.page.locator("#status").inner_text()
+        return said
 
     def act(self, button: Any) -> list[str]:
         """Press a button that changes the list and return the titles that are there afterwards."""

@@ -50,7 +50,7 @@ export function listCall(state, session, variant) {
   const plan = variantOf(session, variant);
   const body = {
     ...who(state), limit: state.k, variant: plan?.name, filter: filterOf(state), return_fields: FIELDS,
-    now: now(session), debug: state.workings || undefined,
+    now: now(session), debug: state.workings || undefined, trace: true,
     timeout_ms: plan?.rerank ? SLOW_MS : undefined,
   };
   if (!state.q) {

@@ -25,7 +25,14 @@ function latency(app, list) {
     h("div", { class: "meters" }, stacked(parts, total), budgetBar(total, budget, scale)),
     h("ul", { class: "legend" }, parts.map(([name, value], i) => h("li", null,
       h("span", { class: `dot c${i % 8}`, "aria-hidden": "true" }), `${stage(name)} `, h("span", { class: "num" }, ms(value))))),
+    counted(list.trace?.counts),
     reasons !== undefined && h("p", { class: "soft" }, `Reasons came after the list, in ${ms(reasons)}.`));
+}
+
+// Tokens read and written, replies repaired: where a model counted them, and the list tells (with workings).
+function counted(counts) {
+  const all = Object.entries(counts ?? {});
+  return all.length > 0 && h("p", { class: "soft" }, all.map(([name, value]) => `${plain(name.replaceAll("_", " "), 40)} ${count(value)}`).join(", "));
 }
 
 function stacked(parts, total) {

@@ -18,8 +18,8 @@ export function asPython(app, list) {
   const first = search ? [python(body.query), python(user)] : [python(user)];
   const args = [...first, `k=${body.limit}`, ...more.map(([name, value]) => `${name}=${name === "rules" ? `Rules.of(${python(value)})` : python(value)}`)];
   const imports = named.rules ? "import recsys\nfrom recsys.rules import Rules\n" : "import recsys\n";
-  return `${imports}\nclient = recsys.Client(${python(location.origin)}, ${python(app.api.key)})\n`
-    + `result = client.${search ? "search" : "recommend"}(\n    ${args.join(",\n    ")},\n)\nprint(result)`;
+  return `${imports}\nwith recsys.Client(${python(location.origin)}, ${python(app.api.key)}) as client:\n`
+    + `    result = client.${search ? "search" : "recommend"}(\n        ${args.join(",\n        ")},\n    )\nprint(result)`;
 }
 
 function rulesOf(body) {
