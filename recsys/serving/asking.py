@@ -76,12 +76,15 @@ def next_page(call: Call, list_id: str, body: NextIn, *, budget_ms: float | None
     if listed is None or not 0 < cursor.page <= len(listed.pages):
         raise not_found("list")
     # A page that is asked for again is made again from what came before it.
-    listed = replace(listed, pages=listed.pages[: cursor.page])
+    before, later = listed.pages[: cursor.page], listed.pages[cursor.page + 1 :]
+    listed = replace(listed, pages=before)
     asked = RecommendIn.model_validate({**listed.request, **({} if listed.user is None else shown(listed.user))})
-    return _recommended(call, asked, listed, body.limit or asked.limit)
+    return _recommended(call, asked, listed, body.limit or asked.limit, later)
 
 
-def _recommended(call: Call, body: RecommendIn, listed: ListRecord, limit: int) -> dict[str, Any]:
+def _recommended(
+    call: Call, body: RecommendIn, listed: ListRecord, limit: int, later: tuple[tuple[str, ...], ...] = ()
+) -> dict[str, Any]:
     now = call.tenant.generation
     context, missing = known(now.engine, (*body.context.item_ids, *body.context.cart))
     options = _options(call, body, listed)
@@ -93,7 +96,7 @@ def _recommended(call: Call, body: RecommendIn, listed: ListRecord, limit: int) 
         )  # fmt: skip
 
     result = _answered(call, now, body, ask)
-    return _told(call, now.engine, body, listed, result, missing)
+    return _told(call, now.engine, body, listed, result, missing, later=later)
 
 
 def similar(call: Call, item_id: str, body: SimilarIn, *, budget_ms: float | None = None) -> dict[str, Any]:
@@ -254,17 +257,17 @@ def _answered(call: Call, now: Generation, body: Asked, ask: Callable[[Engine], 
 
 def _told(
     call: Call, engine: Engine, body: Any, listed: ListRecord, result: Result, missing: list[str], *,
-    make: Callable[..., dict[str, Any]] = list_body, more: bool = True,
+    make: Callable[..., dict[str, Any]] = list_body, more: bool = True, later: tuple[tuple[str, ...], ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the body of a list, and keep its record."""
+    """Return the body of a list, and keep its record; ``later`` are pages behind this one that were shown before."""
     page = tuple(row.item_id for row in result.items)
-    listed = replace(listed, bundle=result.trace.bundle, pages=(*listed.pages, page))
+    following = Attribution(tenant=call.tenant.name, list_id=listed.list_id, kind=CURSOR, page=len(listed.pages) + 1)
+    listed = replace(listed, bundle=result.trace.bundle, pages=(*listed.pages, page, *later))
     call.tenant.lists.add(listed, written=call.tenant.remembers(listed.user))
     carried = Attribution(
         tenant=call.tenant.name, list_id=listed.list_id, kind=listed.kind, bundle=listed.bundle,
         variant=listed.variant, experiment=listed.experiment, arm=listed.arm, issued_at=listed.created,
     )  # fmt: skip
-    following = Attribution(tenant=call.tenant.name, list_id=listed.list_id, kind=CURSOR, page=len(listed.pages))
     tokens = call.tenant.tokens
     told = Told(
         list_id=listed.list_id, token=carried.signed(tokens),

@@ -51,6 +51,8 @@ def test_pages_do_not_repeat_and_stay_the_same(shop):
     assert len(shown) == 20
     again = shop.ask(path, {"cursor": first["next_cursor"]})
     assert ids(again) == shown[5:10]
+    assert ids(shop.ask(path, {"cursor": body["next_cursor"]})) == ids(shop.ask(path, {"cursor": body["next_cursor"]}))
+    assert ids(shop.ask(path, {"cursor": again["next_cursor"]})) == shown[10:15]
 
 
 def test_a_cursor_is_bound_to_its_list(shop):
