@@ -63,7 +63,8 @@ def served() -> Iterator[Served]:
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is open, an event loop runs in the thread of all tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.is_file():
