@@ -9,7 +9,7 @@ from typing import Any
 from recsys.dataset import ItemTable
 from recsys.explanation import Explanation
 from recsys.result import Recommendation, Result, Trace
-from recsys.types import Item
+from recsys.serving.shapes.items import fields_of as item_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +80,5 @@ def fields_of(items: ItemTable, item_id: str, names: Sequence[str]) -> dict[str,
     if not names:
         return {}
     row = int(items.vocabulary.rows([item_id])[0])
-    item: Item = items.item(row)
-    return {name: _plain(getattr(item, name)) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    return value
+    known = item_body(items.item(row), bool(items.available[row]))
+    return {name: known[name] for name in names}
