@@ -70,7 +70,7 @@ class ServiceConfig(_Section):
 
     Attributes:
         threads: how many requests one worker computes at a time.
-        database: URL of the store, ``sqlite:///FILE`` or ``postgresql://...``; "" keeps everything in memory.
+        database: URL of the store, ``sqlite:///FILE`` or ``postgresql://...``; "" = a file that `recsys serve` makes.
         bundles: folder of bundles, None = nothing can be activated by name.
         secret: signs attribution tokens; workers and replicas share it. Without one it is drawn at the start.
         secret_file: a file that holds the secret.

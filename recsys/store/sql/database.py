@@ -80,7 +80,7 @@ class Database:
                     _make_file(database.path)
                 if migrate:
                     migrate_tables(database)
-        except BaseException:
+        except BaseException:  # an interrupt too: it is raised again, and no connection is left open behind it
             database.close()
             raise
         return database
